@@ -1,0 +1,44 @@
+"""What can go wrong, in one tree.
+
+    PonticelloError         one line: what was given, what is allowed, what to do
+    ├── UserError           the user can mend it; exit status 2
+    │   ├── SoundError      a sound that cannot be read or is too short
+    │   ├── PresetError     a preset folder that is incomplete, unknown or does not fit together
+    │   ├── ModelError      a generator file that is none of ours, damaged or refused
+    │   └── SettingError    a setting or control outside its range
+    └── Failure             the machine's fault: disk full, ffmpeg died, no memory; exit status 1
+"""
+
+from typing import ClassVar
+
+
+class PonticelloError(Exception):
+    """An error whose message is one clear line for the user."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class UserError(PonticelloError):
+    """The user's mistake: the message says what was given, what is allowed and what to do."""
+
+    exit_status: ClassVar[int] = 2
+
+
+class SoundError(UserError):
+    """A sound that cannot be read, is empty or is too short."""
+
+
+class PresetError(UserError):
+    """A preset folder that is missing, incomplete, of a newer version, or whose parts do not fit together."""
+
+
+class ModelError(UserError):
+    """A generator file that is not a StyleGAN3, is damaged, or asks for something it may not."""
+
+
+class SettingError(UserError):
+    """A setting or control that does not exist or lies outside its range."""
+
+
+class Failure(PonticelloError):
+    """Something outside the user's input failed: disk, memory, a helper program."""

@@ -1,0 +1,59 @@
+"""The contract of `shared.stage.Stage`, checked for any stage by one function."""
+
+import numpy as np
+
+
+def run(stage, stream, cuts):
+    """Feed `stream` cut at the sorted positions `cuts`, with an empty block at every cut; concatenate what comes out."""
+    out = []
+    edges = [0, *cuts, len(stream)]
+    for a, b in zip(edges, edges[1:], strict=False):
+        out.append(stage.process(stream[a:b]))
+        out.append(stage.process(stream[:0]))
+    return np.concatenate(out)
+
+
+def check_stage(make, stream, *, seed=0, finite=True):
+    """`make()` gives a new stage; `stream` (n, ...) is a fitting input of a few hundred items or more."""
+    rng = np.random.default_rng(seed)
+    kept = stream.copy()
+    stream.setflags(write=False)
+    whole = run(make(), stream, [])
+    assert len(whole) > 0
+    if finite:
+        assert np.isfinite(whole).all()
+
+    def same(a, b, what):
+        assert a.dtype == b.dtype
+        assert a.shape == b.shape, what
+        assert a.tobytes() == b.tobytes(), what
+
+    for n in (1, 7, 50):
+        cuts = np.sort(rng.integers(0, len(stream) + 1, n)).tolist()
+        same(run(make(), stream, cuts), whole, f"cut at {cuts[:9]}")
+    head = min(len(stream), 3000)
+    stage = make()
+    first = run(stage, stream[:head], list(range(1, head)))
+    same(np.concatenate([first, run(stage, stream[head:], [])]), whole, "one item at a time")
+
+    stage = make()
+    run(stage, stream[: len(stream) // 3], [])
+    stage.reset()
+    same(run(stage, stream, []), whole, "after reset")
+
+    cut = int(rng.integers(1, len(stream)))
+    stage = make()
+    before = run(stage, stream[:cut], [])
+    state = {name: value.copy() for name, value in stage.state().items()}
+    held = stage.state()
+    after = run(stage, stream[cut:], [])
+    same(np.concatenate([before, after]), whole, "state taken")
+    for name, value in state.items():
+        assert isinstance(value, np.ndarray), name
+        same(held[name], value, f"state {name} changed after it was taken")
+    other = make()
+    run(other, stream[: cut // 2], [])
+    other.restore(state)
+    same(run(other, stream[cut:], []), after, "restored")
+    assert np.array_equal(stream, kept, equal_nan=True)
+    return whole
