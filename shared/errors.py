@@ -1,12 +1,12 @@
 """What can go wrong, in one tree.
 
-    PonticelloError         one line: what was given, what is allowed, what to do
-    ├── UserError           the user can mend it; exit status 2
-    │   ├── SoundError      a sound that cannot be read or is too short
-    │   ├── PresetError     a preset folder that is incomplete, unknown or does not fit together
-    │   ├── ModelError      a generator file that is none of ours, damaged or refused
-    │   └── SettingError    a setting or control outside its range
-    └── Failure             the machine's fault: disk full, ffmpeg died, no memory; exit status 1
+PonticelloError         one line: what was given, what is allowed, what to do
+├── UserError           the user can mend it; exit status 2
+│   ├── SoundError      a sound that cannot be read or is too short
+│   ├── PresetError     a preset folder that is incomplete, unknown or does not fit together
+│   ├── ModelError      a generator file that is none of ours, damaged or refused
+│   └── SettingError    a setting or control outside its range
+└── Failure             the machine's fault: disk full, ffmpeg died, no memory; exit status 1
 """
 
 from typing import ClassVar

@@ -91,7 +91,9 @@ class Chain(Stage[Array, Array]):
         """Give every part its own."""
         for i, stage in enumerate(self.stages):
             prefix = f"{i}."
-            stage.restore({name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)})
+            stage.restore(
+                {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+            )
 
 
 def concatenate(blocks: list[Array], empty: Array) -> Array:

@@ -1,5 +1,7 @@
 """The contract of `shared.stage.Stage`, checked for any stage by one function."""
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -7,7 +9,7 @@ def run(stage, stream, cuts):
     """Feed `stream` cut at the sorted positions `cuts`, with an empty block at every cut; concatenate what comes out."""
     out = []
     edges = [0, *cuts, len(stream)]
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in pairwise(edges):
         out.append(stage.process(stream[a:b]))
         out.append(stage.process(stream[:0]))
     return np.concatenate(out)

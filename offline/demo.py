@@ -1,0 +1,31 @@
+"""The shipped preset with the shipped sound, as a video."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from offline.progress import say
+from offline.render import Job, render
+from shared.preset import SHIPPED, Preset
+
+SIZE = 512  # the shipped generator's pictures are small; this is how large they are shown
+
+app = typer.Typer()
+
+
+@app.command()
+def command(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The video to write.")] = Path("demo.mp4"),
+) -> None:
+    """Render the shipped preset with the shipped sound."""
+    preset = Preset.load(SHIPPED / "glass")
+    sound = preset.folder / "sounds" / "glass.flac"
+    say(f"rendering {sound.name} through the preset {preset.name}")
+    began = time.monotonic()
+    pictures = render(Job(preset, sound), output, size=SIZE)
+    print(
+        f"{output.resolve()}: {pictures} pictures in {time.monotonic() - began:.0f} s, sound included; open it in any player"
+    )
+    print("next: ponticello render glass YOUR-SOUND.wav -o your-film.mp4")

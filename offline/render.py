@@ -1,0 +1,255 @@
+"""A sound through the pipeline to a video: every tick a picture, none dropped, the same ones every time."""
+
+import hashlib
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from jaxtyping import Float32, UInt8
+
+from offline.ahead import ahead
+from offline.progress import progress, say
+from offline.video_writer import CODECS, Soundtrack, VideoWriter, choose_codec
+from shared.atomic import written_atomically
+from shared.audio.files import SoundReader
+from shared.errors import SettingError, SoundError
+from shared.mapping.decimation import ticks_within
+from shared.pipeline import Painter, Pipeline, Tick
+from shared.preset import Preset, sha256_of
+
+WAITING_TICKS = 64  # analysed ahead of the generator, at most
+NTSC = {
+    "23.976": Fraction(24000, 1001),
+    "23.98": Fraction(24000, 1001),
+    "29.97": Fraction(30000, 1001),
+    "59.94": Fraction(60000, 1001),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to render: a sound (or an excerpt of it) at a rate and with a generator's device and precision."""
+
+    preset: Preset
+    sound: Path
+    fps: Fraction = Fraction(30)
+    channel: int | None = None
+    start: Fraction = Fraction(0)
+    """Seconds; the ticks i with start <= i/fps < end are rendered, of the whole pipeline run from sample 0."""
+    end: Fraction | None = None
+    device: str | None = None
+    precision: str = "auto"
+
+    def excerpt(self, pictures: int) -> range:
+        """The numbers of the ticks that are rendered, among all `pictures` of the sound."""
+        first = -(-self.start * self.fps // 1)
+        stop = pictures if self.end is None else min(pictures, -(-self.end * self.fps // 1))
+        return range(first, stop)
+
+    def ticks(self) -> Iterator[Tick]:
+        """All ticks of the sound, floor(frames fps / rate) of them, analysed as they are asked for."""
+        pipeline = Pipeline(self.preset, self.fps)
+        with SoundReader(self.sound, self.channel) as reader:
+            for block in reader.blocks():
+                yield from pipeline.process(block)
+            yield from pipeline.finish(ticks_within(reader.frames_read, self.fps, reader.rate))
+            if reader.nonfinite:
+                say(f"{self.sound}: {reader.nonfinite} samples are no numbers (NaN or infinite) and count as 0")
+
+    def identity(self) -> str:
+        """What decides the pictures, as a hash: pieces of two renders fit together where it is the same."""
+        facts = (
+            self.preset.digest,
+            sha256_of(self.sound),
+            str(self.fps),
+            self.channel,
+            str(self.start),
+            str(self.end),
+            self.device,
+            self.precision,
+        )
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+@dataclass
+class Hashes:
+    """SHA-256 of the native-size pictures: of each, and of all of them in their order."""
+
+    rows: list[tuple[int, str]] = field(default_factory=list)
+    whole: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    def add(self, number: int, image: UInt8[np.ndarray, "h w 3"]) -> None:
+        """Take in the next picture."""
+        data = image.tobytes()
+        self.rows.append((number, hashlib.sha256(data).hexdigest()))
+        self.whole.update(data)
+
+    def save(self, path: Path) -> None:
+        """Write a CSV file: tick, sha256."""
+        with written_atomically(path) as temporary:
+            temporary.write_text("tick,sha256\n" + "".join(f"{n},{digest}\n" for n, digest in self.rows), "utf-8")
+
+
+def render(
+    job: Job,
+    output: Path,
+    *,
+    codec: str | None = None,
+    size: int | None = None,
+    resume: bool = False,
+    hashes: Hashes | None = None,
+) -> int:
+    """Render a job to a video file or a folder of PNGs; gives the number of pictures.
+
+    size: side of the pictures in the file, the generator's own by default. hashes: filled where given.
+    Raises UserError for bad input (nothing is written), Failure where ffmpeg or the disk fails; KeyboardInterrupt leaves
+    what is finished playable beside the output.
+    """
+    from shared.image.generator import load_generator, pick_device
+
+    chosen = choose_codec(output, codec)
+    with SoundReader(job.sound, job.channel) as reader:
+        rate, channels, subtype = reader.rate, reader.channels, reader.subtype
+        if reader.truncated:
+            say(reader.truncated)
+        length = reader.frames
+    wanted = job.excerpt(expected_pictures(job, length, rate))
+    generator = load_generator(job.preset.generator_path, pick_device(job.device), job.precision)
+    painter = Painter(generator, job.preset.mapping)
+
+    def sound() -> Iterator[Float32[np.ndarray, "n channels"]]:
+        stop = None if job.end is None else round(wanted.stop * rate / job.fps)
+        with SoundReader(job.sound) as reader:
+            yield from reader.soundtrack(round(wanted.start * rate / job.fps), stop)
+
+    writer = VideoWriter(
+        output,
+        codec=chosen,
+        fps=job.fps,
+        image_size=generator.img_resolution,
+        size=size,
+        soundtrack=Soundtrack(rate, channels, subtype, sound),
+        identity=job.identity(),
+        resume=resume,
+    )
+    with writer, closing(ahead(job.ticks(), WAITING_TICKS)) as ticks, progress("pictures", len(wanted)) as advance:
+        if writer.start and hashes is not None:
+            say(f"the {writer.start} finished pictures are made again for their hashes")
+        done = 0
+        try:
+            for tick in ticks:
+                if tick.number < wanted.start:
+                    continue
+                if tick.number >= wanted.stop:
+                    break
+                place = tick.number - wanted.start
+                if place >= writer.start or hashes is not None:
+                    image = painter.paint(tick.picture).cpu().numpy()
+                    if hashes is not None:
+                        hashes.add(tick.number, image)
+                    if place >= writer.start:
+                        writer.write(image)
+                done = place + 1
+                advance(done)
+        except KeyboardInterrupt:
+            left = writer.interrupt()
+            raise KeyboardInterrupt(
+                f"stopped after {done} of {len(wanted)} pictures"
+                + (f"; {left} plays what there is" if left else "")
+                + "; go on with --resume"
+            ) from None
+        writer.finish()
+    return done
+
+
+def expected_pictures(job: Job, length: int, rate: int) -> int:
+    """The pictures of a sound of `length` frames; SoundError or SettingError where nothing would be rendered."""
+    pictures = ticks_within(length, job.fps, rate)
+    if not pictures:
+        raise SoundError(
+            f"{job.sound} is shorter than one picture: {length} samples at {rate} Hz, one picture lasts "
+            f"{float(rate / job.fps):g}; give a longer sound"
+        )
+    if not job.excerpt(pictures):
+        end = "the end" if job.end is None else f"--end {float(job.end):g}"
+        raise SettingError(
+            f"no picture between --start {float(job.start):g} and {end}; the sound is {length / rate:.3f} s long"
+        )
+    return pictures
+
+
+def parse_fps(text: str) -> Fraction:
+    """`30`, `30000/1001` or `29.97` (which means 30000/1001)."""
+    try:
+        return NTSC.get(text) or Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise SettingError(f"--fps {text} given; allowed are numbers and fractions like 25, 30 or 30000/1001") from None
+
+
+def parse_seconds(text: str) -> Fraction:
+    """`83.5` or `1:23.5` (minutes and seconds, or hours before them)."""
+    try:
+        parts = [Fraction(part) for part in text.split(":")]
+        if len(parts) > 3 or any(part < 0 for part in parts):
+            raise ValueError
+    except ValueError:
+        raise SettingError(f"time {text} given; allowed are seconds (83.5) or minutes and seconds (1:23.5)") from None
+    return sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0))
+
+
+app = typer.Typer()
+
+
+@app.command()
+def command(
+    preset: Annotated[str, typer.Argument(help="A preset's folder, or a shipped preset's name.")],
+    sound: Annotated[Path, typer.Argument(help="A sound file: WAV, FLAC, OGG, MP3, ..., any rate.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The video: .mp4, .mov, .mkv, or a folder for PNGs.")],
+    fps: Annotated[str, typer.Option(help="Pictures a second; 30000/1001 is allowed.")] = "30",
+    size: Annotated[
+        int | None, typer.Option(help="Side of the pictures in pixels; the generator's own by default.")
+    ] = None,
+    codec: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(CODECS)}; by default the output's ending decides.")
+    ] = None,
+    channel: Annotated[
+        int | None, typer.Option(help="Analyse this channel (from 1); by default all are averaged.")
+    ] = None,
+    start: Annotated[str, typer.Option(help="Render from this time on (seconds or m:s).")] = "0",
+    end: Annotated[str | None, typer.Option(help="Render up to this time.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a stopped render of the same output ended.")
+    ] = False,
+    frames_hash: Annotated[
+        bool, typer.Option("--frames-hash", help="Print the SHA-256 over all pictures as the last line.")
+    ] = False,
+    hashes: Annotated[Path | None, typer.Option(help="Write every picture's SHA-256 to this CSV file.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default the fastest there is.")] = None,
+    precision: Annotated[str, typer.Option(help="auto, full or half.")] = "auto",
+) -> None:
+    """Render a sound to a video, with the sound in it."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    job = Job(
+        Preset.load(preset),
+        sound,
+        parse_fps(fps),
+        channel,
+        parse_seconds(start),
+        None if end is None else parse_seconds(end),
+        device,
+        precision,
+    )
+    kept = Hashes() if frames_hash or hashes else None
+    pictures = render(job, output, codec=codec, size=size, resume=resume, hashes=kept)
+    print(f"{output}: {pictures} pictures at {fps} a second")
+    if kept and hashes:
+        kept.save(hashes)
+    if kept and frames_hash:
+        print(kept.whole.hexdigest())

@@ -1,0 +1,84 @@
+"""The front door: `ponticello COMMAND`. A table of contents; a command's module is imported only when it runs."""
+
+import difflib
+import importlib
+import sys
+from typing import NamedTuple
+
+import typer
+
+from shared.errors import PonticelloError, UserError
+
+
+class Entry(NamedTuple):
+    """Where a command lives (a module with a typer `app`) and what it is for."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "demo": Entry("offline.demo", "play the shipped preset with the shipped sound, into demo.mp4"),
+    "render": Entry("offline.render", "render a sound to a video"),
+    "analyse": Entry("offline.analyse", "write a sound's 23 descriptors to a file"),
+    "convert": Entry("offline.convert", "convert an official StyleGAN3 checkpoint"),
+    "bench": Entry("benchmarks.bench", "measure this machine, as ratios"),
+}
+ALIASES = {"analyze": "analyse"}
+HELP = "\n".join(
+    [
+        "ponticello: a sound steers a StyleGAN3 image space",
+        "",
+        *(f"  ponticello {name:<10} {entry.help}" for name, entry in COMMANDS.items()),
+        "",
+        "ponticello COMMAND --help tells a command's options; --debug shows where an error comes from.",
+    ]
+)
+
+
+def main() -> None:
+    """Run a command; every error is one line on stderr, with status 2 for a user's mistake and 1 for a failure."""
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    try:
+        run(arguments)
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        print(f"ponticello: {stop.__cause__ or stop or ''}".rstrip(": ") or "stopped", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        line, status = explain(error)
+        print(f"ponticello: {line}", file=sys.stderr)
+        sys.exit(status)
+
+
+def run(arguments: list[str]) -> None:
+    """Find the command and hand it the rest."""
+    if not arguments or arguments[0] in ("--help", "-h", "help"):
+        print(HELP)
+        return
+    name = ALIASES.get(arguments[0], arguments[0])
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        raise UserError(
+            f"no command '{name}'"
+            + (f" (did you mean {near[0]}?)" if near else "")
+            + f"; there are: {', '.join(COMMANDS)}"
+        )
+    app = importlib.import_module(COMMANDS[name].module).app
+    app(arguments[1:], prog_name=f"ponticello {name}", standalone_mode=False)
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """One line for an error, and its exit status."""
+    if isinstance(error, PonticelloError):
+        return " ".join(str(error).split("\n")), error.exit_status
+    if hasattr(error, "format_message"):  # typer's usage errors
+        return f"{error.format_message().rstrip('.')}; --help tells what is allowed", 2
+    if isinstance(error, MemoryError):
+        return "not enough memory; close other programs or render smaller", 1
+    return f"{type(error).__name__}: {error} (--debug shows where)", 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Files that are either whole or not there: written under a temporary name, then renamed."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.errors import Failure, UserError
+
+
+@contextmanager
+def written_atomically(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; it takes the place of `path` when the block ends without an error.
+
+    Raises UserError where the folder is missing or may not be written, Failure where the disk refuses (full, broken).
+    """
+    temporary = new_temporary(path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise Failure(
+            f"cannot write {path}: {error.strerror or error}; free some space or choose another place"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def new_temporary(path: Path) -> Path:
+    """An empty file with a new name beside `path`, ending like it, with the rights that a new file has."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a file")
+    if not path.parent.is_dir():
+        raise UserError(f"no folder {path.parent}; make it first or choose another place")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise UserError(f"cannot write in {path.parent}: {error.strerror}; choose a folder that is yours") from error
+    os.close(handle)
+    if os.name == "posix":  # mkstemp's files are private; ours are like any other
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+    return Path(name)

@@ -1,0 +1,45 @@
+"""Silence holds: frames below a loudness threshold repeat the last sounding one."""
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from shared.stage import Stage, State
+
+
+class Gate(Stage[NDArray[np.float64], NDArray[np.float64]]):
+    """(m, d) raw descriptors in, (m, d) out: rows whose loudness lies below `threshold_db` repeat the last that doesn't.
+
+    initial (d,): what is held before the first sounding frame, for a preset the raw mean of its scaler.
+    loudness: the column of the loudness in dB, the last one by default. `threshold_db` may be changed between blocks.
+    """
+
+    def __init__(self, initial: Float64[np.ndarray, "d"], threshold_db: float = -60.0, loudness: int = -1) -> None:
+        self.threshold_db = threshold_db
+        self._initial = np.array(initial, np.float64)
+        self._loudness = loudness
+        self.reset()
+
+    def process(self, block: Float64[np.ndarray, "m d"], /) -> Float64[np.ndarray, "m d"]:
+        """Hold where it is silent."""
+        out = np.empty_like(block)
+        for i, row in enumerate(block):
+            if row[self._loudness] >= self.threshold_db:
+                self._held = row.copy()
+                self.sounded = True
+            out[i] = self._held
+        return out
+
+    def reset(self) -> None:
+        """Nothing has sounded yet."""
+        self._held = self._initial
+        self.sounded = False
+
+    def state(self) -> State:
+        """The held frame and whether anything sounded yet."""
+        return {"held": self._held.copy(), "sounded": np.array(self.sounded)}
+
+    def restore(self, state: State, /) -> None:
+        """Hold what was held."""
+        self._held = state["held"].copy()
+        self.sounded = bool(state["sounded"])

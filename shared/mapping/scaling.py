@@ -1,0 +1,33 @@
+"""Standardising: every descriptor to mean 0 and deviation 1 over a corpus."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from shared.stage import Memoryless
+
+
+@dataclass(frozen=True, eq=False)
+class Standardizer(Memoryless[NDArray[np.float64], NDArray[np.float64]]):
+    """(m, d) raw descriptors in, (m, d) standardised out: (x - mean) / deviation.
+
+    mean, deviation (d,): in the descriptors' own units; a deviation of zero counts as 1.
+    """
+
+    mean: Float64[np.ndarray, "d"]
+    deviation: Float64[np.ndarray, "d"]
+
+    @classmethod
+    def fit(cls, frames: Float64[np.ndarray, "m d"]) -> "Standardizer":
+        """Mean and (population) deviation of a corpus of at least one frame."""
+        return cls(frames.mean(axis=0), frames.std(axis=0))
+
+    def process(self, block: Float64[np.ndarray, "m d"], /) -> Float64[np.ndarray, "m d"]:
+        """Standardise every row."""
+        return np.asarray((block - self.mean) / self._divisor)
+
+    @property
+    def _divisor(self) -> Float64[np.ndarray, "d"]:
+        return np.where(self.deviation == 0.0, 1.0, self.deviation)
