@@ -1,0 +1,98 @@
+"""The programs and libraries that pip cannot bring: what each is needed for, and how it comes onto the machine."""
+
+import ctypes.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from console import say
+
+
+class SystemPackage(NamedTuple):
+    """A package of Debian and Ubuntu, what shows that it is there, and what is lost without it."""
+
+    name: str
+    proof: str
+    """A program on the path; or `lib` and the name of a library."""
+    brew: str
+    """How Homebrew calls it; empty where macOS does not need it."""
+    needed_for: str
+
+    def present(self) -> bool:
+        """Whether it is installed, by whatever means."""
+        if self.proof.startswith("lib"):
+            return ctypes.util.find_library(self.proof[3:]) is not None
+        return shutil.which(self.proof) is not None
+
+
+PACKAGES = (
+    SystemPackage("libportaudio2", "libportaudio", "", "a live sound card"),  # macOS, Windows: in sounddevice's wheel
+    SystemPackage("xvfb", "Xvfb", "--cask xquartz", "tests of the window"),
+    SystemPackage("xdotool", "xdotool", "xdotool", "tests of the window"),
+    SystemPackage("jackd2", "jackd", "jack", "tests of live sound"),
+    SystemPackage("supercollider-language", "sclang", "--cask supercollider", "tests with SuperCollider"),
+    SystemPackage("supercollider-server", "scsynth", "--cask supercollider", "tests with SuperCollider"),
+    SystemPackage("puredata-core", "pd", "--cask pd", "tests with Pure Data"),
+)
+
+
+def provide() -> None:
+    """Install what is missing where apt and the rights to use it are there; say in one line what is missing still."""
+    missing = [package for package in PACKAGES if not package.present()]
+    if missing:
+        apt_install([package.name for package in missing])
+        missing = [package for package in missing if not package.present()]
+    if missing:
+        say(advice(missing))
+
+
+def advice(missing: list[SystemPackage]) -> str:
+    """One line: what to install, and what works without it."""
+    if sys.platform == "darwin":
+        cure = "; ".join(f"brew install {name}" for name in _once(p.brew for p in missing if p.brew))
+    elif shutil.which("apt-get"):
+        cure = shell_line([p.name for p in missing])
+    else:
+        cure = f"install what brings {', '.join(p.proof for p in missing)}"
+    return f"not installed, and all works without it but {', '.join(_once(p.needed_for for p in missing))}: {cure}"
+
+
+def shell_line(names: list[str]) -> str:
+    """What somebody types who may install Debian's packages."""
+    return f"sudo apt-get install --no-install-recommends {' '.join(names)}"
+
+
+def apt_install(names: list[str]) -> None:
+    """Install packages of Debian where that is possible without a question; else nothing happens."""
+    rights = _rights()
+    if rights is None or not shutil.which("apt-get"):
+        return
+    say(f"installing {', '.join(names)}")
+    apt = [*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
+    _succeeds([*apt, "update"])
+    install = [*apt, "install", "--no-install-recommends", "-y"]
+    if not _succeeds([*install, *names]):  # apt takes all or nothing: a name it does not know shall not cost the others
+        for name in names:
+            _succeeds([*install, name])
+
+
+def _rights() -> list[str] | None:
+    """What to put before a command that needs root: nothing for root, sudo where it asks no question; else None."""
+    if os.name != "posix":
+        return None
+    if os.geteuid() == 0:
+        return []
+    return ["sudo", "-n"] if shutil.which("sudo") and _succeeds(["sudo", "-n", "true"]) else None
+
+
+def _succeeds(command: list[str]) -> bool:
+    """Run a command without input or output."""
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
+
+
+def _once(names: Iterable[str]) -> list[str]:
+    """Each name once, in the order in which they come first."""
+    return list(dict.fromkeys(names))
