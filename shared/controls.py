@@ -63,109 +63,23 @@ class Control:
         return float(number)
 
 
-CONTROLS: Mapping[str, Control] = {
-    c.name: c
-    for c in (
-        Control("gain", "float", 0.0, -60, 60, "dB", "hall", "samples", "Level of the sound before its analysis."),
-        Control(
-            "gate",
-            "float",
-            -60.0,
-            -160,
-            20,
-            "dB",
-            "hall",
-            "frames",
-            "Loudness below which a frame counts as silence and the last sounding one holds.",
-        ),
-        Control(
-            "smoothing",
-            "float",
-            0.8,
-            0,
-            0.999,
-            "",
-            "preset",
-            "frames",
-            "Leaky integrator on the standardised descriptors: 0 is none, 0.8 the paper's.",
-        ),
-        Control(
-            "weight",
-            "float",
-            1.0,
-            -10,
-            10,
-            "",
-            "preset",
-            "ticks",
-            "Factor on a standardised descriptor before the mapping.",
-            per_input=True,
-        ),
-        Control(
-            "offset",
-            "float",
-            0.0,
-            -10,
-            10,
-            "deviations",
-            "preset",
-            "ticks",
-            "Added to a standardised descriptor after its weight.",
-            per_input=True,
-        ),
-        Control(
-            "latent_smoothing",
-            "float",
-            0.0,
-            0,
-            0.999,
-            "",
-            "preset",
-            "ticks",
-            "Leaky integrator on the latent vectors, tick by tick.",
-        ),
-        Control(
-            "truncation",
-            "float",
-            1.0,
-            -2,
-            2,
-            "",
-            "preset",
-            "ticks",
-            "psi: 0 is the average image, 1 the full variety, above 1 exaggerates.",
-        ),
-        Control(
-            "rotate",
-            "float",
-            0.0,
-            -36000,
-            36000,
-            "degrees",
-            "preset",
-            "ticks",
-            "Turns the picture's content counter-clockwise.",
-        ),
-        Control(
-            "translate",
-            "pair",
-            (0.0, 0.0),
-            -10,
-            10,
-            "picture widths",
-            "preset",
-            "ticks",
-            "Moves the picture's content right and down.",
-        ),
-        Control(
-            "freeze", "switch", False, 0, 1, "", "show", "ticks", "Holds the picture; the sound goes on being analysed."
-        ),
-        Control("fade", "float", 1.0, 0, 1, "", "show", "ticks", "Brightness of the picture: 0 is black."),
-        Control(
-            "blackout", "switch", False, 0, 1, "", "show", "ticks", "Fades to black within half a second, and back."
-        ),
-    )
-}
+# A row a line.
+# fmt: off
+CONTROLS: Mapping[str, Control] = {row.name: row for row in (
+    Control("gain", "float", 0.0, -60, 60, "dB", "hall", "samples", "Level of the sound before its analysis."),
+    Control("gate", "float", -60.0, -160, 20, "dB", "hall", "frames", "Loudness below which a frame is silence: the last sounding one holds."),
+    Control("smoothing", "float", 0.8, 0, 0.999, "", "preset", "frames", "Leaky integrator on the descriptors: 0 is none, 0.8 the paper's."),
+    Control("weight", "float", 1.0, -10, 10, "", "preset", "ticks", "Factor on a standardised descriptor before the mapping.", True),
+    Control("offset", "float", 0.0, -10, 10, "deviations", "preset", "ticks", "Added to a standardised descriptor after its weight.", True),
+    Control("latent_smoothing", "float", 0.0, 0, 0.999, "", "preset", "ticks", "Leaky integrator on the latent vectors, tick by tick."),
+    Control("truncation", "float", 1.0, -2, 2, "", "preset", "ticks", "psi: 0 is the average image, 1 the full variety, above 1 exaggerates."),
+    Control("rotate", "float", 0.0, -36000, 36000, "degrees", "preset", "ticks", "Turns the picture's content counter-clockwise."),
+    Control("translate", "pair", (0.0, 0.0), -10, 10, "picture widths", "preset", "ticks", "Moves the picture's content right and down."),
+    Control("freeze", "switch", False, 0, 1, "", "show", "ticks", "Holds the picture; the sound goes on being analysed."),
+    Control("fade", "float", 1.0, 0, 1, "", "show", "ticks", "Brightness of the picture: 0 is black."),
+    Control("blackout", "switch", False, 0, 1, "", "show", "ticks", "Fades to black within half a second, and back."),
+)}
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -182,9 +96,8 @@ def find(name: str, inputs: tuple[str, ...]) -> tuple[Control, str | None]:
     base, _, descriptor = name.partition("/")
     row = CONTROLS.get(base)
     if row is None or row.per_input != bool(descriptor):
-        raise SettingError(
-            f"no control '{name}'; there are: {', '.join(c.name + '/DESCRIPTOR' * c.per_input for c in CONTROLS.values())}"
-        )
+        known = ", ".join(c.name + "/DESCRIPTOR" * c.per_input for c in CONTROLS.values())
+        raise SettingError(f"no control '{name}'; there are: {known}")
     if descriptor and descriptor not in inputs:
         raise SettingError(f"no descriptor '{descriptor}' in '{name}'; there are: {', '.join(inputs)}")
     return row, descriptor or None
