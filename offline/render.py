@@ -118,7 +118,7 @@ def render(
     with SoundReader(job.sound, job.channel) as reader:
         rate, channels, subtype = reader.rate, reader.channels, reader.subtype
         if reader.truncated:
-            say(reader.truncated)
+            say(f"{job.sound} is cut off: {reader.truncated}")
         length = reader.frames
     wanted = job.excerpt(expected_pictures(job, length, rate))
     generator = load_generator(job.preset.generator_path, pick_device(job.device), job.precision)
@@ -138,7 +138,10 @@ def render(
         soundtrack=Soundtrack(rate, channels, subtype, sound),
         identity=job.identity(),
         resume=resume,
+        first_number=wanted.start,
     )
+    if writer.note:
+        say(writer.note)
     with writer, closing(ahead(job.ticks(), WAITING_TICKS)) as ticks, progress("pictures", len(wanted)) as advance:
         if writer.start and hashes is not None:
             say(f"the {writer.start} finished pictures are made again for their hashes")

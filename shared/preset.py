@@ -22,6 +22,7 @@ import tomlkit
 from shared import controls
 from shared.atomic import written_atomically
 from shared.audio.descriptors import DESCRIPTORS
+from shared.controls import Value
 from shared.errors import PresetError, SettingError
 from shared.mapping.learned import LearnedMapping
 from shared.mapping.pairs import Pairs
@@ -55,7 +56,7 @@ class Preset:
 
     folder: Path
     settings: Settings
-    controls: Mapping[str, controls.Value]
+    controls: Mapping[str, Value]
     """Every control by its full name (`weight/pitch`), the file's values over the defaults."""
 
     @classmethod
@@ -143,7 +144,7 @@ class Preset:
             sha.update(sha256_of(path).encode())
         return sha.hexdigest()
 
-    def save_controls(self, values: Mapping[str, controls.Value]) -> "Preset":
+    def save_controls(self, values: Mapping[str, Value]) -> "Preset":
         """Write the preset's own controls into preset.toml, its comments kept; gives the preset as it now is.
 
         A shipped preset is copied to one's own folder first: see `own_copy`.
@@ -211,7 +212,7 @@ def _check_inputs(inputs: tuple[str, ...], file: Path) -> None:
         )
 
 
-def _flat_controls(settings: Settings, file: Path) -> dict[str, controls.Value]:
+def _flat_controls(settings: Settings, file: Path) -> dict[str, Value]:
     values = controls.defaults(settings.inputs)
     for key, value in settings.controls.items():
         entries = {f"{key}/{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
@@ -230,6 +231,6 @@ def _allowed(error: str) -> str:
     """What the table that a validation error names may hold."""
     if "unknown field" not in error:
         return ""
-    tables = {"generator": GeneratorFile, "training": Training}
+    tables: dict[str, type[msgspec.Struct]] = {"generator": GeneratorFile, "training": Training}
     table = next((struct for name, struct in tables.items() if f"$.{name}" in error), Settings)
     return f"; allowed are: {', '.join(field.name for field in msgspec.structs.fields(table))}"
