@@ -1,0 +1,78 @@
+"""`ponticello convert`: an official StyleGAN3 checkpoint to safetensors, without running what it carries."""
+
+from collections.abc import Collection
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from offline.official_checkpoint import Network, constructor_arguments, network_tensors, read_checkpoint
+from shared.errors import ModelError, UserError
+from shared.image.architecture import Architecture
+from shared.image.checkpoint import write_checkpoint
+
+
+class Format(StrEnum):
+    """Of the numbers in the file."""
+
+    float32 = "float32"
+    float16 = "float16"
+
+
+def convert(model: Path, output: Path, *, half: bool = False) -> Architecture:
+    """Write the G_ema of an official StyleGAN3 checkpoint as a generator's file; gives its architecture.
+
+    half: float16. Raises ModelError for anything that is no StyleGAN3 or asks to be run, UserError where `output` cannot
+    be written.
+    """
+    if output.suffix != ".safetensors":
+        raise UserError(f"the output is {output}; name a file that ends in .safetensors")
+    content = read_checkpoint(model)
+    network = content.get("G_ema")
+    if not isinstance(network, Network):
+        raise ModelError(f"{model} has no generator under G_ema; it holds: {', '.join(map(str, content)) or 'nothing'}")
+    try:
+        tensors = network_tensors(network)
+        check_kind(tensors)
+        architecture = Architecture.from_arguments(constructor_arguments(network))
+        write_checkpoint(
+            output, architecture, {name: array.astype(np.float32) for name, array in tensors.items()}, half=half
+        )
+    except ModelError as error:
+        raise ModelError(f"{model}: {error}") from error
+    return architecture
+
+
+def check_kind(names: Collection[str]) -> None:
+    """Raises ModelError, saying what it is, for names of tensors that are no StyleGAN3's."""
+    if "synthesis.input.freqs" in names:
+        return
+    if "synthesis.b4.const" in names:
+        raise ModelError("this is a StyleGAN2 (stylegan2-ada or later); only StyleGAN3 can be converted")
+    raise ModelError("its G_ema is no StyleGAN3: there is no synthesis.input.freqs; only StyleGAN3 can be converted")
+
+
+app = typer.Typer()
+
+
+@app.command()
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.pkl", help="An official StyleGAN3 checkpoint.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL.safetensors", help="Where to write.")],
+    dtype: Annotated[
+        Format, typer.Option(help="float16 halves the file; pictures differ by less than a grey level.")
+    ] = Format.float32,
+) -> None:
+    """Convert an official StyleGAN3 checkpoint to safetensors. Nothing that the checkpoint carries is run."""
+    made = convert(model, output, half=dtype is Format.float16)
+    print(f"{output}: {describe(made)}, {dtype.value}, {output.stat().st_size:,} bytes")
+
+
+def describe(architecture: Architecture) -> str:
+    """What a generator is, in a line."""
+    kind = {"stylegan3-t": "StyleGAN3-T", "stylegan3-r": "StyleGAN3-R"}.get(architecture.variant, "StyleGAN3")
+    a = architecture
+    condition = f"conditional on {a.c_dim} numbers" if a.c_dim else "unconditional"
+    return f"{kind}, {a.img_resolution} x {a.img_resolution} pixels, z {a.z_dim}, w {a.w_dim}, {condition}"

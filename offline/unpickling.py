@@ -1,0 +1,180 @@
+"""Reads the data in a pickle without running it.
+
+A pickle is a program for a small stack machine. Python's own machine imports whatever the program names and calls it.
+This one knows the few instructions that data needs, imports nothing, and calls nothing but the functions of a closed
+table. Everything else is refused by its name. Instructions are told apart by pickletools, which executes none.
+"""
+
+import pickletools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+MAX_INSTRUCTIONS = 2_000_000  # official checkpoints have some 40,000
+
+NUMBERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT")
+TEXTS = ("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
+BYTES = ("BINBYTES", "SHORT_BINBYTES", "BINBYTES8")
+CONSTANTS = frozenset((*NUMBERS, *TEXTS, *BYTES))
+FRESH: Mapping[str, Callable[[], object]] = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+    "EMPTY_SET": set,
+}
+TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+HASHABLE = (str, int, float, bytes, type(None))
+"""What may be a key or in a set. No tuples: hashing them nested a million deep ends the process."""
+
+
+class Refused(Exception):
+    """Why the machine stopped."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A global that the pickle names: two strings, looked up nowhere but in the table."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"[:100]
+
+
+class Buildable(ABC):
+    """An inert stand-in for an object that a pickle makes first and gives its state afterwards."""
+
+    @abstractmethod
+    def build(self, state: object) -> None:
+        """Take or check the state. Raises Refused."""
+
+
+Call = Callable[[tuple[Any, ...]], object]
+
+
+class Machine:
+    """Runs one pickle from a stream and leaves the stream behind it.
+
+    calls: all that the pickle may name; called with the tuple of arguments, or None for a name that is only handed on.
+    persistent: makes something of a persistent id; without it none is admitted.
+    The stream's `read` must not give or reserve more than is there, whatever length it is asked for (BytesIO, mmap).
+    """
+
+    def __init__(
+        self, stream: IO[bytes], calls: Mapping[Name, Call | None], persistent: Callable[[object], object] | None = None
+    ) -> None:
+        self._stream = stream
+        self._calls = calls
+        self._persistent = persistent
+        self._stack: list[Any] = []
+        self._marks: list[int] = []
+        self._memo: dict[int, object] = {}
+
+    def run(self) -> object:
+        """The value that the pickle leaves. Raises Refused."""
+        try:
+            for count, (instruction, argument, _) in enumerate(pickletools.genops(self._stream)):
+                if count >= MAX_INSTRUCTIONS:
+                    raise Refused(f"it has more than {MAX_INSTRUCTIONS:,} instructions, no checkpoint has")
+                self._step(instruction.name, argument)
+        except (ValueError, IndexError, KeyError) as error:  # from genops, or an item that stack or memo don't have
+            raise Refused(f"the pickle is damaged or cut off at byte {self._stream.tell():,}") from error
+        if len(self._stack) != 1 or self._marks:
+            raise Refused("the pickle is damaged: it leaves more or less than one value")
+        return self._stack[0]
+
+    def _step(self, instruction: str, argument: Any) -> None:
+        stack = self._stack
+        match instruction:
+            case "PROTO" | "FRAME" | "STOP":
+                pass
+            case _ if instruction in CONSTANTS:
+                stack.append(argument)
+            case _ if instruction in FRESH:
+                stack.append(FRESH[instruction]())
+            case _ if instruction in TUPLES:
+                stack.append(tuple(self._take(TUPLES[instruction])))
+            case "MARK":
+                self._marks.append(len(stack))
+            case "TUPLE":
+                stack.append(tuple(self._since_mark()))
+            case "LIST":
+                stack.append(self._since_mark())
+            case "DICT":
+                items = self._since_mark()
+                stack.append({})
+                self._set_items(items)
+            case "APPEND" | "APPENDS":
+                items = self._take(1) if instruction == "APPEND" else self._since_mark()
+                self._top(list).extend(items)
+            case "SETITEM" | "SETITEMS":
+                self._set_items(self._take(2) if instruction == "SETITEM" else self._since_mark())
+            case "ADDITEMS":
+                items = self._since_mark()
+                self._top(set).update(_hashable(item) for item in items)
+            case "MEMOIZE":
+                self._memo[len(self._memo)] = stack[-1]
+            case "PUT" | "BINPUT" | "LONG_BINPUT":
+                self._memo[argument] = stack[-1]
+            case "GET" | "BINGET" | "LONG_BINGET":
+                stack.append(self._memo[argument])
+            case "GLOBAL":
+                stack.append(self._named(*argument.split(" ", 1)))
+            case "STACK_GLOBAL":
+                stack.append(self._named(*self._take(2)))
+            case "REDUCE" | "NEWOBJ":
+                stack.append(self._call(*self._take(2)))
+            case "BUILD":
+                (state,) = self._take(1)
+                self._top(Buildable).build(state)
+            case "BINPERSID" if self._persistent:
+                stack.append(self._persistent(self._take(1)[0]))
+            case _:
+                raise Refused(f"the pickle has the instruction {instruction}, which plain data does not need")
+
+    def _take(self, count: int) -> list[Any]:
+        if len(self._stack) - count < (self._marks[-1] if self._marks else 0):
+            raise IndexError("the stack has not so many")
+        taken = self._stack[-count:]
+        del self._stack[-count:]
+        return taken
+
+    def _since_mark(self) -> list[Any]:
+        mark = self._marks.pop()
+        taken = self._stack[mark:]
+        del self._stack[mark:]
+        return taken
+
+    def _top(self, kind: type) -> Any:
+        top = self._stack[-1]
+        if not isinstance(top, kind):
+            raise Refused(f"it would change a {type(top).__name__} as if it were a {kind.__name__}")
+        return top
+
+    def _set_items(self, items: list[Any]) -> None:
+        target = self._top(dict)
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            target[_hashable(key)] = value
+
+    def _named(self, module: object, name: object) -> Name:
+        named = Name(module if isinstance(module, str) else "?", name if isinstance(name, str) else "?")
+        if named not in self._calls:
+            raise Refused(f"it names {named}, which a checkpoint does not need")
+        return named
+
+    def _call(self, called: object, arguments: object) -> object:
+        function = self._calls.get(called) if isinstance(called, Name) else None
+        if function is None or not isinstance(arguments, tuple):
+            raise Refused(f"it calls {called if isinstance(called, Name) else type(called).__name__}, which nobody may")
+        return function(arguments)
+
+
+def _hashable(key: object) -> Any:
+    if not isinstance(key, HASHABLE):
+        raise Refused(f"it has a {type(key).__name__} for a key")
+    return key

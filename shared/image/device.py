@@ -1,0 +1,57 @@
+"""Where and how precisely a generator computes."""
+
+from dataclasses import dataclass
+
+import torch
+
+from shared.errors import SettingError
+
+PRECISIONS = ("auto", "full", "half")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Number formats of one layer: of its convolution, and of what its other operators read and write."""
+
+    convolution: torch.dtype
+    activation: torch.dtype
+
+
+FULL = Precision(torch.float32, torch.float32)
+HALF = {
+    "cpu": Precision(torch.bfloat16, torch.float32),  # depthwise filters in bfloat16 are 8 times slower than in float32
+    "cuda": Precision(torch.float16, torch.float16),
+    "mps": Precision(torch.float16, torch.float16),
+}
+
+
+def devices() -> list[str]:
+    """The kinds of device that this machine has, the fastest first."""
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return [kind for kind, there in present.items() if there]
+
+
+def pick_device(name: str | None = None) -> str:
+    """The device of this name ("cpu", "cuda", "cuda:1", "mps"), or the fastest there is.
+
+    Raises SettingError where the machine has no such device.
+    """
+    if name is None:
+        return devices()[0]
+    kind, _, number = name.partition(":")
+    there = f"this machine has: {', '.join(devices())}"
+    if kind not in devices():
+        raise SettingError(f"{name} asked for; {there}")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if number and not (number.isdecimal() and int(number) < count):
+        raise SettingError(f"{name} asked for; {there}, numbered from 0 to {count - 1}")
+    return name
+
+
+def pick_precision(name: str, device: str) -> str:
+    """Full or half: `auto` is full on a CPU and half elsewhere. Raises SettingError for any other word."""
+    if name not in PRECISIONS:
+        raise SettingError(f"precision {name!r}; there are: {', '.join(PRECISIONS)}")
+    if name == "auto":
+        return "full" if device.startswith("cpu") else "half"
+    return name

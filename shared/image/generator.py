@@ -1,0 +1,166 @@
+"""A generator from a file: latents in, pictures out."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor
+
+from shared.errors import SettingError
+from shared.image.architecture import Architecture
+from shared.image.checkpoint import Arrays, read_checkpoint
+from shared.image.device import pick_device, pick_precision
+from shared.image.stylegan3 import MappingNetwork, SynthesisNetwork, layer_precision, with_defaults
+
+__all__ = ["Generator", "load_generator", "pick_device"]
+
+Array = np.ndarray | Tensor
+
+
+def load_generator(path: str | Path, device: str = "cpu", precision: str = "full") -> "Generator":
+    """Read a generator (.safetensors) and prepare it.
+
+    device: "cpu", "cuda", "cuda:1", "mps". precision: "full" is float32; "half" takes float16 (bfloat16 on a CPU) in the
+    layers for which the checkpoint's design allows it; "auto" is full on a CPU, half elsewhere.
+    Raises ModelError for a file that is no generator or damaged, SettingError for a device that is not there.
+    """
+    device = pick_device(device)
+    precision = pick_precision(precision, device)
+    path = Path(path)
+    architecture, arrays = read_checkpoint(path)
+    return Generator(architecture, arrays, torch.device(device), precision, path)
+
+
+class Generator:
+    """StyleGAN3 for inference. Its tensors carry no gradient; equal inputs give equal outputs, bit for bit.
+
+    A batch gives the pictures of its rows within rounding, not bit for bit: sums are ordered by the batch's size.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        arrays: Arrays,
+        device: torch.device,
+        precision: str = "full",
+        path: Path | None = None,
+    ) -> None:
+        self.config = architecture
+        self.device = device
+        self.precision = precision
+        self.path = path
+        self.z_dim = architecture.z_dim
+        self.w_dim = architecture.w_dim
+        self.c_dim = architecture.c_dim
+        self.num_ws = architecture.num_ws
+        self.img_resolution = architecture.img_resolution
+        self.img_channels = architecture.img_channels
+        weights = with_defaults(architecture, {name: torch.from_numpy(array) for name, array in arrays.items()}, device)
+        self.w_avg: Float32[Tensor, "w_dim"] = weights("mapping.w_avg")
+        with torch.no_grad():
+            self._mapping = MappingNetwork.prepare(architecture, weights)
+            self._synthesis = SynthesisNetwork.prepare(
+                architecture, weights, layer_precision(precision == "half", device)
+            )
+
+    @torch.no_grad()
+    def map(
+        self,
+        z: Float[Array, "n z_dim"],
+        c: Float[Array, "n c_dim"] | None = None,
+        psi: float = 1.0,
+        cutoff: int | None = None,
+    ) -> Float32[Tensor, "n num_ws w_dim"]:
+        """One w for each row of the picture's layers from each z, truncated (see `truncate`).
+
+        c: what a conditional generator wants, a one-hot row or any numbers; None for an unconditional one.
+        Raises SettingError for wrong sizes, NaN and infinity.
+        """
+        z = self._checked(z, "z", self.z_dim)
+        if c is None and self.c_dim:
+            raise SettingError(
+                f"this generator is conditional: give c ({len(z)}, {self.c_dim}), such as a one-hot class"
+            )
+        c = z.new_empty(len(z), 0) if c is None else self._checked(c, "c", self.c_dim)
+        if len(c) != len(z):
+            raise SettingError(f"c has {len(c)} rows, z has {len(z)}; one each is needed")
+        return self.truncate(self.broadcast(self._mapping(z, c)), psi, cutoff)
+
+    @torch.no_grad()
+    def broadcast(self, w: Float[Array, "n w_dim"]) -> Float32[Tensor, "n num_ws w_dim"]:
+        """The same w for every layer. Raises SettingError for a wrong size, NaN and infinity."""
+        return self._checked(w, "w", self.w_dim)[:, None].repeat(1, self.num_ws, 1)
+
+    @torch.no_grad()
+    def truncate(
+        self, w: Float[Array, "n num_ws w_dim"], psi: float = 1.0, cutoff: int | None = None
+    ) -> Float32[Tensor, "n num_ws w_dim"]:
+        """w_avg + psi (w - w_avg) in the first `cutoff` rows (None: in all; row 0 is the input's, then one a layer).
+
+        psi 1 changes nothing, 0 gives the average picture. Raises SettingError for wrong sizes, NaN and infinity.
+        """
+        w = self._checked(w, "w", self.num_ws, self.w_dim)
+        if not np.isfinite(psi):
+            raise SettingError(f"psi is {psi}; a finite number is needed, usually 0 to 1.5")
+        if cutoff is not None and not 0 <= cutoff <= self.num_ws:
+            raise SettingError(f"cutoff is {cutoff}; this generator has 0 to {self.num_ws} rows to truncate")
+        if psi == 1:
+            return w.clone()
+        rows = self.num_ws if cutoff is None else cutoff
+        return torch.cat([self.w_avg + psi * (w[:, :rows] - self.w_avg), w[:, rows:]], dim=1)
+
+    @torch.no_grad()
+    def synthesize_float(
+        self, w: Float[Array, "n num_ws w_dim"], transform: Float[Array, "3 3"] | None = None
+    ) -> Float32[Tensor, "n 3 height width"]:
+        """Pictures before clipping, nominally -1 to 1; a grey generator gives three equal channels.
+
+        transform: see latents.transform_matrix; None is what the file was saved with, normally no motion.
+        Raises SettingError for wrong sizes, NaN and infinity.
+        """
+        w = self._checked(w, "w", self.num_ws, self.w_dim)
+        if transform is not None:
+            transform = self._checked(transform, "transform", 3, batch=3)
+        with self._exactly():
+            image = self._synthesis(w, transform).contiguous()
+        return image.repeat(1, 3, 1, 1) if self.img_channels == 1 else image
+
+    @torch.no_grad()
+    def synthesize(
+        self, w: Float[Array, "*one num_ws w_dim"], transform: Float[Array, "3 3"] | None = None
+    ) -> UInt8[Tensor, "height width 3"]:
+        """One picture, on the generator's device: 127.5 x + 128 clipped to 0..255, truncated. w: (num_ws, w_dim), or (1, ...).
+
+        Raises SettingError for wrong sizes, NaN and infinity.
+        """
+        if w.ndim == 2:
+            w = w[None]
+        if len(w) != 1:
+            raise SettingError(
+                f"w holds {len(w)} pictures; synthesize makes one, synthesize_float as many as there are"
+            )
+        image = self.synthesize_float(w, transform)[0]
+        return (image * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
+
+    def _checked(self, array: Float[Array, "..."], name: str, *shape: int, batch: int | None = None) -> Tensor:
+        """A float32 tensor on the device, of the shape (batch or any, *shape) and finite."""
+        if isinstance(array, np.ndarray):
+            array = torch.from_numpy(np.array(array, np.float32))  # a copy: what is given back never shares its memory
+        tensor = array.detach().to(torch.float32)
+        if tensor.shape[1:] != shape or batch not in (None, len(tensor)):
+            wanted = ", ".join(str(n) for n in ("n" if batch is None else batch, *shape))
+            raise SettingError(f"{name} has shape {tuple(tensor.shape)}, this generator takes ({wanted})")
+        if not tensor.isfinite().all():
+            raise SettingError(f"{name} holds NaN or infinity")
+        return tensor.to(self.device)
+
+    def _exactly(self) -> AbstractContextManager[None]:
+        """On CUDA: no shortened float32 (TF32), and the same algorithms every time."""
+        if self.device.type != "cuda":
+            return nullcontext()
+        manager: AbstractContextManager[None] = torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        )
+        return manager

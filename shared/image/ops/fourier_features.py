@@ -1,0 +1,74 @@
+"""The generator's input: a field of plane waves that w, and the user, can turn and shift (Karras et al. 2021, section 3)."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+from torch.nn.functional import linear
+
+from shared.image.geometry import Signal
+
+
+@dataclass(frozen=True)
+class FourierFeatures:
+    """v_c = amplitude_c sin(2 pi (f_c . g + phase_c)) at grid points g, mixed by a square matrix; always float32.
+
+    (c, s, a, b) is learned from w, divided by |(c, s)|. The waves' frequencies (rows) and phases become
+
+        M = [[c, -s, 0], [s, c, 0], [0, 0, 1]] [[1, 0, -a], [0, 1, -b], [0, 0, 1]] U
+        f' = f M[:2, :2],    phase' = phase + f M[:2, 2],    U the user's transform,
+
+    and amplitude = clamp(1 - (|f'| - f0) / (rate/2 - f0), 0, 1) with the band limit f0: what a zoom pushes towards
+    Nyquist fades out. The picture spans -0.5..0.5 of the grid, the margin lies outside.
+    """
+
+    mixing: Float32[Tensor, "channels channels"]
+    frequencies: Float32[Tensor, "channels 2"]
+    phases: Float32[Tensor, "channels"]
+    places: Float32[Tensor, "size"]
+    """Coordinates of the samples, in picture widths, alike in x and y."""
+    band_limit: float
+    nyquist: float
+
+    @classmethod
+    def prepare(
+        cls,
+        weight: Float32[Tensor, "channels channels"],
+        frequencies: Float32[Tensor, "channels 2"],
+        phases: Float32[Tensor, "channels"],
+        signal: Signal,
+    ) -> "FourierFeatures":
+        """`signal`: what to make; `weight` as stored (its gain 1/sqrt(channels) is put in here)."""
+        places = (torch.arange(signal.size, dtype=torch.float64) + 0.5 - signal.size / 2) / signal.sampling_rate
+        return cls(
+            mixing=weight / math.sqrt(signal.channels),
+            frequencies=frequencies,
+            phases=phases,
+            places=places.to(weight),
+            band_limit=signal.cutoff,
+            nyquist=signal.sampling_rate / 2,
+        )
+
+    def __call__(
+        self, motion: Float32[Tensor, "n 4"], transform: Float32[Tensor, "*n 3 3"]
+    ) -> Float32[Tensor, "n channels size size"]:
+        """The field for each row (c, s, a, b) of `motion`, channels last in memory; `transform` (3, 3) or one a row."""
+        matrix = motion_matrix(motion) @ transform
+        frequencies = self.frequencies @ matrix[:, :2, :2]
+        phases = self.phases + (self.frequencies @ matrix[:, :2, 2:])[:, :, 0]
+        excess = (frequencies.norm(dim=2) - self.band_limit) / (self.nyquist - self.band_limit)
+        amplitude = (1 - excess).clamp(0, 1)
+        along_x = self.places[:, None] * frequencies[:, None, :, 0]
+        along_y = self.places[:, None] * frequencies[:, None, :, 1] + phases[:, None]
+        waves = torch.sin((along_x[:, None] + along_y[:, :, None]) * (2 * math.pi)) * amplitude[:, None, None]
+        return linear(waves, self.mixing).permute(0, 3, 1, 2)
+
+
+def motion_matrix(motion: Float32[Tensor, "n 4"]) -> Float32[Tensor, "n 3 3"]:
+    """Rotation times translation of (c, s, a, b), all four divided by |(c, s)|; column vectors."""
+    c, s, a, b = (motion / motion[:, :2].norm(dim=1, keepdim=True)).unbind(1)
+    zero, one = torch.zeros_like(c), torch.ones_like(c)
+    rows = (c, -s, s * b - c * a, s, c, -s * a - c * b, zero, zero, one)
+    return torch.stack(rows, dim=1).reshape(-1, 3, 3)

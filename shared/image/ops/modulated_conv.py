@@ -1,0 +1,66 @@
+"""Convolution whose weights w modulates (Karras et al. 2020, section 2.2), with constant weights.
+
+Modulated weights are W_oc s_c d_o g: scaling input channels by s_c and output channels by d_o g gives the same result
+without weights of its own for every picture, so that they are prepared once.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+EPSILON = 1e-8
+
+
+@dataclass(frozen=True)
+class ModulatedConv:
+    """Full cross-correlation (k - 1 zeros around the input) with weights W_oc s_c d_o g.
+
+    Demodulating: W has rows of norm 1 and the style's mean square over its channels is 1, so that
+    d_o = (sum_c s_c^2 sum_kernel W_oc^2 + 1e-8/(C k^2))^-1/2 is about 1 and no half-precision number can grow beyond
+    |x|max sqrt(C) k. Otherwise (ToRGB) W is as stored, the style is divided by sqrt(C k^2), and d_o = 1.
+    """
+
+    weight: Float[Tensor, "outputs inputs k k"]
+    energy: Float32[Tensor, "inputs outputs"] | None
+    """sum over the kernel of W^2; None: no demodulation."""
+    gain: float
+    """g = 1/sqrt(magnitude_ema), the inverse of the input's typical size in training."""
+
+    @classmethod
+    def prepare(
+        cls,
+        weight: Float32[Tensor, "outputs inputs k k"],
+        magnitude_ema: float,
+        *,
+        demodulate: bool,
+        dtype: torch.dtype,
+        memory_format: torch.memory_format = torch.contiguous_format,
+    ) -> "ModulatedConv":
+        """From stored weights; `dtype` is what the convolution computes in, all else is float32."""
+        energy = None
+        if demodulate:
+            weight = weight / weight.square().sum(dim=(1, 2, 3), keepdim=True).sqrt()
+            energy = weight.square().sum(dim=(2, 3)).T.contiguous()
+        else:
+            weight = weight / math.sqrt(weight[0].numel())
+        return cls(weight.to(dtype).contiguous(memory_format=memory_format), energy, 1 / math.sqrt(magnitude_ema))
+
+    def __call__(
+        self, x: Float[Tensor, "n inputs h w"], style: Float32[Tensor, "n inputs"]
+    ) -> tuple[Float[Tensor, "n outputs h2 w2"], Float32[Tensor, "n outputs"]]:
+        """The convolution of the scaled input and the factors (n, outputs) that its channels still have to be given.
+
+        They are left to the next operator, which goes over the picture anyway.
+        """
+        if self.energy is None:
+            factors = style.new_full((len(style), len(self.weight)), self.gain)
+        else:
+            style = style * style.square().mean(dim=1, keepdim=True).rsqrt()
+            epsilon = EPSILON / self.weight[0].numel()
+            factors = (style.square() @ self.energy + epsilon).rsqrt() * self.gain
+        scaled = (x * style[:, :, None, None].to(x.dtype)).to(self.weight.dtype)
+        return conv2d(scaled, self.weight, padding=self.weight.shape[2] - 1), factors
