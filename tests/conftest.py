@@ -1,0 +1,34 @@
+"""What holds for all tests: each call of our functions is checked against their annotations, shapes of arrays included."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from beartype import BeartypeConf, beartype
+from jaxtyping import install_import_hook
+
+import shared  # noqa: F401  # first of all, as it sets how OpenMP's threads wait
+
+ROOT = Path(__file__).parent.parent
+USES_NUMBA = re.compile(r"^\s*(from|import) numba\b", re.MULTILINE)
+
+
+def modules_to_check() -> list[str]:
+    """All modules of ours but those that use numba directly, as it cannot compile a function with a check around it."""
+    modules = []
+    for package in ("shared", "live", "offline", "benchmarks"):
+        for file in sorted((ROOT / package).rglob("*.py")):
+            # a name stands for all that is below it: packages are left out, as they would bring the others back in
+            if file.name != "__init__.py" and not USES_NUMBA.search(file.read_text(encoding="utf-8")):
+                modules.append(".".join(file.relative_to(ROOT).with_suffix("").parts))
+    return modules
+
+
+def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with its arguments and result checked: int serves as float (PEP 484); `Self`, unknown here, is let be."""
+    function.__annotations__ = {name: hint for name, hint in function.__annotations__.items() if hint is not Self}
+    return beartype(conf=BeartypeConf(is_pep484_tower=True))(function)
+
+
+install_import_hook(modules_to_check(), f"{__name__}.{checked.__name__}")
