@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -114,16 +114,17 @@ class Feed:
             *arguments,
         ]
         try:
-            self._process = subprocess.Popen(
-                command,
-                cwd=folder,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pipesize=_PIPE_BYTES,
-                start_new_session=os.name == "posix",
-                creationflags=_NEW_GROUP,
-            )
+            with _deaf_to_ctrl_c():
+                self._process = subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    pipesize=_PIPE_BYTES,
+                    start_new_session=os.name == "posix",
+                    creationflags=_NEW_GROUP,
+                )
         except OSError as error:
             raise Failure(f"{ffmpeg} does not start: {error.strerror or error}") from error
         stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
@@ -159,7 +160,11 @@ class Feed:
 
     def kill(self) -> None:
         """End it at once; nothing happens where it has ended already."""
-        self._process.kill()
+        if self._process.poll() is None:
+            if sys.platform == "win32":
+                self._process.kill()
+            else:
+                os.killpg(self._process.pid, signal.SIGKILL)  # the program and, where it is a script, what it started
         with suppress(OSError):
             self._stdin.close()
         self._process.wait()
@@ -192,3 +197,16 @@ class Feed:
                 words = re.sub(r"\[[^]]*@ [^]]*\] *", "", line.decode(errors="replace")).strip()
                 if words and len(self._words) < _WORDS_KEPT:
                     self._words.append(words)
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """A program started here never hears Ctrl-C, not even in the moment before it has a session of its own."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # is inherited
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

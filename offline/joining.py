@@ -43,11 +43,12 @@ def join(
     if soundtrack:
         sound = encode_sound(suffix, soundtrack)
         arguments += [*sound.input, "-i", "pipe:0", "-map", "0:v", "-map", "1:a", *sound.output]
-    # x264 gives the pieces the same lead of decoding over showing, except to one shorter than that lead. Left as it is,
-    # the film would seem to be some pictures longer than it is.
-    arguments += ["-c:v", "copy", "-bsf:v", f"setts=pts=PTS:dts=STARTDTS+N*{timescale(fps) / fps}"]
-    if joined.suffix != ".mkv":  # which counts in milliseconds, whatever one asks for
+    arguments += ["-c:v", "copy"]
+    if joined.suffix != ".mkv":  # which keeps milliseconds and no decoding times
         arguments += ["-video_track_timescale", str(timescale(fps))]
+        # x264 gives the pieces the same lead of decoding over showing, except to one shorter than that lead. Left as it
+        # is, the film would claim to be some pictures longer than it is.
+        arguments += ["-bsf:v", f"setts=pts=PTS:dts=STARTDTS+N*{timescale(fps) / fps}"]
     if joined.suffix == ".mp4":
         arguments += ["-movflags", "+faststart"]  # on the web it plays before all of it has come
     feed = Feed(ffmpeg, [*arguments, joined.name], folder=folder, task=task)
