@@ -36,7 +36,7 @@ class ModelError(UserError):
     """A generator file that is not a StyleGAN3, is damaged, or asks for something it may not."""
 
 
-class SettingError(UserError):
+class SettingError(UserError, ValueError):  # a ValueError, so that msgspec adds the place in the file
     """A setting or control that does not exist or lies outside its range."""
 
 

@@ -1,0 +1,157 @@
+"""A preset folder: read, checked, saved; every mistake has its own line."""
+
+import re
+
+import numpy as np
+import pytest
+
+from shared import preset as presets
+from shared.audio.descriptors import DESCRIPTORS
+from shared.errors import PresetError, SettingError
+from shared.preset import SHIPPED, Preset, sha256_of
+from tests.small import make_preset, write_generator
+
+
+def test_defaults_and_values(tmp_path):
+    toml = "version = 1\n[controls]\nsmoothing = 0.5\ntranslate = [0.1, -0.2]\n[controls.weight]\npitch = 2\n"
+    preset = Preset.load(make_preset(tmp_path / "mine", toml=toml))
+    assert preset.settings.inputs == DESCRIPTORS
+    assert preset.controls["smoothing"] == 0.5
+    assert preset.controls["translate"] == (0.1, -0.2)
+    assert preset.controls["weight/pitch"] == 2.0
+    assert preset.controls["weight/loudness"] == 1.0
+    assert preset.name == "mine"
+    assert len(preset.pairs) == 6
+    assert preset.mapping.space == "z"
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("", r"version = None given; write version = 1"),
+        ("version = true", r"version = True given"),
+        ("version = 2", r"is of version 2, written by a newer Ponticello"),
+        (
+            "version = 1\ncolour = 3",
+            r"unknown field `colour`; allowed are: version, inputs, generator, training, controls",
+        ),
+        ("version = 1\n[training]\nepoch = 3", r"unknown field `epoch` - at `\$\.training`; allowed are: layers, "),
+        ("version = 1\n[training]\nepochs = 0", r"epochs = 0 given; allowed: 1 to"),
+        ("version = 1\n[training]\nepochs = 'many'", r"\$\.training\.epochs"),
+        (
+            "version = 1\n[controls]\nsmoothing = 1",
+            r"\[controls\] smoothing = 1 given; allowed is a number from 0 to 0.999",
+        ),
+        ("version = 1\n[controls]\nsmoothing = nan", r"smoothing = nan given"),
+        ("version = 1\n[controls]\nspeed = 1", r"no control 'speed'; there are: gain, "),
+        ("version = 1\n[controls]\ngain = 1", r"gain belongs to the hall, not to a preset"),
+        ("version = 1\n[controls]\nweight = 1", r"no control 'weight'"),
+        ("version = 1\n[controls.weight]\nloud = 1", r"no descriptor 'loud' in 'weight/loud'; there are: centroid, "),
+        (
+            "version = 1\ninputs = ['centroid', 'tempo']",
+            r"inputs holds 'tempo'; allowed is each of these at most once: centroid, ",
+        ),
+        ("version = 1\ninputs = ['centroid', 'centroid']", r"inputs holds 2 names, some twice"),
+        ("version = 1\ninputs = []", r"inputs holds none"),
+        ("version = 1\n[generator", r"preset.toml cannot be read: "),
+    ],
+)
+def test_settings_that_are_wrong_are_named_with_the_file(tmp_path, toml, message):
+    (tmp_path / "preset.toml").write_text(toml)
+    with pytest.raises(PresetError, match=message) as caught:
+        Preset.load(tmp_path)
+    assert str(tmp_path / "preset.toml") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_preset(tmp_path):
+    with pytest.raises(PresetError, match=r"it has no preset.toml"):
+        Preset.load(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PresetError, match="is a file; a preset is a folder"):
+        Preset.load(tmp_path / "file")
+    with pytest.raises(PresetError, match=r"no preset nowhere; .* shipped one: .*glass"):
+        Preset.load("nowhere")
+
+
+def test_parts_that_are_missing_or_do_not_fit(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    (folder / "mapping.safetensors").unlink()
+    with pytest.raises(PresetError, match=r"has no mapping.safetensors yet"):
+        _ = Preset.load(folder).mapping
+    (folder / "pairs.safetensors").unlink()
+    with pytest.raises(PresetError, match=r"no file .*pairs.safetensors"):
+        _ = Preset.load(folder).pairs
+    (folder / "generator.safetensors").unlink()
+    with pytest.raises(PresetError, match=r"names the generator generator.safetensors, but there is no file"):
+        _ = Preset.load(folder).generator_path
+    folder = make_preset(tmp_path / "q", toml="version = 1\ninputs = ['pitch', 'loudness']\n")
+    with pytest.raises(PresetError, match=r"takes 23 descriptors, preset.toml names 2"):
+        _ = Preset.load(folder).mapping
+    with pytest.raises(PresetError, match="has 23 descriptors a pair"):
+        _ = Preset.load(folder).pairs
+
+
+def test_a_generator_elsewhere_needs_its_hash(tmp_path):
+    write_generator(tmp_path / "shared.safetensors")
+    folder = make_preset(tmp_path / "p", toml='version = 1\n[generator]\nfile = "../shared.safetensors"\n')
+    with pytest.raises(PresetError, match=r"outside the preset; add its sha256"):
+        _ = Preset.load(folder).generator_path
+    digest = sha256_of(tmp_path / "shared.safetensors")
+    (folder / "preset.toml").write_text(
+        f'version = 1\n[generator]\nfile = "../shared.safetensors"\nsha256 = "{digest}"\n'
+    )
+    assert Preset.load(folder).generator_path == tmp_path / "shared.safetensors"
+    write_generator(tmp_path / "shared.safetensors", seed=9)
+    with pytest.raises(PresetError, match="is not the generator that p was made with"):
+        _ = Preset.load(folder).generator_path
+
+
+def test_saving_controls_keeps_comments(tmp_path):
+    toml = "# my piece\nversion = 1\n\n[controls]\nsmoothing = 0.5   # calm\n"
+    preset = Preset.load(make_preset(tmp_path / "p", toml=toml))
+    saved = preset.save_controls(
+        {"smoothing": 0.9, "weight/pitch": 3, "translate": (1.0, 0.0), "gate": -50.0, "truncation": 1.0}
+    )
+    text = (tmp_path / "p" / "preset.toml").read_text()
+    assert "# my piece" in text
+    assert "smoothing = 0.9   # calm" in text
+    assert "gate" not in text
+    assert "truncation" not in text
+    assert saved.controls["weight/pitch"] == 3.0
+    assert saved.controls["translate"] == (1.0, 0.0)
+    with pytest.raises(SettingError):
+        saved.save_controls({"smoothing": 2})
+    assert (tmp_path / "p" / "preset.toml").read_text() == text
+    assert sorted(p.name for p in (tmp_path / "p").iterdir()) == [
+        "generator.safetensors",
+        "mapping.safetensors",
+        "pairs.safetensors",
+        "preset.toml",
+    ]
+
+
+def test_a_shipped_preset_is_copied_before_it_is_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets, "OWN", tmp_path / "own")
+    before = {p: p.stat().st_mtime_ns for p in (SHIPPED / "glass").iterdir()}
+    saved = Preset.load("glass").save_controls({"smoothing": 0.25})
+    assert saved.folder == tmp_path / "own" / "glass"
+    assert not (saved.folder / "make").exists()
+    assert before == {p: p.stat().st_mtime_ns for p in (SHIPPED / "glass").iterdir()}
+    assert Preset.load("glass").folder == saved.folder  # from now on the name means one's own
+
+
+def test_the_digest_follows_what_decides_the_pictures(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    digest = Preset.load(folder).digest
+    assert re.fullmatch("[0-9a-f]{64}", digest)
+    (folder / "preset.toml").write_text("version = 1\n[controls]\nrotate = 1\n")
+    assert Preset.load(folder).digest != digest
+
+
+def test_the_shipped_preset_is_whole():
+    preset = Preset.load(SHIPPED / "glass")
+    assert len(preset.pairs) == 17
+    assert preset.mapping.pairs_digest == preset.pairs.digest
+    predicted = preset.mapping.regressor.process(preset.pairs.descriptors)
+    assert np.abs(predicted - preset.pairs.latents).max() < 0.01

@@ -1,0 +1,81 @@
+"""A small preset with a generator of random weights, and sounds to play through it."""
+
+import numpy as np
+import soundfile
+
+from shared.image.architecture import Architecture
+from shared.image.checkpoint import write_checkpoint
+from shared.image.geometry import tensors
+from shared.mapping.learned import LearnedMapping
+from shared.mapping.pairs import Pairs
+from shared.mapping.regression import Training
+from shared.mapping.scaling import Standardizer
+
+LATENT = 16
+
+
+def write_generator(path, resolution=16, seed=0):
+    """A StyleGAN3 of a few thousand weights: fast, but real."""
+    architecture = Architecture.from_arguments(
+        {
+            "z_dim": LATENT,
+            "c_dim": 0,
+            "w_dim": LATENT,
+            "img_resolution": resolution,
+            "img_channels": 3,
+            "channel_base": 64,
+            "channel_max": 4,
+            "num_layers": 4,
+            "margin_size": 4,
+        }
+    )
+    rng = np.random.default_rng(seed)
+    arrays = {}
+    for name, tensor in tensors(architecture).items():
+        if not tensor.required:
+            continue
+        values = rng.standard_normal(tensor.shape)
+        if name.endswith("magnitude_ema"):
+            values = np.array(1.0)
+        elif name.endswith("input.affine.bias"):
+            values = np.array([1.0, 0, 0, 0])
+        elif name.startswith("mapping.fc") and name.endswith("weight"):
+            values *= 100
+        arrays[name] = np.asarray(values, np.float32)
+    write_checkpoint(path, architecture, arrays)
+
+
+def make_preset(folder, *, space="z", toml="version = 1\n", seed=0, inputs=23):
+    """A whole preset folder; gives its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "preset.toml").write_text(toml, "utf-8")
+    write_generator(folder / "generator.safetensors", seed=seed)
+    rng = np.random.default_rng(seed)
+    n = 6
+    pairs = Pairs(
+        tuple(f"image {i}" for i in range(n)),
+        rng.standard_normal((n, inputs)),
+        rng.standard_normal((n, LATENT)).astype(np.float32),
+        np.full((n, 2), np.nan),
+        space,
+    )
+    pairs.save(folder / "pairs.safetensors")
+    scaler = Standardizer(rng.standard_normal(inputs) * 100, np.full(inputs, 500.0))
+    LearnedMapping.learn(scaler, pairs, Training(epochs=50)).save(folder / "mapping.safetensors")
+    return folder
+
+
+def sound(seconds=1.0, rate=44100, channels=1, seed=0):
+    """(n, channels) float32: tones that glide, noise, a silence in the middle."""
+    n = round(seconds * rate)
+    t = np.arange(n) / rate
+    rng = np.random.default_rng(seed)
+    x = 0.3 * np.sin(2 * np.pi * (220 * t + 400 * t**2)) + 0.05 * rng.standard_normal(n)
+    x[n // 2 : n // 2 + n // 10] = 0
+    return np.stack([x * (1 - 0.3 * c) for c in range(channels)], axis=1).astype(np.float32)
+
+
+def write_sound(path, seconds=1.0, rate=44100, channels=1, subtype="PCM_16"):
+    """A sound file; gives its path."""
+    soundfile.write(path, sound(seconds, rate, channels), rate, subtype=subtype)
+    return path
