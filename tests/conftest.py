@@ -1,12 +1,13 @@
 """What holds for all tests: each call of our functions is checked against their annotations, shapes of arrays included."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 from beartype import BeartypeConf, beartype
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 import shared  # noqa: F401  # first of all, as it sets how OpenMP's threads wait
 
@@ -32,3 +33,11 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 install_import_hook(modules_to_check(), f"{__name__}.{checked.__name__}")
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """For a test that gives on purpose what the annotations forbid, to see the error that a user would see."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
