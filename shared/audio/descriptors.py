@@ -1,0 +1,135 @@
+"""The 23 descriptors of a sound, 86.13 times a second, equal to the FluCoMa Toolkit's (docs/descriptors.md)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64, Shaped
+from numpy.typing import NDArray
+
+from shared.audio.cleaning import clean
+from shared.audio.framing import Framer, tail
+from shared.audio.loudness import Loudness
+from shared.audio.mfcc import COEFFICIENTS, mfcc
+from shared.audio.pitch import pitch
+from shared.audio.resampling import Resampler
+from shared.audio.spectral_shape import spectral_shape
+from shared.audio.spectrum import power_and_magnitude
+from shared.errors import SoundError
+from shared.stage import WINDOW, Stage, State, concatenate
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """A column of the analysis."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+SHAPE = (
+    Descriptor("centroid", "Hz", "mean frequency: how bright"),
+    Descriptor("spread", "Hz", "standard deviation of frequency: how wide"),
+    Descriptor("skewness", "", "lean of the spectrum: positive where most of it lies low"),
+    Descriptor("kurtosis", "", "peakedness: 3 for a bell, 1.8 for a level spectrum, more for a tone"),
+    Descriptor("rolloff", "Hz", "below it lie 95 % of the magnitudes"),
+    Descriptor("flatness", "dB", "geometric over arithmetic mean: 0 for a level spectrum, negative for tones"),
+    Descriptor("crest", "dB", "largest over mean magnitude: 0 for a level spectrum, high for tones"),
+)
+MFCC = tuple(
+    Descriptor(f"mfcc{i}", "dB", f"colour: how much of {i / 2:g} cosine waves the mel spectrum holds")
+    for i in range(1, COEFFICIENTS + 1)
+)
+PITCH = (
+    Descriptor("pitch", "Hz", "fundamental frequency, 87 to 9800; 0 where there is none"),
+    Descriptor("confidence", "", "how periodic: 0 not at all, 1 wholly (a little more can happen)"),
+)
+LOUDNESS = (Descriptor("loudness", "dB", "K-weighted level, as LUFS: a full-scale sine of 1 kHz -3, silence -157"),)
+
+TABLE: tuple[Descriptor, ...] = SHAPE + MFCC + PITCH + LOUDNESS
+DESCRIPTORS: tuple[str, ...] = tuple(row.name for row in TABLE)
+"""The 23 names, in the order of the columns."""
+
+BATCH = 64  # frames analysed together: what they need at one time stays in the processor's cache
+BLOCK = 65536  # samples, where a whole sound is at hand
+
+
+class Analyzer(Stage[NDArray[np.float32], NDArray[np.float64]]):
+    """float32 (n,) samples at 44.1 kHz in, float64 (m, 23) descriptors out, a row for each frame that is complete.
+
+    Only the framing and the loudness filter remember anything. Samples must be finite (see `cleaning`); then every
+    descriptor is, silence and ±1e30 included.
+    """
+
+    def __init__(self) -> None:
+        self._framer = Framer()
+        self._loudness = Loudness()
+        self.latency = self._framer.latency
+
+    def process(self, block: Float32[np.ndarray, "n"], /) -> Float64[np.ndarray, "m 23"]:
+        """Describe every frame that is complete."""
+        frames = self._framer.process(block)
+        rows = np.empty((len(frames), len(DESCRIPTORS)))
+        for first in range(0, len(frames), BATCH):
+            self._describe(frames[first : first + BATCH], rows[first : first + BATCH])
+        return rows
+
+    def _describe(self, frames: NDArray[np.float32], rows: NDArray[np.float64]) -> None:
+        power, magnitude = power_and_magnitude(frames)
+        spectral_shape(magnitude, rows[:, 0:7])
+        mfcc(magnitude, rows[:, 7:20])
+        pitch(power, rows[:, 20:22])
+        self._loudness.measure(frames, rows[:, 22:23])
+
+    def reset(self) -> None:
+        """Silence went before."""
+        self._framer.reset()
+        self._loudness.reset()
+
+    def state(self) -> State:
+        """The samples that later frames need, and the loudness filter."""
+        return {**self._framer.state(), **self._loudness.state()}
+
+    def restore(self, state: State, /) -> None:
+        """Go on from there."""
+        self._framer.restore(state)
+        self._loudness.restore(state)
+
+
+def warm_up() -> None:
+    """Run every step once, so that the first frame of a show takes no longer than the others."""
+    Analyzer().process(np.zeros(2 * WINDOW, np.float32))
+
+
+def describe_blocks(blocks: Iterable[Float32[np.ndarray, "n"]]) -> Iterator[Float64[np.ndarray, "m 23"]]:
+    """A sound at 44.1 kHz in blocks to its descriptors as they come, 1 + n // 512 rows in all; none for an empty sound."""
+    analyzer = Analyzer()
+    samples = 0
+    for block in blocks:
+        samples += len(block)
+        yield analyzer.process(block)
+    if samples:
+        yield analyzer.process(np.zeros(tail(samples), np.float32))
+
+
+def describe(samples: Shaped[np.ndarray, "..."], sample_rate: int) -> Float64[np.ndarray, "frames 23"]:
+    """The descriptors of one channel of sound: floating point, nominally within ±1, at any rate.
+
+    It is resampled to 44.1 kHz where needed; NaN and infinite samples count as 0. Raises SoundError for samples of
+    another shape or type.
+    """
+    if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
+        given = f"samples of shape {samples.shape} and type {samples.dtype}"
+        raise SoundError(
+            f"{given} given; one channel (n,) of floating-point numbers within ±1 is allowed; average the channels first"
+        )
+    resampler = Resampler(sample_rate)
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
+        for first in range(0, len(samples), BLOCK):
+            cleaned, _ = clean(samples[first : first + BLOCK])
+            yield resampler.process(cleaned)
+        yield resampler.finish()
+
+    return concatenate(list(describe_blocks(blocks())), np.empty((0, len(DESCRIPTORS))))

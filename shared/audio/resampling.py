@@ -1,0 +1,67 @@
+"""From any sample rate to 44.1 kHz, in blocks."""
+
+import math
+from functools import cache
+
+import numpy as np
+import soxr
+from jaxtyping import Float32
+
+from shared.errors import SoundError
+from shared.stage import SAMPLE_RATE
+
+LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz
+QUALITY = "HQ"  # 20 bits, flat to 20 kHz; VHQ holds back twice as many samples for nothing that a descriptor shows
+
+
+class Resampler:
+    """float32 (n,) blocks at `source_rate` Hz in, float32 blocks at 44.1 kHz out, the same bits for every cutting.
+
+    n samples make floor(n · 44100 / source_rate + 1/2) in all, the first of them at the time of the first: what the filter
+    still holds comes out of `finish()`. Equal rates pass through untouched. It is no Stage, as libsoxr's memory cannot be
+    read: it stands before the pipeline. Raises SoundError for a rate outside 1 kHz to 1 MHz.
+    """
+
+    def __init__(self, source_rate: int) -> None:
+        if not LOWEST_RATE <= source_rate <= HIGHEST_RATE:
+            raise SoundError(
+                f"a sample rate of {source_rate} Hz; allowed are {LOWEST_RATE} to {HIGHEST_RATE}; resample the sound first"
+            )
+        self.source_rate = source_rate
+        self._stream = None if source_rate == SAMPLE_RATE else _stream(source_rate)
+
+    @property
+    def delay(self) -> int:
+        """The largest number of 44.1 kHz samples that are held back while a sound comes in small blocks (measured)."""
+        return 0 if self._stream is None else _longest_delay(self.source_rate)
+
+    def process(self, block: Float32[np.ndarray, "n"]) -> Float32[np.ndarray, "m"]:
+        """The samples that are ready, m may be 0."""
+        if self._stream is None:
+            return block
+        out: Float32[np.ndarray, "m"] = self._stream.resample_chunk(np.ascontiguousarray(block))
+        return out
+
+    def finish(self) -> Float32[np.ndarray, "m"]:
+        """The rest, at the end of the sound; nothing may follow."""
+        nothing = np.empty(0, np.float32)
+        if self._stream is None:
+            return nothing
+        out: Float32[np.ndarray, "m"] = self._stream.resample_chunk(nothing, last=True)
+        return out
+
+
+def _stream(source_rate: int) -> soxr.ResampleStream:
+    return soxr.ResampleStream(source_rate, SAMPLE_RATE, 1, dtype="float32", quality=QUALITY)
+
+
+@cache
+def _longest_delay(source_rate: int) -> int:
+    """Drives a resampler with a second of zeros. It works in large steps, so the delay swings and its top is what counts."""
+    stream = _stream(source_rate)
+    block = np.zeros(64, np.float32)
+    longest = 0.0
+    for _ in range(source_rate // len(block)):
+        stream.resample_chunk(block)
+        longest = max(longest, stream.delay())
+    return math.ceil(longest)
