@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import typer
 
-from shared.errors import PonticelloError, UserError
+from shared.errors import PonticelloError, Stopped, UserError
 
 
 class Entry(NamedTuple):
@@ -41,9 +41,6 @@ def main() -> None:
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:
         run(arguments)
-    except (KeyboardInterrupt, typer.Abort) as stop:
-        print(f"ponticello: {stop.__cause__ or stop or ''}".rstrip(": ") or "stopped", file=sys.stderr)
-        sys.exit(130)
     except Exception as error:
         if "--debug" in sys.argv:
             raise
@@ -66,7 +63,12 @@ def run(arguments: list[str]) -> None:
             + f"; there are: {', '.join(COMMANDS)}"
         )
     app = importlib.import_module(COMMANDS[name].module).app
-    app(arguments[1:], prog_name=f"ponticello {name}", standalone_mode=False)
+    try:
+        status = app(arguments[1:], prog_name=f"ponticello {name}", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        status = Stopped.exit_status
+    if status == Stopped.exit_status:  # what typer makes of a Ctrl-C that a command let pass
+        raise Stopped("stopped")
 
 
 def explain(error: Exception) -> tuple[str, int]:

@@ -19,8 +19,8 @@ from offline.progress import progress, say
 from offline.video_writer import CODECS, Soundtrack, VideoWriter, choose_codec
 from shared.atomic import written_atomically
 from shared.audio.files import SoundReader
-from shared.errors import SettingError, SoundError
-from shared.mapping.decimation import ticks_within
+from shared.errors import SettingError, SoundError, Stopped
+from shared.mapping.decimation import checked_rate, ticks_within
 from shared.pipeline import Painter, Pipeline, Tick
 from shared.preset import Preset, sha256_of
 
@@ -109,8 +109,8 @@ def render(
     """Render a job to a video file or a folder of PNGs; gives the number of pictures.
 
     size: side of the pictures in the file, the generator's own by default. hashes: filled where given.
-    Raises UserError for bad input (nothing is written), Failure where ffmpeg or the disk fails; KeyboardInterrupt leaves
-    what is finished playable beside the output.
+    Raises UserError for bad input (nothing is written), Failure where ffmpeg or the disk fails, Stopped after a
+    Ctrl-C: what is finished is then playable beside the output.
     """
     from shared.image.generator import load_generator, pick_device
 
@@ -163,11 +163,8 @@ def render(
                 advance(done)
         except KeyboardInterrupt:
             left = writer.interrupt()
-            raise KeyboardInterrupt(
-                f"stopped after {done} of {len(wanted)} pictures"
-                + (f"; {left} plays what there is" if left else "")
-                + "; go on with --resume"
-            ) from None
+            playable = f"; {left} plays what there is" if left else ""
+            raise Stopped(f"stopped after {done} of {len(wanted)} pictures{playable}; go on with --resume") from None
         writer.finish()
     return done
 
@@ -191,9 +188,10 @@ def expected_pictures(job: Job, length: int, rate: int) -> int:
 def parse_fps(text: str) -> Fraction:
     """`30`, `30000/1001` or `29.97` (which means 30000/1001)."""
     try:
-        return NTSC.get(text) or Fraction(text)
+        fps = NTSC.get(text) or Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise SettingError(f"--fps {text} given; allowed are numbers and fractions like 25, 30 or 30000/1001") from None
+    return checked_rate(fps)
 
 
 def parse_seconds(text: str) -> Fraction:

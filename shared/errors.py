@@ -6,7 +6,8 @@ PonticelloError         one line: what was given, what is allowed, what to do
 │   ├── PresetError     a preset folder that is incomplete, unknown or does not fit together
 │   ├── ModelError      a generator file that is none of ours, damaged or refused
 │   └── SettingError    a setting or control outside its range
-└── Failure             the machine's fault: disk full, ffmpeg died, no memory; exit status 1
+├── Failure             the machine's fault: disk full, ffmpeg died, no memory; exit status 1
+└── Stopped             the user ended the work, by Ctrl-C or a signal; exit status 130
 """
 
 from typing import ClassVar
@@ -42,3 +43,9 @@ class SettingError(UserError, ValueError):  # a ValueError, so that msgspec adds
 
 class Failure(PonticelloError):
     """Something outside the user's input failed: disk, memory, a helper program."""
+
+
+class Stopped(PonticelloError):
+    """The user ended the work; the message says what is finished and how to go on."""
+
+    exit_status: ClassVar[int] = 130

@@ -21,11 +21,7 @@ class Decimator(Stage[NDArray[np.float64], NDArray[np.float64]]):
     """
 
     def __init__(self, fps: Fraction | int = 30) -> None:
-        self.fps = Fraction(fps)
-        if not SLOWEST <= self.fps <= FASTEST:
-            raise SettingError(
-                f"fps {self.fps} given; allowed are {SLOWEST} to {FASTEST}, also as a fraction like 30000/1001"
-            )
+        self.fps = checked_rate(Fraction(fps))
         step = gcd(HOP * self.fps.numerator, SAMPLE_RATE * self.fps.denominator)
         # The last frame of a tick lies before the tick's end by this much at least: the two grids meet in multiples of `step`.
         self.latency = -(step // self.fps.numerator)
@@ -65,6 +61,13 @@ class Decimator(Stage[NDArray[np.float64], NDArray[np.float64]]):
         self._frames, self._ticks, self._count = (int(n) for n in state["counters"])
         self._sum = state["sum"].copy() if "sum" in state else None
         self._last = state["last"].copy() if "last" in state else None
+
+
+def checked_rate(fps: Fraction) -> Fraction:
+    """`fps` if it can be done; SettingError otherwise."""
+    if not SLOWEST <= fps <= FASTEST:
+        raise SettingError(f"fps {fps} given; allowed are {SLOWEST} to {FASTEST}, also as a fraction like 30000/1001")
+    return fps
 
 
 def ticks_within(samples: int, fps: Fraction, rate: int = SAMPLE_RATE) -> int:

@@ -1,0 +1,241 @@
+"""A sound becomes a film: all of its pictures, the same ones every time, with its sound."""
+
+import csv
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+import ponticello as front_door
+from offline.render import Hashes, Job, parse_fps, parse_seconds, render
+from shared.errors import SettingError, SoundError, Stopped
+from shared.image.generator import load_generator
+from shared.mapping.decimation import ticks_within
+from shared.pipeline import Painter, Pipeline
+from shared.preset import Preset
+from tests.small import make_preset, sound, write_sound
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    return Preset.load(make_preset(tmp_path_factory.mktemp("preset") / "p"))
+
+
+def pictures_of(path):
+    with av.open(str(path)) as film:
+        return [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+
+
+def rendered(job, output, **options):
+    hashes = Hashes()
+    count = render(job, output, hashes=hashes, **options)
+    assert count == len(hashes.rows)
+    return hashes
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "fps"), [(44100, 1, "30"), (48000, 2, "30"), (48000, 2, "30000/1001"), (8000, 1, "25")]
+)
+def test_every_tick_is_a_picture_and_the_sound_is_all_there(tmp_path, preset, rate, channels, fps):
+    path = write_sound(tmp_path / "in.wav", 1.7, rate, channels)
+    job = Job(preset, path, parse_fps(fps))
+    hashes = rendered(job, tmp_path / "out.mp4")
+    frames = soundfile.info(path).frames
+    assert len(hashes.rows) == int(Fraction(frames) * Fraction(fps) / rate)
+    with av.open(str(tmp_path / "out.mp4")) as film:
+        times = [frame.pts * frame.time_base for frame in film.decode(video=0)]
+    assert times == [i / Fraction(fps) for i in range(len(hashes.rows))]
+    with av.open(str(tmp_path / "out.mp4")) as film:
+        track = film.streams.audio[0]
+        assert (track.rate, track.channels) == (rate, channels)
+
+
+def test_the_pictures_are_those_of_the_pipeline(tmp_path, preset):
+    path = write_sound(tmp_path / "in.wav", 0.5, subtype="FLOAT")
+    hashes = rendered(Job(preset, path), tmp_path / "out.mkv")
+    pipeline = Pipeline(preset)
+    painter = Painter(load_generator(preset.generator_path), preset.mapping)
+    samples = sound(0.5)[:, 0]
+    ticks = pipeline.process(samples)
+    ticks += pipeline.finish(ticks_within(len(samples), Fraction(30)))
+    expected = [painter.paint(tick.picture).numpy() for tick in ticks]
+    assert [digest for _, digest in hashes.rows] == [hashlib.sha256(image.tobytes()).hexdigest() for image in expected]
+    assert hashes.whole.hexdigest() == hashlib.sha256(b"".join(image.tobytes() for image in expected)).hexdigest()
+    for decoded, image in zip(pictures_of(tmp_path / "out.mkv"), expected, strict=True):  # ffv1 loses nothing
+        assert np.array_equal(decoded, image)
+
+
+def test_an_excerpt_equals_that_part_of_the_whole(tmp_path, preset):
+    path = write_sound(tmp_path / "in.wav", 1.5)
+    job = Job(preset, path)
+    whole = rendered(job, tmp_path / "whole.mkv").rows
+    part = rendered(replace(job, start=parse_seconds("0.41"), end=parse_seconds("0:01.1")), tmp_path / "part.mkv").rows
+    assert part == whole[13:33]  # 0.41 <= i/30 < 1.1
+    last = rendered(replace(job, start=Fraction(1, 2)), tmp_path / "last.mkv").rows
+    assert last == whole[15:]
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(pictures_of(tmp_path / "last.mkv"), pictures_of(tmp_path / "whole.mkv")[15:], strict=True)
+    )
+
+
+def test_size_codec_and_folder(tmp_path, preset):
+    path = write_sound(tmp_path / "in.wav", 0.3)
+    render(Job(preset, path), tmp_path / "large.mp4", size=64)
+    assert pictures_of(tmp_path / "large.mp4")[0].shape == (64, 64, 3)
+    render(Job(preset, path, start=Fraction(1, 10)), tmp_path / "pictures")
+    assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == [f"{i:06d}.png" for i in range(3, 9)]
+
+
+def test_sounds_that_give_no_picture(tmp_path, preset):
+    soundfile.write(tmp_path / "short.wav", np.zeros(10, np.float32), 44100)
+    with pytest.raises(SoundError, match=r"short.wav is shorter than one picture: 10 samples at 44100 Hz"):
+        render(Job(preset, tmp_path / "short.wav"), tmp_path / "out.mp4")
+    path = write_sound(tmp_path / "in.wav", 0.5)
+    with pytest.raises(SettingError, match=r"no picture between --start 3 and the end; the sound is 0.500 s long"):
+        render(Job(preset, path, start=Fraction(3)), tmp_path / "out.mp4")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.wav", "short.wav"]
+
+
+@pytest.mark.parametrize("text", ["fast", "1/0", ""])
+def test_rates_that_are_none(text):
+    with pytest.raises(SettingError, match="allowed are numbers and fractions"):
+        parse_fps(text)
+    assert parse_fps("29.97") == Fraction(30000, 1001)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("83.5", 83.5), ("1:23.5", 83.5), ("1:00:00", 3600)])
+def test_times(text, seconds):
+    assert parse_seconds(text) == Fraction(seconds)
+    for wrong in ("-1", "1:-2", "now", "1:2:3:4"):
+        with pytest.raises(SettingError, match="allowed are seconds"):
+            parse_seconds(wrong)
+
+
+def ponticello(*arguments):
+    return subprocess.run(
+        [sys.executable, ROOT / "ponticello.py", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_stopped_and_resumed_gives_the_same_film(tmp_path, preset, monkeypatch):
+    path = write_sound(tmp_path / "in.wav", 20)
+    job = Job(preset, path)
+    whole = rendered(job, tmp_path / "whole.mkv")
+
+    paint = Painter.paint
+    painted = []
+
+    def counting(self, picture):
+        painted.append(picture)
+        if len(painted) == 401:
+            os.kill(os.getpid(), signal.SIGINT)
+        return paint(self, picture)
+
+    monkeypatch.setattr(Painter, "paint", counting)
+    with pytest.raises(Stopped, match=r"stopped after 400 of 600 pictures; .*partial.mkv plays"):
+        render(job, tmp_path / "film.mkv")
+    assert not (tmp_path / "film.mkv").exists()
+    assert len(pictures_of(tmp_path / "film.partial.mkv")) == 400
+    painted.clear()
+    monkeypatch.setattr(Painter, "paint", lambda self, picture: painted.append(picture) or paint(self, picture))
+    render(job, tmp_path / "film.mkv", resume=True)
+    assert len(painted) == 600 - 240  # a segment of 240 was finished
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(pictures_of(tmp_path / "film.mkv"), pictures_of(tmp_path / "whole.mkv"), strict=True)
+    )
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["film.mkv", "in.wav", "whole.mkv"]
+    assert rendered(job, tmp_path / "film.mkv").rows == whole.rows
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """The command line, in this process: gives exit status, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ponticello", *map(str, arguments)])
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        try:
+            front_door.main()
+            status = 0
+        except SystemExit as end:
+            status = end.code
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_the_same_render_has_the_same_hashes(tmp_path, preset, run):
+    path = write_sound(tmp_path / "in.wav", 0.5)
+    status, out, err = run(
+        "render", preset.folder, path, "-o", tmp_path / "a.mp4", "--frames-hash", "--hashes", tmp_path / "a.csv"
+    )
+    assert status == 0, err
+    digest = out.splitlines()[-1]
+    assert len(digest) == 64
+    with (tmp_path / "a.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["tick", "sha256"]
+    assert [int(n) for n, _ in rows[1:]] == list(range(15))
+    assert run("render", preset.folder, path, "-o", tmp_path / "b.mp4", "--frames-hash")[1].splitlines()[-1] == digest
+
+
+def test_every_mistake_is_answered_in_one_line(tmp_path, preset, run):
+    path = write_sound(tmp_path / "in.wav", 0.5)
+    (tmp_path / "text.wav").write_text("this is not a sound")
+    (tmp_path / "empty.wav").write_bytes(b"")
+    out = ("-o", tmp_path / "x.mp4")
+    for arguments, message in [
+        (("nowhere", path, *out), "no preset nowhere"),
+        ((preset.folder, tmp_path / "none.wav", *out), "no file"),
+        ((preset.folder, tmp_path / "text.wav", *out), "is no sound that can be read"),
+        ((preset.folder, tmp_path / "empty.wav", *out), "is empty"),
+        ((preset.folder, path, *out, "--channel", "2"), "--channel 2 asked for"),
+        ((preset.folder, path, *out, "--fps", "1000"), "allowed are 1 to 240"),
+        ((preset.folder, path, *out, "--size", "33"), "33"),
+        ((preset.folder, path, *out, "--codec", "divx"), "h264"),
+        ((preset.folder, path, *out, "--device", "cuda:9"), "this machine has"),
+        ((preset.folder, path, *out, "--precision", "double"), "there are: auto, full, half"),
+        ((preset.folder, path, "-o", tmp_path / "no" / "x.mp4"), "no"),
+        ((preset.folder, path), "Missing option"),
+        ((preset.folder, path, *out, "--fsp", "3"), "No such option"),
+    ]:
+        status, _, err = run("render", *arguments)
+        assert status == 2, (arguments, err)
+        assert len(err.splitlines()) == 1, err
+        assert err.startswith("ponticello: ")
+        assert message in err
+        assert not list(tmp_path.glob("x*"))
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_what_is_finished(tmp_path, preset, ending):
+    path = write_sound(tmp_path / "in.wav", 60)
+    command = [sys.executable, ROOT / "ponticello.py", "render", preset.folder, path, "-o", tmp_path / "x.mp4"]
+    process = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not any(tmp_path.glob("*x.mp4*")):
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(ending)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, errors
+    assert len(errors.splitlines()) == 1
+    assert "stopped after" in errors
+    assert not (tmp_path / "x.mp4").exists()
