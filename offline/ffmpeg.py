@@ -16,7 +16,9 @@ from shared.errors import Failure
 
 SETTINGS = ("PONTICELLO_FFMPEG", "IMAGEIO_FFMPEG_EXE")  # environment variables that name an ffmpeg, the stronger first
 
-_WORDS_KEPT = 8  # lines of ffmpeg's complaint; the first ones name the cause, what follows are consequences
+_WORDS_KEPT = 8  # different lines of ffmpeg's complaint; the first name the cause, what follows are consequences
+# Older versions (5.1 does) end with status 0 although the end of the file is missing.
+_UNFINISHED = ("Error writing trailer", "Error closing file")
 if sys.platform == "win32":
     _NEW_GROUP = subprocess.CREATE_NEW_PROCESS_GROUP
 else:
@@ -152,10 +154,11 @@ class Feed:
             self._stdin.close()
         except OSError as error:
             raise self._failure() from error
-        if self._process.wait():
-            raise self._failure()
+        status = self._process.wait()
         for reader in self._readers:
             reader.join()
+        if status or any(words.startswith(_UNFINISHED) for words in self._words):
+            raise self._failure()
         return self._pictures
 
     def kill(self) -> None:
@@ -178,7 +181,7 @@ class Feed:
         for reader in self._readers:
             reader.join()
         if self._words:
-            words = "; ".join(dict.fromkeys(self._words[:2]))[:400]
+            words = "; ".join(self._words[:2])[:400]
         elif status < 0:
             words = f"it was ended by {signal.Signals(-status).name}"
         else:
@@ -195,7 +198,7 @@ class Feed:
         with stream:
             for line in stream:
                 words = re.sub(r"\[[^]]*@ [^]]*\] *", "", line.decode(errors="replace")).strip()
-                if words and len(self._words) < _WORDS_KEPT:
+                if words and words not in self._words and len(self._words) < _WORDS_KEPT:
                     self._words.append(words)
 
 

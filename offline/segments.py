@@ -188,8 +188,10 @@ class Segments:
         return lock
 
     def _is_ours(self) -> bool:
+        """Whether the folder is a render's: it has a manifest, or none yet and nothing else."""
         return self.folder.is_dir() and (
-            (self.folder / "manifest.json").exists() or {path.name for path in self.folder.iterdir()} <= {"lock"}
+            (self.folder / "manifest.json").exists()
+            or all(path.name == "lock" or path.name.startswith(".manifest-") for path in self.folder.iterdir())
         )
 
     def _adopt(self) -> None:
@@ -220,7 +222,10 @@ class Segments:
         to_disk(self.folder)
 
     def _empty(self, keep: tuple[str, ...]) -> None:
-        for path in self.folder.iterdir():
+        paths = sorted(
+            self.folder.iterdir(), key=lambda path: path.name == "manifest.json"
+        )  # it goes last: see _is_ours
+        for path in paths:
             if path.name in (*keep, "lock"):
                 continue
             if path.is_dir():

@@ -117,7 +117,7 @@ class VideoWriter:
         )
         self.start = self._segments.pictures
         """The number of the first picture that is wanted, counted from the film's first: 0, or what is finished."""
-        self._resumed = self.start > 0
+        self._resumed = resume
         self._done = False
         self._begun = len(self._segments.finished)  # segments
         self._given = self.start  # pictures
