@@ -60,8 +60,8 @@ class Job:
             for block in reader.blocks():
                 yield from pipeline.process(block)
             yield from pipeline.finish(ticks_within(reader.frames_read, self.fps, reader.rate))
-            if reader.nonfinite:
-                say(f"{self.sound}: {reader.nonfinite} samples are no numbers (NaN or infinite) and count as 0")
+            for remark in reader.remarks():
+                say(remark)
 
     def identity(self) -> str:
         """What decides the pictures, as a hash: pieces of two renders fit together where it is the same."""
@@ -117,8 +117,6 @@ def render(
     chosen = choose_codec(output, codec)
     with SoundReader(job.sound, job.channel) as reader:
         rate, channels, subtype = reader.rate, reader.channels, reader.subtype
-        if reader.truncated:
-            say(f"{job.sound} is cut off: {reader.truncated}")
         length = reader.frames
     wanted = job.excerpt(expected_pictures(job, length, rate))
     generator = load_generator(job.preset.generator_path, pick_device(job.device), job.precision)
