@@ -82,7 +82,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             _check_kind(path, file.read(512), path.stat().st_size)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-                content = Machine(mapped, CALLS).run()  # type: ignore[arg-type]  # reads like a file
+                content = Machine(mapped, CALLS).run()
     except FileNotFoundError as error:
         raise ModelError(f"no file {path}") from error
     except IsADirectoryError as error:

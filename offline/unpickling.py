@@ -9,7 +9,9 @@ import pickletools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from io import BytesIO
+from mmap import mmap
+from typing import Any
 
 MAX_INSTRUCTIONS = 2_000_000  # official checkpoints have some 40,000
 
@@ -54,6 +56,7 @@ class Buildable(ABC):
         """Take or check the state. Raises Refused."""
 
 
+Stream = BytesIO | mmap
 Call = Callable[[tuple[Any, ...]], object]
 
 
@@ -62,11 +65,11 @@ class Machine:
 
     calls: all that the pickle may name; called with the tuple of arguments, or None for a name that is only handed on.
     persistent: makes something of a persistent id; without it none is admitted.
-    The stream's `read` must not give or reserve more than is there, whatever length it is asked for (BytesIO, mmap).
+    The stream is one that never gives or reserves more than is there, whatever length a hostile pickle asks for.
     """
 
     def __init__(
-        self, stream: IO[bytes], calls: Mapping[Name, Call | None], persistent: Callable[[object], object] | None = None
+        self, stream: Stream, calls: Mapping[Name, Call | None], persistent: Callable[[object], object] | None = None
     ) -> None:
         self._stream = stream
         self._calls = calls
@@ -78,7 +81,7 @@ class Machine:
     def run(self) -> object:
         """The value that the pickle leaves. Raises Refused."""
         try:
-            for count, (instruction, argument, _) in enumerate(pickletools.genops(self._stream)):
+            for count, (instruction, argument, _) in enumerate(pickletools.genops(self._stream)):  # type: ignore[arg-type]
                 if count >= MAX_INSTRUCTIONS:
                     raise Refused(f"it has more than {MAX_INSTRUCTIONS:,} instructions, no checkpoint has")
                 self._step(instruction.name, argument)

@@ -33,13 +33,13 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     img_resolution: int
     img_channels: int
     mapping_kwargs: MappingArguments = MappingArguments()
-    channel_base: float = 32768
+    channel_base: float = 32768.0
     channel_max: int = 512
     num_layers: int = 14
     """Without the Fourier input and ToRGB."""
     num_critical: int = 2
     """Critically sampled layers at the end."""
-    first_cutoff: float = 2
+    first_cutoff: float = 2.0
     first_stopband: float = 2**2.1
     last_stopband_rel: float = 2**0.3
     """Relative to the last cutoff."""
@@ -51,7 +51,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     filter_size: int = 6
     lrelu_upsampling: int = 2
     use_radial_filters: bool = False
-    conv_clamp: float | None = 256
+    conv_clamp: float | None = 256.0
     magnitude_ema_beta: float = 0.999
     """Of training only."""
 

@@ -68,8 +68,8 @@ class Generator:
     @torch.no_grad()
     def map(
         self,
-        z: Float[Array, "n z_dim"],
-        c: Float[Array, "n c_dim"] | None = None,
+        z: Float[Array, "*n z_dim"],
+        c: Float[Array, "*m c_dim"] | None = None,
         psi: float = 1.0,
         cutoff: int | None = None,
     ) -> Float32[Tensor, "n num_ws w_dim"]:
@@ -89,13 +89,13 @@ class Generator:
         return self.truncate(self.broadcast(self._mapping(z, c)), psi, cutoff)
 
     @torch.no_grad()
-    def broadcast(self, w: Float[Array, "n w_dim"]) -> Float32[Tensor, "n num_ws w_dim"]:
+    def broadcast(self, w: Float[Array, "*n w_dim"]) -> Float32[Tensor, "n num_ws w_dim"]:
         """The same w for every layer. Raises SettingError for a wrong size, NaN and infinity."""
         return self._checked(w, "w", self.w_dim)[:, None].repeat(1, self.num_ws, 1)
 
     @torch.no_grad()
     def truncate(
-        self, w: Float[Array, "n num_ws w_dim"], psi: float = 1.0, cutoff: int | None = None
+        self, w: Float[Array, "*n num_ws w_dim"], psi: float = 1.0, cutoff: int | None = None
     ) -> Float32[Tensor, "n num_ws w_dim"]:
         """w_avg + psi (w - w_avg) in the first `cutoff` rows (None: in all; row 0 is the input's, then one a layer).
 
@@ -113,7 +113,7 @@ class Generator:
 
     @torch.no_grad()
     def synthesize_float(
-        self, w: Float[Array, "n num_ws w_dim"], transform: Float[Array, "3 3"] | None = None
+        self, w: Float[Array, "*n num_ws w_dim"], transform: Float[Array, "rows columns"] | None = None
     ) -> Float32[Tensor, "n 3 height width"]:
         """Pictures before clipping, nominally -1 to 1; a grey generator gives three equal channels.
 
@@ -129,7 +129,7 @@ class Generator:
 
     @torch.no_grad()
     def synthesize(
-        self, w: Float[Array, "*one num_ws w_dim"], transform: Float[Array, "3 3"] | None = None
+        self, w: Float[Array, "*n num_ws w_dim"], transform: Float[Array, "rows columns"] | None = None
     ) -> UInt8[Tensor, "height width 3"]:
         """One picture, on the generator's device: 127.5 x + 128 clipped to 0..255, truncated. w: (num_ws, w_dim), or (1, ...).
 

@@ -31,8 +31,8 @@ class FilteredLReLU:
     """Times gain and headroom."""
     gain: float
     """Times headroom."""
-    up_kernels: tuple[Float[Tensor, "channels 1 a b"], ...]
-    down_kernels: tuple[Float[Tensor, "channels 1 a b"], ...]
+    up_kernels: tuple[Float[Tensor, "channels 1 _ _"], ...]
+    down_kernels: tuple[Float[Tensor, "channels 1 _ _"], ...]
     up: int
     down: int
     crop: tuple[int, int]

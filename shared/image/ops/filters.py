@@ -10,7 +10,7 @@ from scipy.special import i0, j1
 from shared.image.geometry import Layer
 
 
-def separable_lowpass(taps: int, cutoff: float, half_width: float, rate: float) -> Float32[np.ndarray, "n"]:
+def separable_lowpass(taps: int, cutoff: float, half_width: float, rate: int) -> Float32[np.ndarray, "n"]:
     """Windowed sinc of `taps` points with a gain of 1 at DC; cutoff, half of the transition width and rate in one unit.
 
     tap_j = f/q sinc(f/q m_j) kaiser_j, m_j = j - (n - 1)/2, q = rate/2: the same as scipy's firwin(taps, cutoff, width, fs).
@@ -21,7 +21,7 @@ def separable_lowpass(taps: int, cutoff: float, half_width: float, rate: float) 
     return np.asarray(sinc / sinc.sum(), np.float32)
 
 
-def radial_lowpass(taps: int, cutoff: float, half_width: float, rate: float) -> Float32[np.ndarray, "n n"]:
+def radial_lowpass(taps: int, cutoff: float, half_width: float, rate: int) -> Float32[np.ndarray, "n n"]:
     """Windowed jinc, the low-pass that is alike in all directions: J1(2 pi f r) / (pi r) kaiser_a kaiser_b; `taps` is even."""
     offset = (np.arange(taps) - (taps - 1) / 2) / rate
     radius = np.hypot(offset[:, None], offset[None, :])
@@ -30,7 +30,7 @@ def radial_lowpass(taps: int, cutoff: float, half_width: float, rate: float) -> 
     return np.asarray(jinc / jinc.sum(), np.float32)
 
 
-def kaiser_window(taps: int, half_width: float, rate: float) -> Float64[np.ndarray, "n"]:
+def kaiser_window(taps: int, half_width: float, rate: int) -> Float64[np.ndarray, "n"]:
     """Symmetric Kaiser window whose shape follows from the transition width (half_width on either side of the cutoff)."""
     attenuation_db = 2.285 * (taps - 1) * np.pi * (2 * half_width / (rate / 2)) + 7.95
     if attenuation_db > 50:
