@@ -1,5 +1,6 @@
 """How pictures are kept: one row for each codec, and which file can hold which."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,7 @@ def choose_codec(output: Path, codec: str | None = None) -> Codec:
         raise SettingError(f"--codec {codec}: there are {_listed(CODECS)}")
     suffix = output.suffix.lower()
     if codec is None:
-        if output.is_dir() or not suffix:
+        if not suffix or os.path.isdir(output):
             return CODECS["png"]
         if suffix not in _USUAL:
             raise UserError(f"{output}: a film ends in {_listed(_USUAL)}; a name without ending is a folder of PNG")

@@ -198,7 +198,8 @@ class Feed:
         with stream:
             for line in stream:
                 words = re.sub(r"\[[^]]*@ [^]]*\] *", "", line.decode(errors="replace")).strip()
-                if words and words not in self._words and len(self._words) < _WORDS_KEPT:
+                known = not words or words in self._words or words.startswith("Last message repeated")
+                if not known and len(self._words) < _WORDS_KEPT:
                     self._words.append(words)
 
 

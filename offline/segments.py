@@ -165,7 +165,7 @@ class Segments:
         """Make the folder and hold its lock."""
         if not self.folder.parent.is_dir():
             raise UserError(f"no folder {self.folder.parent}; make it first or choose another place")
-        if self.folder.exists() and not self._is_ours():
+        if os.path.lexists(self.folder) and not self._is_ours():
             raise UserError(
                 f"{self.folder} is in the way and no leftover of a render: rename it or choose another output"
             )
@@ -174,7 +174,7 @@ class Segments:
             lock = (self.folder / "lock").open("ab")
         except OSError as error:
             raise UserError(
-                f"cannot write in {self.folder.parent}: {error.strerror}; choose a folder that is yours"
+                f"cannot make {self.folder}: {error.strerror}; choose another name, or a folder that is yours"
             ) from error
         try:
             _hold(lock)

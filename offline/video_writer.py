@@ -295,12 +295,12 @@ def _check_rate(fps: Fraction) -> None:
 def _check_free(output: Path, codec: Codec) -> None:
     """UserError where `output` exists and may not be replaced."""
     if not codec.folder:
-        if output.is_dir():
+        if os.path.isdir(output):
             raise UserError(f"{output} is a folder and {codec.name} makes a file: name a file")
-    elif output.is_dir():
-        if any(output.iterdir()):
+    elif os.path.isdir(output):
+        if os.listdir(output):
             raise UserError(f"{output} has files in it: name a new or an empty folder for the pictures")
-    elif output.exists():
+    elif os.path.exists(output):
         raise UserError(f"{output} is a file and {codec.name} makes a folder of pictures: name a folder")
 
 
