@@ -28,9 +28,10 @@ NO_CONNECTION = (
 class Environment:
     """`.venv` in the checkout `root`, and the stamp in it that tells what it was made for.
 
-    The stamp is `unfinished` while a set-up runs, then a hash of all that decides what is installed. An environment that is
-    still `unfinished` later was interrupted: it is made again from nothing, as half a package looks like a whole one to
-    pip. An environment that fits costs its user one hash.
+    The stamp holds the environment's place, a hash of what decides what is installed, and `dev` if the tools of the tests are
+    in it. While a set-up runs it says `unfinished`. An environment that says so later was interrupted; it is made again
+    from nothing, as half a package looks like a whole one to pip. So is one that was moved, as programs in it name its
+    place. One that fits costs its user a hash.
     """
 
     def __init__(self, root: Path = ROOT) -> None:
@@ -53,38 +54,47 @@ class Environment:
 
     def fits(self, *, dev: bool) -> bool:
         """Whether nothing is to be done. An environment with the tools of the tests serves the demo as well."""
-        stamp, wanted = self._read_stamp(), self.fingerprint()
-        return stamp in (f"{wanted} dev", wanted if not dev else None) and os.path.exists(self.program("python"))
+        stamp = self._read_stamp()
+        fits = stamp == self.stamp_for(dev=True) or (not dev and stamp == self.stamp_for(dev=False))
+        return fits and os.path.exists(self.program("python"))
 
-    def fingerprint(self) -> str:
-        """A hash of what decides what is installed; the place counts too, as programs in `.venv` name it."""
-        parts = [str(self.folder).encode()]
-        parts += [(self.root / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
-        return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    def stamp_for(self, *, dev: bool) -> str:
+        """What the stamp says of a finished environment."""
+        decisive = [(self.root / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
+        return f"{self.folder}\n{hashlib.sha256(b'+'.join(decisive)).hexdigest()}\n{'dev' if dev else ''}"
 
     def _read_stamp(self) -> str:
-        return self.stamp.read_text() if self.stamp.exists() else ""
+        return self.stamp.read_text(encoding="utf-8") if self.stamp.exists() else ""
 
     def _set_up(self, dev: bool) -> None:
         begin = time.monotonic()
-        say(f"setting up {self.folder} (once; several minutes and up to 3 GB, most of it PyTorch)")
         before = self._read_stamp()
-        dev = dev or before.endswith(" dev")
+        keep = before.startswith(f"{self.folder}\n") and os.path.exists(self.program("python"))
+        how = "bringing up to date" if keep else "setting up (once; several minutes and up to 3 GB, most of it PyTorch)"
+        say(f"{how}: {self.folder}")
+        dev = dev or before.endswith("\ndev")
         try:
-            if before == UNFINISHED or (before and not os.path.exists(self.program("python"))):
-                shutil.rmtree(self.folder)
-                before = ""
             self.folder.mkdir(exist_ok=True)
-            self.stamp.write_text(UNFINISHED)
-            if not before:
+            self.stamp.write_text(UNFINISHED, encoding="utf-8")
+            if before and not keep:
+                self._clear()
+            if not keep:
                 self._create()
             self._install(".[dev]" if dev else ".")
-            self.stamp.write_text(self.fingerprint() + (" dev" if dev else ""))
+            self.stamp.write_text(self.stamp_for(dev=dev), encoding="utf-8")
         except KeyboardInterrupt:
             stop("set-up interrupted; the next run makes it good")
         except OSError as error:
             stop(f"cannot set up {self.folder}: {error}")
         say(f"set up in {time.monotonic() - begin:.0f} s")
+
+    def _clear(self) -> None:
+        """Remove everything but the stamp: were this interrupted, the next run has to know."""
+        for item in self.folder.iterdir():
+            if item.is_dir() and not item.is_symlink():
+                shutil.rmtree(item)
+            elif item != self.stamp:
+                item.unlink()
 
     def _create(self) -> None:
         """Make the bare environment; one that somebody made by hand is kept and completed."""
@@ -163,7 +173,11 @@ def _one_at_a_time(root: Path) -> Iterator[None]:
         return
     folder = os.open(root, os.O_RDONLY)  # a lock on the folder leaves no file behind, and ends with the process
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another set-up of this checkout is at work; waiting for it")
+            fcntl.flock(folder, fcntl.LOCK_EX)
         yield
     finally:
         os.close(folder)
