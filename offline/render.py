@@ -15,8 +15,10 @@ import typer
 from jaxtyping import Float32, UInt8
 
 from offline.ahead import ahead
+from offline.codecs import CODECS, choose_codec
 from offline.progress import progress, say
-from offline.video_writer import CODECS, Soundtrack, VideoWriter, choose_codec
+from offline.soundtrack import Soundtrack
+from offline.video_writer import VideoWriter
 from shared.atomic import written_atomically
 from shared.audio.files import SoundReader
 from shared.errors import SettingError, SoundError, Stopped
@@ -159,11 +161,11 @@ def render(
                         writer.write(image)
                 done = place + 1
                 advance(done)
+            writer.finish()
         except KeyboardInterrupt:
             left = writer.interrupt()
             playable = f"; {left} plays what there is" if left else ""
             raise Stopped(f"stopped after {done} of {len(wanted)} pictures{playable}; go on with --resume") from None
-        writer.finish()
     return done
 
 

@@ -20,14 +20,12 @@ from typing import Self
 import numpy as np
 from jaxtyping import UInt8
 
-from offline.codecs import CODECS, Codec, choose_codec
+from offline.codecs import Codec
 from offline.ffmpeg import Feed, find_ffmpeg, version
 from offline.joining import Piece, counted, join, timescale
 from offline.segments import Segments, writing
 from offline.soundtrack import Soundtrack, encode_sound
 from shared.errors import SettingError, UserError
-
-__all__ = ["CODECS", "Codec", "Soundtrack", "VideoWriter", "choose_codec"]
 
 WAITING_PICTURES = 4  # between the caller and ffmpeg: enough to overlap, and memory stays flat
 SEGMENT_PICTURES = 240  # 8 s at 30 a second: what an interruption costs at most, and the film's key pictures

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, Float64
+from numpy.typing import NDArray
 
 from shared import controls
 from shared.audio.descriptors import DESCRIPTORS, Analyzer
@@ -58,6 +59,10 @@ class Tick:
     number: int
     descriptors: Float64[np.ndarray, "d"]
     picture: Picture
+    nearest: str
+    """The name of the nearest pair."""
+    distance: float
+    """From it, in deviations."""
 
 
 class Pipeline:
@@ -67,6 +72,7 @@ class Pipeline:
         self.fps = Fraction(fps)
         self.inputs = preset.settings.inputs
         self.mapping = preset.mapping
+        self.pairs = preset.pairs
         self._columns = [DESCRIPTORS.index(name) for name in self.inputs]
         self._values = dict(preset.controls)
         self._waiting: dict[str, list[ControlChange]] = {"samples": [], "frames": [], "ticks": []}
@@ -79,6 +85,8 @@ class Pipeline:
         self._latent_smoothing = LeakyIntegrator(self._number("latent_smoothing"))
         self._black = Fraction(0)  # how far a blackout has come, 0 to 1
         self._frozen: Picture | None = None
+        self._within_reach: NDArray[np.float32] | None = None  # the last latent of a sound like those that were paired
+        self._first_change: int | None = None  # the sample of the earliest
         self.samples = self.frames = self.ticks = 0  # taken in, analysed, given out
 
     @property
@@ -98,6 +106,7 @@ class Pipeline:
             change, value=row.checked(change.value), sample=max(change.sample, self.samples + 1 if self.samples else 0)
         )
         insort(self._waiting[row.acts_on], checked, key=lambda c: c.sample)
+        self._first_change = min(checked.sample, checked.sample if self._first_change is None else self._first_change)
 
     def process(self, block: Float32[np.ndarray, "n"]) -> list[Tick]:
         """Take in n samples; the ticks that are now complete."""
@@ -142,19 +151,20 @@ class Pipeline:
         self._apply("ticks", end)
         weight = np.array([self._number(f"weight/{name}") for name in self.inputs])
         offset = np.array([self._number(f"offset/{name}") for name in self.inputs])
-        latent = self.mapping.regressor.process((descriptors * weight + offset)[None])
+        latent = self.mapping.regressor.process((descriptors * weight + offset)[None])[0]
+        nearest, distance = self.pairs.nearest(descriptors)
+        if self._values["range"] == "free" or distance <= self.mapping.reach or self._within_reach is None:
+            self._within_reach = latent
         self._latent_smoothing.coefficient = self._number("latent_smoothing")
-        latent = self._latent_smoothing.process(latent)[0]
-        picture = self._look(latent)
+        picture = self._look(self._latent_smoothing.process(self._within_reach[None])[0], end)
         self.ticks += 1
-        return Tick(self.ticks - 1, descriptors, picture)
+        return Tick(self.ticks - 1, descriptors, picture, self.pairs.names[nearest], distance)
 
-    def _look(self, latent: Float32[np.ndarray, "latent"]) -> Picture:
+    def _look(self, latent: Float32[np.ndarray, "latent"], end: Fraction) -> Picture:
         step = 1 / (BLACKOUT_SECONDS * self.fps)
-        self._black = (
-            min(self._black + step, Fraction(1)) if self._values["blackout"] else max(self._black - step, Fraction(0))
-        )
-        level = self._number("fade") * float(1 - self._black)
+        up_or_down = step if self._values["blackout"] else -step
+        self._black = min(max(self._black + up_or_down, Fraction(0)), Fraction(1))
+        level = self._number("fade") * float(1 - self._black) if self._begun(end) else 0.0
         if self._values["freeze"] and self._frozen is not None:
             return replace(self._frozen, level=level)
         translate = self._values["translate"]
@@ -163,6 +173,12 @@ class Pipeline:
             latent, self.mapping.space, self._number("truncation"), self._number("rotate"), translate, level
         )
         return self._frozen
+
+    def _begun(self, end: Fraction) -> bool:
+        """Whether anything sounded or changed before the end of a tick, or the preset does not start in black."""
+        sounded = self._gate.first is not None and self._gate.first * HOP < end
+        changed = self._first_change is not None and self._first_change <= end
+        return sounded or changed or self._values["start"] != "black"
 
     def _apply(self, level: str, time: int | Fraction) -> None:
         waiting = self._waiting[level]

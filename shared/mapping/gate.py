@@ -18,7 +18,10 @@ class Gate(Stage[NDArray[np.float64], NDArray[np.float64]]):
         self.threshold_db = threshold_db
         self._initial = np.array(initial, np.float64)
         self._loudness = loudness
-        self.reset()
+        self._held = self._initial
+        self._frames = 0
+        self.first: int | None = None
+        """The number of the first sounding frame; None before it."""
 
     def process(self, block: Float64[np.ndarray, "m d"], /) -> Float64[np.ndarray, "m d"]:
         """Hold where it is silent."""
@@ -26,20 +29,27 @@ class Gate(Stage[NDArray[np.float64], NDArray[np.float64]]):
         for i, row in enumerate(block):
             if row[self._loudness] >= self.threshold_db:
                 self._held = row.copy()
-                self.sounded = True
+                if self.first is None:
+                    self.first = self._frames + i
             out[i] = self._held
+        self._frames += len(block)
         return out
 
     def reset(self) -> None:
         """Nothing has sounded yet."""
         self._held = self._initial
-        self.sounded = False
+        self._frames = 0
+        self.first = None
 
     def state(self) -> State:
-        """The held frame and whether anything sounded yet."""
-        return {"held": self._held.copy(), "sounded": np.array(self.sounded)}
+        """The held frame, how many there were, and the number of the first sounding one (-1: none yet)."""
+        return {
+            "held": self._held.copy(),
+            "counters": np.array([self._frames, -1 if self.first is None else self.first]),
+        }
 
     def restore(self, state: State, /) -> None:
         """Hold what was held."""
         self._held = state["held"].copy()
-        self.sounded = bool(state["sounded"])
+        self._frames, first = (int(n) for n in state["counters"])
+        self.first = None if first < 0 else first

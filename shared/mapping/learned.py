@@ -1,5 +1,6 @@
 """What training leaves behind: a scaler and a regressor that belong together, in one file."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,6 +24,8 @@ class LearnedMapping:
     space: LatentSpace
     seed: int = 0
     pairs_digest: str = ""
+    reach: float = math.inf
+    """How far from every pair, in deviations, the corpus went: beyond it a sound is unlike all that was paired."""
 
     def __post_init__(self) -> None:
         if self.regressor.sizes[0] != len(self.scaler.mean):
@@ -36,13 +39,14 @@ class LearnedMapping:
         scaler: Standardizer,
         pairs: Pairs,
         training: Training,
+        reach: float = math.inf,
         on_epoch: Callable[[int, float], None] | None = None,
     ) -> "LearnedMapping":
         """Fit a regressor to the pairs; PresetError where there are none."""
         if not len(pairs):
             raise PresetError("no pairs to learn from; pair at least one image with a moment of sound")
         regressor = MLPRegressor.fit(pairs.descriptors, pairs.latents, training, on_epoch)
-        return cls(scaler, regressor, pairs.space, training.seed, pairs.digest)
+        return cls(scaler, regressor, pairs.space, training.seed, pairs.digest, reach)
 
     def save(self, path: Path) -> None:
         """Write mapping.safetensors."""
@@ -55,6 +59,7 @@ class LearnedMapping:
             "space": self.space,
             "seed": self.seed,
             "pairs": self.pairs_digest,
+            "reach": self.reach if math.isfinite(self.reach) else None,
         }
         tensorfile.write(path, "mapping", arrays, facts)
 
@@ -87,6 +92,7 @@ class LearnedMapping:
             checked_space(facts.get("space"), path),
             int(facts.get("seed", 0)),
             str(facts.get("pairs", "")),
+            math.inf if facts.get("reach") is None else float(facts["reach"]),
         )
 
     def losses_per_pair(self, pairs: Pairs) -> np.ndarray:

@@ -49,6 +49,12 @@ class Pairs:
             sha.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return sha.hexdigest()
 
+    def nearest(self, frame: Float64[np.ndarray, "d"]) -> tuple[int, float]:
+        """The pair nearest to a standardised frame, and its Euclidean distance in deviations."""
+        distances = np.sqrt(np.square(self.descriptors - frame).sum(axis=1))
+        number = int(distances.argmin())
+        return number, float(distances[number])
+
     def save(self, path: Path) -> None:
         """Write pairs.safetensors."""
         arrays = {"descriptors": self.descriptors, "latents": self.latents, "positions": self.positions}

@@ -55,9 +55,9 @@ def test_gate_holds_the_last_sounding_frame():
     rows = np.arange(12.0).reshape(6, 2)
     rows[:, 1] = [-70, -60, -60.001, -200, -10, -61]
     gate = Gate(np.array([7.0, 8.0]), -60)
-    assert not gate.sounded
+    assert gate.first is None
     assert gate.process(rows)[:, 0].tolist() == [7, 2, 2, 2, 8, 8]
-    assert gate.sounded
+    assert gate.first == 1
 
 
 def test_a_zero_deviation_counts_as_one():

@@ -59,7 +59,10 @@ def same(a, b):
 @pytest.mark.parametrize("fps", [24, Fraction(30000, 1001), 30, 120])
 def test_ticks_do_not_depend_on_how_the_sound_is_cut(preset, fps):
     samples = sound(1.1)[:, 0]
+    samples[:2500] = 0
     whole = run(preset, samples, changes=CHANGES, fps=fps)
+    assert whole[0].picture.level == 0
+    assert whole[int(fps / 5)].picture.level == 1
     assert len(whole) == len(samples) * fps // 44100
     rng = np.random.default_rng(0)
     for n in (1, 20, 300):
@@ -99,6 +102,41 @@ def test_freeze_holds_the_picture_and_blackout_fades_within_half_a_second(preset
     assert levels[18] == 1
     assert 0 < levels[26] < 1
     assert levels[19 + 15 :] == [0] * (60 - 34)
+
+
+def test_black_until_the_first_sound_or_change(tmp_path):
+    samples = sound(1.0)[:, 0]
+    samples[:14700] = 0  # ten ticks
+    for start, levels in (
+        ("black", [0.0] * 9),
+        ("mean", [1.0] * 9),
+    ):  # the last window with silence in its middle hears the sound
+        preset = Preset.load(make_preset(tmp_path / start, toml=f"version = 1\n[controls]\nstart = '{start}'\n"))
+        ticks = run(preset, samples, cuts=[20000])
+        assert [t.picture.level for t in ticks] == levels + [1.0] * 21
+    preset = Preset.load(tmp_path / "black")
+    ticks = run(preset, samples, changes=[ControlChange(1470 * 4, "truncation", 0.5)])
+    assert [t.picture.level for t in ticks] == [0.0] * 3 + [1.0] * 27
+
+
+def test_out_of_reach_the_last_latent_within_holds(tmp_path):
+    folder = make_preset(tmp_path / "p", toml="version = 1\n[controls]\nrange = 'hold'\n")
+    free = run(preset := Preset.load(folder), sound(1.0)[:, 0])
+    assert [t.picture.latent.tobytes() for t in free] == [
+        t.picture.latent.tobytes() for t in run(preset, sound(1.0)[:, 0], changes=[ControlChange(0, "range", "free")])
+    ]  # without a reach nothing is out of it
+    reach = float(np.median([t.distance for t in free]))
+    replace(preset.mapping, reach=reach).save(folder / "mapping.safetensors")
+    held = run(Preset.load(folder), sound(1.0)[:, 0])
+    last = free[0].picture.latent
+    for before, after in zip(free, held, strict=True):
+        last = before.picture.latent if before.distance <= reach else last
+        assert np.array_equal(after.picture.latent, last)
+    assert any(t.distance > reach for t in free[1:])
+    names = [
+        preset.pairs.names[np.linalg.norm(preset.pairs.descriptors - t.descriptors, axis=1).argmin()] for t in free
+    ]
+    assert [t.nearest for t in free] == names
 
 
 def test_unknown_and_impossible_changes_are_refused_and_change_nothing(preset):

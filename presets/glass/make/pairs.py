@@ -13,6 +13,7 @@ from shared.image.latents import latents_from_seeds
 from shared.mapping.learned import LearnedMapping
 from shared.mapping.pairs import Pairs
 from shared.mapping.scaling import Standardizer
+from shared.mapping.smoothing import LeakyIntegrator
 from shared.preset import Preset
 from shared.stage import HOP, SAMPLE_RATE
 
@@ -45,7 +46,8 @@ def main() -> None:
     preset = Preset.load(FOLDER)
     with SoundReader(FOLDER / "sounds" / "glass.flac") as reader:
         frames = describe(np.concatenate(list(reader.blocks())), SAMPLE_RATE)
-    scaler = Standardizer.fit(frames[frames[:, -1] >= SILENCE_DB])
+    corpus = frames[frames[:, -1] >= SILENCE_DB]
+    scaler = Standardizer.fit(corpus)
     moments = [round(seconds * SAMPLE_RATE / HOP) for seconds, _, _ in PAIRS]
     pairs = Pairs(
         tuple(f"seed{seed}" for _, seed, _ in PAIRS),
@@ -54,10 +56,12 @@ def main() -> None:
         np.full((len(PAIRS), 2), np.nan),
     )
     pairs.save(FOLDER / "pairs.safetensors")
-    learned = LearnedMapping.learn(scaler, pairs, preset.settings.training)
+    smooth = LeakyIntegrator().process(scaler.process(corpus))
+    reach = max(pairs.nearest(frame)[1] for frame in smooth)
+    learned = LearnedMapping.learn(scaler, pairs, preset.settings.training, reach)
     learned.save(FOLDER / "mapping.safetensors")
     first, last = learned.regressor.losses[0], learned.regressor.losses[-1]
-    print(f"{len(pairs)} pairs, loss {first:.3g} -> {last:.3g}")
+    print(f"{len(pairs)} pairs, loss {first:.3g} -> {last:.3g}, reach {reach:.2f} deviations")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,77 @@
+"""The tables of what can be steered, asked for and heard."""
+
+import math
+import tomllib
+
+import pytest
+
+from shared import controls
+from shared.audio.descriptors import DESCRIPTORS
+from shared.controls import ACTIONS, CONTROLS, OUTPUTS, STREAMS
+from shared.errors import SettingError
+from shared.preset import Preset
+from tests.small import make_preset
+
+
+def test_every_name_stands_for_one_thing_and_outputs_stand_apart():
+    names = controls.names(DESCRIPTORS)
+    assert len(set(names)) == len(names) == 2 * 23 + len(CONTROLS) - 2 + len(STREAMS) + len(ACTIONS)
+    assert not {f"out/{name}" for name in OUTPUTS} & set(names)
+    assert not [name for name in names if name.startswith("out/")]
+    assert all(name == name.lower() for name in (*names, *OUTPUTS))
+
+
+@pytest.mark.parametrize("row", CONTROLS.values(), ids=lambda row: row.name)
+def test_default_is_allowed_and_nothing_outside_the_range_is(row):
+    assert row.checked(row.default) == row.default
+    for wrong in (row.high + 1, math.nan, math.inf, "loud", None, [], [1, 2, 3], b"1", {}):
+        with pytest.raises(SettingError, match=f"^{row.name} = .* given; allowed"):
+            row.checked(wrong)
+
+
+def test_choices():
+    assert CONTROLS["range"].checked("hold") == "hold"
+    assert CONTROLS["range"].allowed == "free or hold"
+    assert CONTROLS["sync"].checked("natural") == "natural"
+    assert CONTROLS["sync"].checked(-120) == -120.0
+    assert CONTROLS["sync"].allowed == "ahead or natural or a number from -1000 to 1000 ms"
+    for name, wrong in (
+        ("range", 1),
+        ("range", "Hold"),
+        ("sync", 1001),
+        ("sync", True),
+        ("sync", "120"),
+        ("start", ""),
+    ):
+        with pytest.raises(SettingError):
+            CONTROLS[name].checked(wrong)
+
+
+def test_descriptors_are_those_of_the_analysis():
+    assert STREAMS["in/descriptors"].numbers == len(DESCRIPTORS)
+    assert OUTPUTS["descriptors"].types == "f" * len(DESCRIPTORS)
+
+
+def test_outputs_are_of_the_types_that_every_program_reads():
+    for row in OUTPUTS.values():
+        assert set(row.types) <= set("ifs*")
+        assert "*" not in row.types[:-1]
+
+
+def test_find():
+    assert controls.find("weight/pitch", DESCRIPTORS) == (CONTROLS["weight"], "pitch")
+    assert controls.find("fade", DESCRIPTORS) == (CONTROLS["fade"], None)
+    for name in ("weight", "fade/pitch", "weight/lowness", "weights", "", "in/time", "train"):
+        with pytest.raises(SettingError, match="there are: "):
+            controls.find(name, DESCRIPTORS)
+
+
+def test_choices_live_in_a_preset_and_come_back(tmp_path):
+    folder = make_preset(tmp_path / "p", toml='version = 1\n[controls]\nrange = "hold"\ncrossfade = 3\n')
+    preset = Preset.load(folder)
+    assert preset.controls["range"] == "hold"
+    assert preset.controls["crossfade"] == 3.0
+    saved = preset.save_controls({**preset.controls, "start": "mean", "sync": "natural", "advance": 30.0})
+    assert saved.controls["start"] == "mean"
+    table = tomllib.loads((folder / "preset.toml").read_text())["controls"]
+    assert table == {"range": "hold", "crossfade": 3, "start": "mean"}  # what belongs to the hall is not in a preset
