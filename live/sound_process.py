@@ -1,0 +1,241 @@
+"""The sound card's own process: `python sound_process.py REQUEST`, REQUEST as JSON. Started by `sound_link`.
+
+A sound system may hang or abort the process that uses it when a device disappears (PortAudio with JACK does both), and
+its callbacks wait for Python's interpreter lock. So it lives here: a process that can be ended and started again at any
+time, has the devices of that moment, and does nothing but hand blocks on. It needs nothing of the program but this file.
+
+    {"do": "list"}                          one line of JSON: the devices
+    {"do": "record", "device": ..., ...}    one line of JSON, then to stdout: for every block BLOCK and its samples
+    {"do": "play", "device": ..., ...}      one line of JSON, then from stdin: samples in blocks; to stdout: BLOCK for each
+
+Samples are float32, interleaved. The line is {"error": "..."} where it could not be done. It ends when stdin does.
+"""
+
+import json
+import os
+import signal
+import struct
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+BLOCK_FRAMES = 512  # 11.6 ms at 44.1 kHz; with smaller ones Python loses samples
+BLOCK = struct.Struct("<qddiI")  # frame number, time in s, delay in s, lost or silent, frames
+"""What goes with a block. The time is the monotonic clock's, at which its first frame is at the converter; the delay is
+from there to the callback (record) or from the callback to there (play). Frame number -1: nothing was there to play."""
+WAITING = 1000  # blocks (11 s) held for a reader that does not come, at most
+FIRST_S, NEXT_S = 3.0, 1.0  # a device that gives no block for so long has failed
+
+
+class Stamp(NamedTuple):
+    """When a block was at the converter, in seconds of the monotonic clock, and how far that is from its callback."""
+
+    time: float
+    delay: float
+
+
+class StampClock:
+    """The sound card's stamps on the monotonic clock: the two differ by what the quickest callback of late shows."""
+
+    def __init__(self) -> None:
+        self._offsets: deque[float] = deque(maxlen=256)
+
+    def stamp(self, times: tuple[float, float, float], usual: float) -> Stamp:
+        """Of a block: when its first frame was at the converter, when its callback came (both as the sound system says, in s)
+        and when that was on the monotonic clock. `usual` is the distance of the two, for where what is said makes no sense.
+        """
+        converter, current, monotonic = times
+        current = current if current > 0 else monotonic
+        distance = converter - current
+        if not -2 < distance < 2 or distance * usual <= 0:
+            distance = usual
+        self._offsets.append(monotonic - current)
+        return Stamp(min(self._offsets) + current + distance, abs(distance))
+
+
+WIRE = os.fdopen(os.dup(1), "wb") if __name__ == "__main__" else sys.stdout.buffer
+"""Where answers go. It is stdout as we were given it: sound systems print to the other one."""
+
+
+def main() -> None:
+    """Do what is asked, and say in one line of JSON whether it can be done."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that started this one
+    request = json.loads(sys.argv[1])
+    try:
+        try:
+            DO[request["do"]](request)
+        except Exception as error:  # whatever a sound system comes up with is told, not swallowed
+            reason = " ".join(str(error).split()) or type(error).__name__
+            say({"error": reason, "missing": "sounddevice" not in sys.modules})  # it finds no PortAudio
+    finally:
+        os._exit(0)  # not through PortAudio's clean-up: where a device has failed, that hangs
+
+
+def say(answer: dict[str, Any]) -> None:
+    """A line of JSON."""
+    WIRE.write(json.dumps(answer).encode() + b"\n")
+    WIRE.flush()
+
+
+def list_devices(_: dict[str, Any]) -> None:
+    """Tell which devices are there now."""
+    import sounddevice
+
+    say({"devices": devices()})
+    sounddevice._terminate()
+
+
+def devices() -> list[dict[str, Any]]:
+    """The devices that are there now: a row each."""
+    import sounddevice
+
+    apis = sounddevice.query_hostapis()
+    default_input, default_output = sounddevice.default.device
+    return [
+        {
+            "number": number,
+            "name": device["name"],
+            "host_api": apis[device["hostapi"]]["name"],
+            "inputs": device["max_input_channels"],
+            "outputs": device["max_output_channels"],
+            "rate": round(device["default_samplerate"]),
+            "default_input": number == default_input,
+            "default_output": number == default_output,
+        }
+        for number, device in enumerate(sounddevice.query_devices())
+    ]
+
+
+def record(request: dict[str, Any]) -> None:
+    """Hand on what comes in, until stdin ends or the device fails."""
+    import sounddevice
+
+    blocks: deque[tuple[int, Any, tuple[float, float, float], bool]] = deque(maxlen=WAITING)
+    device = located(request["device"])
+    columns, rate = request["columns"], request["rate"] or device["rate"]
+    clock = StampClock()
+    arrived = threading.Event()
+    recorded = 0
+
+    def callback(indata: Any, frames: int, stamps: Any, status: Any) -> None:
+        nonlocal recorded
+        times = (stamps.inputBufferAdcTime, stamps.currentTime, time.monotonic())
+        blocks.append((recorded, indata[:, columns], times, status.input_overflow))  # a list of columns: a copy
+        recorded += frames
+        arrived.set()
+
+    stream = sounddevice.InputStream(
+        device=device["number"],
+        channels=max(columns) + 1,
+        samplerate=rate,
+        blocksize=BLOCK_FRAMES,
+        dtype="float32",
+        latency="low",
+        callback=callback,
+    )
+    stream.start()
+    say({"rate": rate})
+    ended = threading.Event()
+
+    def listen() -> None:
+        sys.stdin.buffer.read()
+        ended.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    for _ in arrivals(stream, arrived, ended):
+        while blocks:
+            number, samples, (converter, current, monotonic), lost = blocks.popleft()
+            # a block has been recorded before it is given, whatever its stamp says (JACK's may speak of its last part)
+            converter = min(converter, current - len(samples) / rate)
+            stamp = clock.stamp((converter, current, monotonic), -len(samples) / rate)
+            WIRE.write(BLOCK.pack(number, *stamp, lost, len(samples)) + samples.tobytes())
+        WIRE.flush()
+    close(stream, ended)
+
+
+def play(request: dict[str, Any]) -> None:
+    """Play what comes from stdin until it ends or the device fails; say of each block when it is heard."""
+    import numpy
+    import sounddevice
+
+    waiting: deque[Any] = deque()  # whoever sends knows from our reports how much waits here, and sends no more
+    reports: deque[tuple[int, tuple[float, float, float], bool]] = deque(maxlen=WAITING)
+    device = located(request["device"])
+    channels, rate = request["channels"], device["rate"]
+    clock = StampClock()
+    arrived = threading.Event()
+    played = 0
+
+    def callback(outdata: Any, frames: int, stamps: Any, status: Any) -> None:
+        nonlocal played
+        times = (stamps.outputBufferDacTime, stamps.currentTime, time.monotonic())
+        there = bool(waiting)
+        outdata[:] = waiting.popleft() if there else 0
+        reports.append((played if there else -1, times, status.output_underflow))
+        played += frames * there
+        arrived.set()
+
+    stream = sounddevice.OutputStream(
+        device=device["number"],
+        channels=channels,
+        samplerate=rate,
+        blocksize=BLOCK_FRAMES,
+        dtype="float32",
+        latency="high",
+        callback=callback,
+    )
+    usual = stream.latency if 0 < stream.latency < 2 else BLOCK_FRAMES / rate
+    say({"rate": rate})
+    ended = threading.Event()
+
+    def receive() -> None:
+        size = 4 * channels * BLOCK_FRAMES
+        while len(piece := sys.stdin.buffer.read(size)) == size:
+            waiting.append(numpy.frombuffer(piece, numpy.float32).reshape(BLOCK_FRAMES, channels))
+        ended.set()
+
+    threading.Thread(target=receive, daemon=True).start()
+    stream.start()
+    for _ in arrivals(stream, arrived, ended):
+        while reports:
+            number, times, gap = reports.popleft()
+            WIRE.write(BLOCK.pack(number, *clock.stamp(times, usual), gap, BLOCK_FRAMES))
+        WIRE.flush()
+    close(stream, ended)
+
+
+def arrivals(stream: Any, arrived: threading.Event, ended: threading.Event) -> Iterator[None]:
+    """Once for every time that blocks have come, until the device fails or nobody wants it any more."""
+    patience, last = FIRST_S, time.monotonic()
+    while stream.active and not ended.is_set() and time.monotonic() - last < patience:
+        if arrived.wait(0.1):
+            arrived.clear()
+            patience, last = NEXT_S, time.monotonic()
+            yield
+
+
+def close(stream: Any, ended: threading.Event) -> None:
+    """Leave in good order where that is wanted: other clients of a sound server hear it when one just disappears."""
+    import sounddevice
+
+    if ended.is_set():
+        stream.close()
+        sounddevice._terminate()
+
+
+def located(wanted: dict[str, Any]) -> dict[str, Any]:
+    """The device of this name and host API as it is now; of twins, the one with the number it had before."""
+    twins = [row for row in devices() if (row["name"], row["host_api"]) == (wanted["name"], wanted["host_api"])]
+    if not twins:
+        raise ValueError("it is not there")
+    return next((twin for twin in twins if twin["number"] == wanted["number"]), twins[0])
+
+
+DO: dict[str, Callable[[dict[str, Any]], None]] = {"list": list_devices, "record": record, "play": play}
+
+if __name__ == "__main__":
+    main()

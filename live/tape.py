@@ -1,0 +1,155 @@
+"""A sound file as a tape machine plays it: one stream without end, in which play, pause, seek and loop happen on hops."""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+from jaxtyping import Float32
+from numpy.typing import NDArray
+
+from shared.audio.files import SoundReader
+from shared.errors import SoundError
+from shared.stage import HOP, SAMPLE_RATE
+
+
+class Place(NamedTuple):
+    """Where the tape is: a frame of the file, and whether it runs."""
+
+    frame: int
+    runs: bool
+
+
+class Tape:
+    """The file's frames, hop after hop (512 samples at 44.1 kHz, in the file's own rate), silence where nothing plays.
+
+    A command acts from the next hop on, and fades within it: out for a pause, in for a start, across for a jump. So
+    nothing clicks, for the ear and for the analysis: the loudness gate holds the last frame that sounded, and of a fade
+    that ends on a hop this is the sound itself, only softer. A pause goes on from where its fade began. From its end the tape
+    is taken up again by any later `seek` or `play`.
+    """
+
+    def __init__(self, path: Path, loop: bool = False) -> None:
+        with SoundReader(path) as reader:
+            self.rate, self.channels, self.length = reader.rate, reader.channels, reader.frames
+            self.damage: str | None = f"{path}: {reader.truncated}" if reader.truncated else None
+            """What is wrong with the file, as far as it is known by now."""
+        self.loop = loop
+        self.plays = True
+        """Whether it is meant to play: what `play` and `pause` set."""
+        self.ended_at: int | None = None
+        """The frame of the stream behind the last one of the file, once that has come; None before."""
+        self.path = path
+        self._file = ExitStack()
+        self._reading: Iterator[NDArray[np.float32]] = iter(())
+        self._rest: NDArray[np.float32] | None = None  # of the newest piece that was read; None: nothing more comes
+        self._hops = 0
+        self._jump: int | None = None
+        self.place = 0
+        """The file's frame that is read next."""
+        self.runs = False
+        """Whether it was running at the end of the newest hop."""
+        self._turns: deque[tuple[int, Place]] = deque([(0, Place(0, False))], maxlen=1000)
+
+    @property
+    def frames(self) -> int:
+        """How many frames of the stream there are so far."""
+        return self._hops * HOP * self.rate // SAMPLE_RATE
+
+    def play(self) -> None:
+        """Go on; from the beginning, where it had come to the end."""
+        if self.ended_at is not None:
+            self._jump = 0
+        self.plays = True
+
+    def pause(self) -> None:
+        """Stand still."""
+        self.plays = False
+
+    def seek(self, frame: int) -> None:
+        """Go to this frame of the file (to its nearest end for one outside)."""
+        self._jump = min(max(frame, 0), self.length)
+
+    def place_at(self, frame: int) -> Place:
+        """What part of the file this frame of the stream comes from (for those of late)."""
+        turn, place = next((t for t in reversed(self._turns) if t[0] <= frame), self._turns[0])
+        return Place(place.frame + frame - turn, True) if place.runs else place
+
+    def next(self) -> Float32[np.ndarray, "n channels"]:
+        """The next hop."""
+        begin = self.frames
+        self._hops += 1
+        n = self.frames - begin
+        jump, self._jump = self._jump, None
+        runs = self.plays and (self.ended_at is None or jump is not None)
+        if jump is not None or runs != self.runs:
+            return self._turn(begin, n, runs, jump)
+        return self._take(begin, n) if runs else self._silence(n)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _turn(self, begin: int, n: int, runs: bool, jump: int | None) -> NDArray[np.float32]:
+        """A hop in which something changes."""
+        rising = np.sin(np.pi / 2 * (np.arange(n, dtype=np.float32)[:, None] + 0.5) / n) ** 2
+        hop, place = self._silence(n), self.place
+        if self.runs:
+            hop += self._take(begin, n) * (1 - rising)
+        elif place == 0 and jump in (None, 0):
+            rising[:] = 1  # what a file begins with is its own
+        self.place = place if jump is None else jump
+        self.runs, self.ended_at = runs, None
+        self._turns.append((begin, Place(self.place, runs)))
+        if runs:
+            self._open()
+            hop += self._take(begin, n) * rising
+        return hop
+
+    def _take(self, begin: int, n: int) -> NDArray[np.float32]:
+        """The next n frames of the file; after its end its beginning again, or silence."""
+        pieces: list[NDArray[np.float32]] = []
+        wanted = n
+        while wanted:
+            piece = self._read(wanted)
+            if len(piece) == 0 and self.loop and self.place > 0:
+                self.place = 0
+                self._turns.append((begin + n - wanted, Place(0, True)))
+                self._open()
+                continue
+            if len(piece) == 0:
+                self.runs, self.ended_at = False, begin + n - wanted
+                self._turns.append((self.ended_at, Place(self.place, False)))
+                piece = self._silence(wanted)
+            else:
+                self.place += len(piece)
+            pieces.append(piece)
+            wanted -= len(piece)
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _open(self) -> None:
+        """Read from the present place on."""
+        self._file.close()
+        self._rest = self._silence(0)
+        try:
+            self._reading = self._file.enter_context(SoundReader(self.path)).soundtrack(self.place)
+        except SoundError as error:
+            self._rest, self.damage = None, str(error)
+
+    def _read(self, n: int) -> NDArray[np.float32]:
+        """Up to n frames; none at the end."""
+        try:
+            while self._rest is not None and len(self._rest) == 0:
+                self._rest = next(self._reading, None)
+        except (SoundError, soundfile.SoundFileError) as error:
+            self._rest, self.damage = None, f"{self.path} cannot be read on: {error}"
+        if self._rest is None:
+            return self._silence(0)
+        piece, self._rest = self._rest[:n], self._rest[n:]
+        return piece
+
+    def _silence(self, n: int) -> NDArray[np.float32]:
+        return np.zeros((n, self.channels), np.float32)
