@@ -39,6 +39,7 @@ class SoundReader:
     frames          how many there are by the header (by the file's length, where that is less and the format shows it)
     frames_read     how many `blocks` has read: once it has ended, the true length of the sound
     nonfinite       how many samples `blocks` has met that are NaN, infinite or absurdly loud: they became 0
+    soundtrack_nonfinite   the same for `soundtrack`, over all channels
     truncated       None, or what is missing of the file, in words; some formats show it only when `blocks` has ended
 
     As a context manager it closes every reading that was not brought to its end. Raises SoundError where the file cannot
@@ -49,7 +50,7 @@ class SoundReader:
         self.path = Path(path)
         self._channel = channel
         self._readings = ExitStack()
-        self.frames_read = self.nonfinite = 0
+        self.frames_read = self.nonfinite = self.soundtrack_nonfinite = 0
         with _open(self.path) as file:
             self.rate: int = file.samplerate
             self.channels: int = file.channels
@@ -123,7 +124,9 @@ class SoundReader:
         """
         stop = self.frames if stop_frame is None else min(stop_frame, self.frames)
         for chunk in self._read(start_frame, stop):
-            yield clean(chunk)[0]
+            samples, bad = clean(chunk)
+            self.soundtrack_nonfinite += bad
+            yield samples
 
     def _read(self, start: int, stop: int) -> Iterator[NDArray[np.float64]]:
         """Frames start to stop as float64 (n, channels), fewer where the file ends or is damaged."""
