@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from offline.render import Job, render
-from shared.image.generator import load_generator
-from shared.pipeline import Painter
+from shared.painter import Painter
 from shared.preset import SHIPPED, Preset
 
 TARGET = 1.1  # wall time over the larger of the generator alone and all CPU time divided by the cores
@@ -24,7 +23,8 @@ def run(quick: bool = False) -> dict[str, Any]:
     """
     preset = Preset.load(SHIPPED / "glass")
     job = Job(preset, preset.folder / "sounds" / "glass.flac", end=Fraction(6 if quick else 20))
-    painter = Painter(load_generator(preset.generator_path), preset.mapping)
+    painter = Painter()
+    painter.load(preset)
     pictures = [tick.picture for tick, _ in zip(job.ticks(), job.excerpt(10**9), strict=False)]
 
     def alone() -> float:

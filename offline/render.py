@@ -22,8 +22,10 @@ from offline.video_writer import VideoWriter
 from shared.atomic import written_atomically
 from shared.audio.files import SoundReader
 from shared.errors import SettingError, SoundError, Stopped
+from shared.image.device import pick_device
 from shared.mapping.decimation import checked_rate, ticks_within
-from shared.pipeline import Painter, Pipeline, Tick
+from shared.painter import Painter
+from shared.pipeline import Pipeline, Tick
 from shared.preset import Preset, sha256_of
 
 WAITING_TICKS = 64  # analysed ahead of the generator, at most
@@ -114,15 +116,13 @@ def render(
     Raises UserError for bad input (nothing is written), Failure where ffmpeg or the disk fails, Stopped after a
     Ctrl-C: what is finished is then playable beside the output.
     """
-    from shared.image.generator import load_generator, pick_device
-
     chosen = choose_codec(output, codec)
     with SoundReader(job.sound, job.channel) as reader:
         rate, channels, subtype = reader.rate, reader.channels, reader.subtype
         length = reader.frames
     wanted = job.excerpt(expected_pictures(job, length, rate))
-    generator = load_generator(job.preset.generator_path, pick_device(job.device), job.precision)
-    painter = Painter(generator, job.preset.mapping)
+    painter = Painter(pick_device(job.device), job.precision)
+    generator = painter.load(job.preset)
 
     def sound() -> Iterator[Float32[np.ndarray, "n channels"]]:
         stop = None if job.end is None else round(wanted.stop * rate / job.fps)

@@ -1,8 +1,8 @@
 """Sound to pictures: the one pipeline that the stage and the studio drive.
 
-    samples ─ gain ─ Analyzer ─ gate ─ select ─ standardise ─ smooth ─ decimate ─ weight, offset ─ regressor ─ smooth ─ Tick
-                                                                                                                  │
-                                                                                               Painter: Tick.picture ─ image
+    samples ─ gain ─ Analyzer ─ gate ─ Voice: standardise ─ smooth ─ decimate ─ weight, offset ─ regressor ─ smooth ─ Tick
+
+A preset has a voice; in a cross-fade there are several. The `Painter` makes the image of `Tick.picture`.
 
 Everything that a picture depends on stands in its tick, so that a picture left out on stage changes no other picture.
 """
@@ -11,45 +11,24 @@ from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, Float64
-from numpy.typing import NDArray
 
 from shared import controls
 from shared.audio.descriptors import DESCRIPTORS, Analyzer
 from shared.audio.framing import tail
 from shared.controls import ControlChange
-from shared.errors import PresetError
-from shared.image.latents import transform_matrix
-from shared.mapping.decimation import Decimator
 from shared.mapping.gate import Gate
 from shared.mapping.learned import LearnedMapping
-from shared.mapping.pairs import LatentSpace
-from shared.mapping.smoothing import LeakyIntegrator
+from shared.mapping.pairs import LatentSpace, Pairs
+from shared.mapping.scaling import Standardizer
+from shared.mapping.voice import Voice
+from shared.painter import Picture
 from shared.preset import Preset
 from shared.stage import HOP, SAMPLE_RATE
 
-if TYPE_CHECKING:
-    import torch
-
-    from shared.image.generator import Generator
-
 BLACKOUT_SECONDS = Fraction(1, 2)  # from full brightness to black
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """All that an image is a function of, besides the generator."""
-
-    latent: Float32[np.ndarray, "latent"]
-    space: LatentSpace
-    truncation: float
-    rotate: float
-    translate: tuple[float, float]
-    level: float
-    """Brightness from 0 (black) to 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,48 +44,104 @@ class Tick:
     """From it, in deviations."""
 
 
+@dataclass(frozen=True, eq=False)
+class Steer:
+    """A latent (latent,) takes the place of the sound's; None gives the picture back to the sound."""
+
+    latent: Float32[np.ndarray, "latent"] | None
+    space: LatentSpace = "z"
+
+
+@dataclass(frozen=True, eq=False)
+class UseMapping:
+    """The playing preset's mapping and pairs are exchanged."""
+
+    mapping: LearnedMapping
+    pairs: Pairs
+
+
+@dataclass(frozen=True, eq=False)
+class UseScaler:
+    """The sound is standardised by its own source's scaler (23,); None: by the presets' own."""
+
+    scaler: Standardizer | None
+
+
+Exchange = Preset | Steer | UseMapping | UseScaler
+"""What is exchanged at a sample besides controls: a preset comes with its cross-fade."""
+
+
+@dataclass
+class _Layer:
+    """A preset that plays, or fades out under the one that was called after it."""
+
+    preset: Preset
+    voice: Voice
+    values: dict[str, controls.Value]
+    began: int
+    """The tick at which its fade over the layer under it began."""
+    fade: int
+    """Ticks that the fade takes."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.preset.settings.inputs
+
+
 class Pipeline:
     """Sound in blocks of any size to ticks; the sample count is the only clock."""
 
     def __init__(self, preset: Preset, fps: Fraction | int = 30) -> None:
         self.fps = Fraction(fps)
-        self.inputs = preset.settings.inputs
-        self.mapping = preset.mapping
-        self.pairs = preset.pairs
-        self._columns = [DESCRIPTORS.index(name) for name in self.inputs]
-        self._values = dict(preset.controls)
-        self._waiting: dict[str, list[ControlChange]] = {"samples": [], "frames": [], "ticks": []}
-        initial = np.zeros(len(DESCRIPTORS))
-        initial[self._columns] = self.mapping.scaler.mean
+        self._values = {name: value for name, value in preset.controls.items() if not _belongs_to_preset(name)}
+        self._waiting: dict[str, list[tuple[int, ControlChange | Exchange]]] = {
+            "samples": [],
+            "frames": [],
+            "ticks": [],
+        }
         self._analyzer = Analyzer()
-        self._gate = Gate(initial, float(self._number("gate")))
-        self._smoothing = LeakyIntegrator(self._number("smoothing"))
-        self._decimator = Decimator(self.fps)
-        self._latent_smoothing = LeakyIntegrator(self._number("latent_smoothing"))
+        self._scaler: Standardizer | None = None
+        self._layers = [self._layer(preset, 0)]
+        voice, columns = self._top.voice, _columns(preset)
+        initial = np.zeros(len(DESCRIPTORS))
+        initial[columns] = voice.initial
+        self._gate = Gate(initial)
+        self._sounding = initial  # the newest gated frame
         self._black = Fraction(0)  # how far a blackout has come, 0 to 1
+        self._steer = Steer(None)
         self._frozen: Picture | None = None
-        self._within_reach: NDArray[np.float32] | None = None  # the last latent of a sound like those that were paired
         self._first_change: int | None = None  # the sample of the earliest
         self.samples = self.frames = self.ticks = 0  # taken in, analysed, given out
 
     @property
     def latency(self) -> int:
         """Samples between the end of a tick's interval and the arrival of the last sample that it needs, at most."""
-        return self._analyzer.latency + self._decimator.latency
+        return self._analyzer.latency + self._top.voice.latency
+
+    @property
+    def preset(self) -> Preset:
+        """The one that plays."""
+        return self._top.preset
 
     @property
     def values(self) -> Mapping[str, controls.Value]:
         """The controls as they stand now, by their full names."""
-        return dict(self._values)
+        return self._values | self._top.values
+
+    @property
+    def sounding(self) -> Float64[np.ndarray, "23"]:
+        """The newest gated frame: raw descriptors."""
+        return self._sounding
 
     def schedule(self, change: ControlChange) -> None:
         """A control changes at a sample that has not been taken in yet; SettingError for what the table does not allow."""
-        row, _ = controls.find(change.name, self.inputs)
-        checked = replace(
-            change, value=row.checked(change.value), sample=max(change.sample, self.samples + 1 if self.samples else 0)
-        )
-        insort(self._waiting[row.acts_on], checked, key=lambda c: c.sample)
-        self._first_change = min(checked.sample, checked.sample if self._first_change is None else self._first_change)
+        row, _ = controls.find(change.name, self._top.inputs)
+        checked = replace(change, value=row.checked(change.value))
+        self._wait(row.acts_on, change.sample, checked)
+
+    def exchange(self, sample: int, what: Exchange) -> None:
+        """Exchange something larger than a control at a sample that has not been taken in yet."""
+        self._wait("frames" if isinstance(what, Preset | UseScaler) else "ticks", sample, what)
 
     def process(self, block: Float32[np.ndarray, "n"]) -> list[Tick]:
         """Take in n samples; the ticks that are now complete."""
@@ -114,107 +149,134 @@ class Pipeline:
         while len(block):
             self._apply("samples", self.samples)
             later = self._waiting["samples"]
-            n = min(len(block), later[0].sample - self.samples) if later else len(block)
+            n = min(len(block), later[0][0] - self.samples) if later else len(block)
             gain = self._number("gain")
             louder = block[:n] if gain == 0 else block[:n] * np.float32(10 ** (gain / 20))
             self.samples += n
-            ticks += self.process_frames(self._analyzer.process(louder))
+            ticks += self._follow(self._analyzer.process(louder))
             block = block[n:]
         return ticks
 
     def process_frames(self, frames: Float64[np.ndarray, "m 23"]) -> list[Tick]:
-        """Take in m analysis frames (raw descriptors), from `process` or analysed elsewhere."""
-        ticks: list[Tick] = []
-        while len(frames):
-            self._apply("frames", self.frames * HOP)
-            later = self._waiting["frames"]
-            n = min(len(frames), -(-later[0].sample // HOP) - self.frames) if later else len(frames)
-            self._gate.threshold_db = self._number("gate")
-            self._smoothing.coefficient = self._number("smoothing")
-            sounding = self._gate.process(frames[:n])[:, self._columns]
-            self.frames += n
-            smooth = self._smoothing.process(self.mapping.scaler.process(sounding))
-            ticks += [self._tick(row) for row in self._decimator.process(smooth)]
-            frames = frames[n:]
-        return ticks
+        """Take in m frames of raw descriptors that were analysed elsewhere, each for 512 samples."""
+        self.samples += len(frames) * HOP
+        return self._follow(frames)
 
     def finish(self, pictures: int) -> list[Tick]:
         """The sound has ended: the ticks still owed, so that `pictures` have been given in all."""
         ticks: list[Tick] = []
         while self.ticks < pictures:
             ticks += self.process(np.zeros(tail(self.samples), np.float32))
-        self.ticks -= max(0, self.ticks - pictures)
         return [tick for tick in ticks if tick.number < pictures]
 
-    def _tick(self, descriptors: Float64[np.ndarray, "d"]) -> Tick:
+    def _follow(self, frames: Float64[np.ndarray, "m 23"]) -> list[Tick]:
+        ticks: list[Tick] = []
+        while len(frames):
+            self._apply("frames", self.frames * HOP)
+            later = self._waiting["frames"]
+            n = min(len(frames), -(-later[0][0] // HOP) - self.frames) if later else len(frames)
+            self._gate.threshold_db = self._number("gate")
+            gated = self._gate.process(frames[:n])
+            self._sounding = gated[-1].copy()
+            self.frames += n
+            layers = list(self._layers)  # a tick may end some
+            rows = [layer.voice.ticks(gated, _float(layer.values["smoothing"])) for layer in layers]
+            ticks += [self._tick(dict(zip(map(id, layers), row, strict=True))) for row in zip(*rows, strict=True)]
+            frames = frames[n:]
+        return ticks
+
+    def _tick(self, rows: dict[int, Float64[np.ndarray, "d"]]) -> Tick:
+        """The next tick; `rows`: the descriptors by the `id` of their layer."""
         end = Fraction((self.ticks + 1) * SAMPLE_RATE) / self.fps
         self._apply("ticks", end)
-        weight = np.array([self._number(f"weight/{name}") for name in self.inputs])
-        offset = np.array([self._number(f"offset/{name}") for name in self.inputs])
-        latent = self.mapping.regressor.process((descriptors * weight + offset)[None])[0]
-        nearest, distance = self.pairs.nearest(descriptors)
-        if self._values["range"] == "free" or distance <= self.mapping.reach or self._within_reach is None:
-            self._within_reach = latent
-        self._latent_smoothing.coefficient = self._number("latent_smoothing")
-        picture = self._look(self._latent_smoothing.process(self._within_reach[None])[0], end)
+        done = [n for n, layer in enumerate(self._layers) if self.ticks - layer.began >= layer.fade]
+        self._layers = self._layers[done[-1] :]  # what lies under a complete layer is not seen any more
+        level = self._level(end)
+        picture: Picture | None = None
+        for layer in self._layers:
+            row, values = rows[id(layer)], layer.values
+            weight = np.array([values[f"weight/{name}"] for name in layer.inputs])
+            offset = np.array([values[f"offset/{name}"] for name in layer.inputs])
+            hold = values["range"] == "hold"
+            reading = layer.voice.read(row, weight, offset, hold, _float(values["latent_smoothing"]))
+            picture = self._look(layer, reading.latent, level, picture)
+        assert picture is not None  # there is always a layer
+        if self._values["freeze"] and self._frozen is not None:
+            picture = replace(self._frozen, level=level)
+        self._frozen = picture
         self.ticks += 1
-        return Tick(self.ticks - 1, descriptors, picture, self.pairs.names[nearest], distance)
+        return Tick(self.ticks - 1, row, picture, reading.nearest, reading.distance)
 
-    def _look(self, latent: Float32[np.ndarray, "latent"], end: Fraction) -> Picture:
+    def _look(
+        self, layer: _Layer, latent: Float32[np.ndarray, "latent"], level: float, under: Picture | None
+    ) -> Picture:
+        space = layer.voice.mapping.space
+        if layer is self._top and self._steer.latent is not None:
+            latent, space = self._steer.latent, self._steer.space
+        values, translate = layer.values, layer.values["translate"]
+        assert isinstance(translate, tuple)
+        mix = 1.0 if under is None else (self.ticks - layer.began) / layer.fade
+        truncation, rotate = _float(values["truncation"]), _float(values["rotate"])
+        return Picture(layer.preset.generator_path, latent, space, truncation, rotate, translate, level, under, mix)
+
+    def _level(self, end: Fraction) -> float:
         step = 1 / (BLACKOUT_SECONDS * self.fps)
         up_or_down = step if self._values["blackout"] else -step
         self._black = min(max(self._black + up_or_down, Fraction(0)), Fraction(1))
-        level = self._number("fade") * float(1 - self._black) if self._begun(end) else 0.0
-        if self._values["freeze"] and self._frozen is not None:
-            return replace(self._frozen, level=level)
-        translate = self._values["translate"]
-        assert isinstance(translate, tuple)
-        self._frozen = Picture(
-            latent, self.mapping.space, self._number("truncation"), self._number("rotate"), translate, level
-        )
-        return self._frozen
-
-    def _begun(self, end: Fraction) -> bool:
-        """Whether anything sounded or changed before the end of a tick, or the preset does not start in black."""
         sounded = self._gate.first is not None and self._gate.first * HOP < end
         changed = self._first_change is not None and self._first_change <= end
-        return sounded or changed or self._values["start"] != "black"
+        begun = sounded or changed or self._top.values["start"] != "black"
+        return self._number("fade") * float(1 - self._black) if begun else 0.0
+
+    @property
+    def _top(self) -> _Layer:
+        return self._layers[-1]
+
+    def _layer(self, preset: Preset, fade: int) -> _Layer:
+        voice = Voice(preset.mapping, preset.pairs, _columns(preset), self.fps)
+        voice.use_scaler(self._scaler)
+        values = {name: value for name, value in preset.controls.items() if _belongs_to_preset(name)}
+        return _Layer(preset, voice, values, 0, fade)
+
+    def _wait(self, level: str, sample: int, what: ControlChange | Exchange) -> None:
+        sample = max(sample, self.samples + 1 if self.samples else 0)
+        insort(self._waiting[level], (sample, what), key=lambda entry: entry[0])
+        self._first_change = sample if self._first_change is None else min(sample, self._first_change)
 
     def _apply(self, level: str, time: int | Fraction) -> None:
         waiting = self._waiting[level]
-        while waiting and waiting[0].sample <= time:
-            change = waiting.pop(0)
-            self._values[change.name] = change.value
+        while waiting and waiting[0][0] <= time:
+            match waiting.pop(0)[1]:
+                case ControlChange(name=name, value=value):
+                    values = self._top.values if _belongs_to_preset(name) else self._values
+                    if name in self._values or name in values:  # a descriptor of a preset that has gone is nobody's
+                        values[name] = value
+                case Preset() as preset:
+                    layer = self._layer(preset, round(_float(preset.controls["crossfade"]) * self.fps))
+                    layer.voice.listen_to(self._sounding, self.frames)
+                    layer.began = self.ticks
+                    self._layers.append(layer)
+                case Steer() as steer:
+                    self._steer = steer
+                case UseMapping(mapping, pairs):
+                    self._top.voice.mapping, self._top.voice.pairs = mapping, pairs
+                case UseScaler(scaler):
+                    self._scaler = scaler
+                    for layer in self._layers:
+                        layer.voice.use_scaler(scaler)
 
     def _number(self, name: str) -> float:
-        value = self._values[name]
-        assert isinstance(value, float)
-        return value
+        return _float(self._values[name])
 
 
-class Painter:
-    """Pictures to images: the generator, and what comes after it."""
+def _columns(preset: Preset) -> list[int]:
+    return [DESCRIPTORS.index(name) for name in preset.settings.inputs]
 
-    def __init__(self, generator: "Generator", mapping: LearnedMapping) -> None:
-        wanted = {"z": generator.z_dim, "w": generator.w_dim}[mapping.space]
-        if mapping.regressor.sizes[-1] != wanted:
-            raise PresetError(
-                f"the mapping gives {mapping.regressor.sizes[-1]} numbers, the generator takes {wanted} in {mapping.space}; "
-                "pair and train with this generator"
-            )
-        self.generator = generator
 
-    def paint(self, picture: Picture) -> "torch.Tensor":
-        """The image (H, W, 3) uint8, on the generator's device."""
-        import torch
+def _belongs_to_preset(name: str) -> bool:
+    return controls.CONTROLS[name.partition("/")[0]].home == "preset"
 
-        latent = torch.from_numpy(picture.latent)[None]
-        if picture.space == "z":
-            w = self.generator.map(latent, psi=picture.truncation)
-        else:
-            w = self.generator.truncate(self.generator.broadcast(latent), picture.truncation)
-        moved = picture.rotate != 0 or picture.translate != (0.0, 0.0)
-        image = self.generator.synthesize(w, transform_matrix(picture.rotate, picture.translate) if moved else None)
-        if picture.level >= 1:
-            return image
-        return (image.to(torch.float32) * picture.level + 0.5).to(torch.uint8)
+
+def _float(value: controls.Value) -> float:
+    assert isinstance(value, float)
+    return value

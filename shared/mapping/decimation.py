@@ -50,6 +50,12 @@ class Decimator(Stage[NDArray[np.float64], NDArray[np.float64]]):
         self._frames = self._ticks = self._count = 0
         self._sum = self._last = None
 
+    def begin_at(self, frames: int, last: Float64[np.ndarray, "d"]) -> None:
+        """Go on as if `frames` had gone by and the last tick had been `last` (d,)."""
+        self.reset()
+        self._frames, self._ticks = frames, ticks_within(frames * HOP, self.fps)
+        self._last = last.copy()
+
     def state(self) -> State:
         """Counters, the sum so far and the last tick (nothing where there is none)."""
         arrays = {"sum": self._sum, "last": self._last}

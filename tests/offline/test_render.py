@@ -19,9 +19,9 @@ import soundfile
 import ponticello as front_door
 from offline.render import Hashes, Job, parse_fps, parse_seconds, render
 from shared.errors import SettingError, SoundError, Stopped
-from shared.image.generator import load_generator
 from shared.mapping.decimation import ticks_within
-from shared.pipeline import Painter, Pipeline
+from shared.painter import Painter
+from shared.pipeline import Pipeline
 from shared.preset import Preset
 from tests.small import make_preset, sound, write_sound
 
@@ -66,7 +66,8 @@ def test_the_pictures_are_those_of_the_pipeline(tmp_path, preset):
     path = write_sound(tmp_path / "in.wav", 0.5, subtype="FLOAT")
     hashes = rendered(Job(preset, path), tmp_path / "out.mkv")
     pipeline = Pipeline(preset)
-    painter = Painter(load_generator(preset.generator_path), preset.mapping)
+    painter = Painter()
+    painter.load(preset)
     samples = sound(0.5)[:, 0]
     ticks = pipeline.process(samples)
     ticks += pipeline.finish(ticks_within(len(samples), Fraction(30)))

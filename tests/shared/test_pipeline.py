@@ -8,9 +8,13 @@ import pytest
 
 from shared.controls import ControlChange
 from shared.errors import PresetError, SettingError
-from shared.image.generator import load_generator
 from shared.mapping.decimation import ticks_within
-from shared.pipeline import Painter, Pipeline
+from shared.mapping.learned import LearnedMapping
+from shared.mapping.pairs import Pairs
+from shared.mapping.regression import Training
+from shared.mapping.scaling import Standardizer
+from shared.painter import Painter
+from shared.pipeline import Pipeline, Steer, UseMapping, UseScaler
 from shared.preset import Preset
 from tests.small import make_preset, sound
 
@@ -167,7 +171,8 @@ def test_chosen_inputs_in_another_order(tmp_path):
 @pytest.mark.parametrize("space", ["z", "w"])
 def test_painting(tmp_path, space):
     preset = Preset.load(make_preset(tmp_path / "p", space=space))
-    painter = Painter(load_generator(preset.generator_path), preset.mapping)
+    painter = Painter()
+    painter.load(preset)
     picture = run(preset, sound(0.3)[:, 0])[-1].picture
     image = painter.paint(picture)
     assert tuple(image.shape) == (16, 16, 3)
@@ -180,8 +185,90 @@ def test_painting(tmp_path, space):
         assert not np.array_equal(painter.paint(replace(picture, **field)), image)
 
 
-def test_a_mapping_for_another_generator_is_refused(tmp_path, preset):
-    generator = load_generator(preset.generator_path)
-    generator.z_dim = 512
-    with pytest.raises(PresetError, match="the mapping gives 16 numbers, the generator takes 512 in z"):
-        Painter(generator, preset.mapping)
+def test_a_mapping_for_another_generator_is_refused(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    scaler = Standardizer(np.zeros(23), np.ones(23))
+    pairs = Pairs(("a",), np.zeros((1, 23)), np.zeros((1, 512), np.float32), np.zeros((1, 2)))
+    LearnedMapping.learn(scaler, pairs, Training(epochs=1)).save(folder / "mapping.safetensors")
+    with pytest.raises(PresetError, match="the mapping gives 512 numbers, the generator takes 16 in z"):
+        Painter().load(Preset.load(folder))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    toml = "version = 1\ninputs = ['loudness', 'pitch', 'mfcc3']\n[controls]\ncrossfade = 0.2\nrotate = 40\n"
+    return Preset.load(make_preset(tmp_path_factory.mktemp("other") / "o", toml=toml, inputs=3, seed=5))
+
+
+def exchanged(preset, samples, cuts, things):
+    pipeline = Pipeline(preset)
+    for sample, thing in things:
+        if isinstance(thing, ControlChange):
+            pipeline.schedule(thing)
+        else:
+            pipeline.exchange(sample, thing)
+    ticks = []
+    for block in np.split(samples, cuts):
+        ticks += pipeline.process(block)
+    return ticks
+
+
+def test_exchanges_do_not_depend_on_how_the_sound_is_cut(preset, other):
+    samples = sound(1.5)[:, 0]
+    latent = np.linspace(-1, 1, 16, dtype=np.float32)
+    things = [
+        (8000, other),
+        (11000, preset),  # while the first fade is going on
+        (30000, UseScaler(Standardizer(np.full(23, 9.0), np.full(23, 77.0)))),
+        (40000, Steer(latent)),
+        (45000, Steer(None)),
+        (50000, UseMapping(preset.mapping, preset.pairs)),
+        (55000, UseScaler(None)),
+    ]
+    whole = exchanged(preset, samples, [], things)
+    rng = np.random.default_rng(0)
+    for n in (3, 200):
+        cut = exchanged(preset, samples, np.sort(rng.integers(0, len(samples), n)), things)
+        assert len(cut) == len(whole)
+        for a, b in zip(whole, cut, strict=True):
+            assert a.descriptors.tobytes() == b.descriptors.tobytes()
+            p, q = a.picture, b.picture
+            while p is not None:
+                assert p.latent.tobytes() == q.latent.tobytes()
+                assert (p.mix, p.level, p.generator) == (q.mix, q.level, q.generator)
+                p, q = p.under, q.under
+            assert q is None
+    steered = [t for t in whole if np.array_equal(t.picture.latent, latent)]
+    assert [t.number for t in steered] == list(range(27, 30))  # their intervals end from 40000 to before 45000
+
+
+def test_a_preset_fades_over_the_one_before_while_both_listen(preset, other):
+    samples = sound(1.5)[:, 0]
+    ticks = exchanged(preset, samples, [], [(14700, other)])
+    plain = exchanged(preset, samples, [], [])
+    fading = [t for t in ticks if t.picture.under is not None]
+    assert 5 <= len(fading) <= 6  # crossfade = 0.2 s
+    assert [t.picture.mix for t in fading] == sorted(t.picture.mix for t in fading)
+    assert all(0 <= t.picture.mix < 1 for t in fading)
+    for t in fading:
+        assert t.picture.under.latent.tobytes() == plain[t.number].picture.latent.tobytes()
+    assert ticks[-1].picture.generator == other.generator_path
+    assert ticks[-1].picture.rotate == 40
+    painter = Painter()
+    painter.load(preset)
+    painter.load(other)
+    first, middle = fading[0].picture, fading[len(fading) // 2].picture
+    assert np.array_equal(painter.paint(replace(first, mix=0.0)), painter.paint(first.under))
+    over, under = (painter.paint(replace(middle, under=None)).numpy(), painter.paint(middle.under).numpy())
+    blend = under + middle.mix * (over.astype(float) - under)
+    assert np.abs(painter.paint(middle).numpy() - blend).max() <= 0.51
+
+
+def test_a_fade_over_the_same_generator_goes_through_w(preset, tmp_path):
+    ticks = exchanged(preset, sound(0.5)[:, 0], [], [])
+    a, b = ticks[5].picture, ticks[12].picture
+    painter = Painter()
+    generator = painter.load(preset)
+    w = [generator.map(p.latent[None], psi=p.truncation) for p in (a, b)]
+    expected = generator.synthesize(w[0] + 0.25 * (w[1] - w[0]))
+    assert np.array_equal(painter.paint(replace(b, under=a, mix=0.25)), expected)

@@ -1,0 +1,86 @@
+"""The part of the pipeline that belongs to one preset: from gated descriptors to the latent vectors of ticks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Float32, Float64
+from numpy.typing import NDArray
+
+from shared.mapping.decimation import Decimator
+from shared.mapping.learned import LearnedMapping
+from shared.mapping.pairs import Pairs
+from shared.mapping.scaling import Standardizer
+from shared.mapping.smoothing import LeakyIntegrator
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a voice makes of a tick: the latent (latent,), and the nearest pair with its distance in deviations."""
+
+    latent: Float32[np.ndarray, "latent"]
+    nearest: str
+    distance: float
+
+
+class Voice:
+    """Standardise, smooth, decimate; then tick by tick weight, offset, predict, smooth.
+
+    columns: which of the 23 descriptors it listens to. `mapping`, `pairs` and `scaler` may be exchanged between calls.
+    """
+
+    def __init__(self, mapping: LearnedMapping, pairs: Pairs, columns: Sequence[int], fps: Fraction) -> None:
+        self.mapping = mapping
+        self.pairs = pairs
+        self.scaler = mapping.scaler
+        self._columns = list(columns)
+        self._smoothing = LeakyIntegrator()
+        self._decimator = Decimator(fps)
+        self._latent_smoothing = LeakyIntegrator()
+        self._within_reach: NDArray[np.float32] | None = None  # the last latent of a sound like those that were paired
+
+    @property
+    def latency(self) -> int:
+        """As of a `Stage`, from frames to ticks."""
+        return self._decimator.latency
+
+    @property
+    def initial(self) -> Float64[np.ndarray, "d"]:
+        """The raw descriptors that stand for the corpus' mean."""
+        return self.mapping.scaler.mean
+
+    def listen_to(self, frame: Float64[np.ndarray, "23"], frames: int) -> None:
+        """Begin in the midst of a show: `frames` have gone by, and this is the one that sounds."""
+        self._decimator.begin_at(frames, self._smoothing.process(self._standard(frame[None]))[0])
+
+    def use_scaler(self, scaler: Standardizer | None) -> None:
+        """Standardise by another source's (23,) scaler; None: by the mapping's own."""
+        columns = self._columns
+        own = self.mapping.scaler
+        self.scaler = own if scaler is None else Standardizer(scaler.mean[columns], scaler.deviation[columns])
+
+    def ticks(self, frames: Float64[np.ndarray, "m 23"], smoothing: float) -> Float64[np.ndarray, "k d"]:
+        """The standardised, smoothed descriptors of the ticks that m gated frames complete."""
+        self._smoothing.coefficient = smoothing
+        return self._decimator.process(self._smoothing.process(self._standard(frames)))
+
+    def read(
+        self,
+        tick: Float64[np.ndarray, "d"],
+        weight: Float64[np.ndarray, "d"],
+        offset: Float64[np.ndarray, "d"],
+        hold: bool,
+        latent_smoothing: float,
+    ) -> Reading:
+        """The latent for a tick. hold: out of reach of all pairs, keep the last latent that was within."""
+        latent = self.mapping.regressor.process((tick * weight + offset)[None])[0]
+        number, distance = self.pairs.nearest(tick)
+        if not hold or distance <= self.mapping.reach or self._within_reach is None:
+            self._within_reach = latent
+        self._latent_smoothing.coefficient = latent_smoothing
+        smooth = self._latent_smoothing.process(self._within_reach[None])[0]
+        return Reading(smooth, self.pairs.names[number], distance)
+
+    def _standard(self, frames: Float64[np.ndarray, "m 23"]) -> Float64[np.ndarray, "m d"]:
+        return self.scaler.process(frames[:, self._columns])

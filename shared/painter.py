@@ -1,0 +1,104 @@
+"""Pictures to images."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor
+from torch.nn import functional
+
+from shared.errors import PresetError
+from shared.image.generator import Generator, load_generator
+from shared.image.latents import transform_matrix
+from shared.mapping.pairs import LatentSpace
+from shared.preset import Preset
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """All that an image is a function of, besides the generators."""
+
+    generator: Path
+    """The file of the generator that draws it."""
+    latent: Float32[np.ndarray, "latent"]
+    space: LatentSpace
+    truncation: float
+    rotate: float
+    translate: tuple[float, float]
+    level: float
+    """Brightness from 0 (black) to 1."""
+    under: "Picture | None" = None
+    """In a cross-fade, the picture that this one comes over."""
+    mix: float = 1.0
+    """How far it has come: 0 is the picture under it alone, 1 this one alone."""
+
+
+class Painter:
+    """Pictures to images: the generators, and what comes after them."""
+
+    def __init__(self, device: str = "cpu", precision: str = "auto") -> None:
+        self._device = device
+        self._precision = precision
+        self._generators: dict[Path, Generator] = {}
+
+    def load(self, preset: Preset) -> "Generator":
+        """Read the preset's generator, if it isn't there yet; ModelError or PresetError where it does not fit its mapping."""
+        path, mapping = preset.generator_path, preset.mapping
+        generator = self._generators.get(path) or load_generator(path, self._device, self._precision)
+        wanted = {"z": generator.z_dim, "w": generator.w_dim}[mapping.space]
+        if mapping.regressor.sizes[-1] != wanted:
+            raise PresetError(
+                f"the mapping gives {mapping.regressor.sizes[-1]} numbers, the generator takes {wanted} in {mapping.space}; "
+                "pair and train with this generator"
+            )
+        self._generators[path] = generator
+        return generator
+
+    def keep(self, presets: Iterable[Preset]) -> None:
+        """Let go of all generators but those of these presets."""
+        kept = {preset.generator_path for preset in presets}
+        self._generators = {path: generator for path, generator in self._generators.items() if path in kept}
+
+    def paint(self, picture: Picture) -> UInt8[Tensor, "h w 3"]:
+        """The image (H, W, 3) uint8, on the generator's device. A cross-fade is one in w where the generator is the same."""
+        image = self._blend(picture)
+        if picture.level >= 1:
+            return image
+        return (image.to(torch.float32) * picture.level + 0.5).to(torch.uint8)
+
+    def _blend(self, picture: Picture) -> UInt8[Tensor, "h w 3"]:
+        chain = [picture]  # the lowest first
+        while (under := chain[0].under) is not None:
+            chain.insert(0, under)
+        generator = self._generators[picture.generator]
+        if all(part.generator == picture.generator for part in chain):
+            w, place = self._w(chain[0]), np.array([chain[0].rotate, *chain[0].translate])
+            for part in chain[1:]:
+                w = w + part.mix * (self._w(part) - w)
+                place = place + part.mix * (np.array([part.rotate, *part.translate]) - place)
+            return generator.synthesize(w, transform_matrix(place[0], (place[1], place[2])) if place.any() else None)
+        side = generator.img_resolution
+        blend = torch.zeros(side, side, 3, device=generator.device)
+        for part in chain:
+            moved = transform_matrix(part.rotate, part.translate) if part.rotate or any(part.translate) else None
+            image = self._generators[part.generator].synthesize(self._w(part), moved)
+            blend = blend + part.mix * (_resized(image.to(torch.float32), side) - blend)
+        return (blend + 0.5).to(torch.uint8)
+
+    def _w(self, picture: Picture) -> Tensor:
+        generator = self._generators[picture.generator]
+        latent = torch.from_numpy(picture.latent)[None]
+        if picture.space == "z":
+            return generator.map(latent, psi=picture.truncation)
+        return generator.truncate(generator.broadcast(latent), picture.truncation)
+
+
+def _resized(image: Float32[Tensor, "h w 3"], side: int) -> Float32[Tensor, "side side 3"]:
+    """For the time of a cross-fade between generators of different sizes."""
+    if image.shape[0] == side:
+        return image
+    planes = image.permute(2, 0, 1)[None]
+    return functional.interpolate(planes, (side, side), mode="bilinear", antialias=True)[0].permute(1, 2, 0)
