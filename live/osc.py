@@ -107,8 +107,9 @@ class OscPort:
         self._socket.start()
 
     def close(self) -> None:
-        """End receiving and free the port; `start` opens it again."""
+        """End receiving and free the port; `start` opens it again. What waits for its time is forgotten."""
         self._socket.close()
+        self._later.clear()
 
     def __enter__(self) -> "OscPort":
         self.start()

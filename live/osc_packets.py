@@ -7,6 +7,7 @@ what a receiver would not expect.
 
 import math
 from collections.abc import Iterable
+from numbers import Integral, Real
 from typing import NamedTuple
 
 from pythonosc.osc_message_builder import OscMessageBuilder
@@ -56,13 +57,13 @@ def build(address: str, types: str, values: Iterable[object]) -> bytes:
 
 def types_of(values: Iterable[object]) -> str:
     """The letters for values of any kind: f for floats, i for whole numbers and switches, s for the rest."""
-    return "".join("f" if isinstance(v, float) else "i" if isinstance(v, int) else "s" for v in values)
+    return "".join("i" if isinstance(v, Integral) else "f" if isinstance(v, Real) else "s" for v in values)
 
 
 def _fitting(letter: str, value: object) -> int | float | str:
     if letter == "s":
         return str(value).replace("\0", " ")
-    if not isinstance(value, int | float) and not hasattr(value, "__float__"):
+    if not isinstance(value, Real):  # numpy's numbers are of that kind too
         raise ValueError(f"{value!r} is no number")
     number = float(value)
     largest = LARGEST_INT if letter == "i" else LARGEST_FLOAT

@@ -1,0 +1,390 @@
+"""The OSC port over real sockets: what arrives, in which order, what is answered, and what cannot break it."""
+
+import random
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+
+from live.osc import ERRORS_PER_S, OscPort
+from live.osc_inbox import Inbox
+from live.osc_listeners import MOST, Listeners, peer
+from live.osc_messages import Change, Question, Request
+from shared.audio.descriptors import DESCRIPTORS
+from shared.controls import ACTIONS, CONTROLS, OUTPUTS, STREAMS
+from shared.errors import UserError
+from tests.live.osc_client import Client, bundle, events, message, until
+
+HANGING = b"#bundle\0" + bytes(7) + b"\1" + struct.pack(">i", -4)
+
+
+@pytest.fixture
+def port():
+    with OscPort(DESCRIPTORS, port=0, targets=()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(port):
+    with Client(port.port) as made:
+        yield made
+
+
+def names(taken):
+    return [(e.name, e.value if isinstance(e, Change) else getattr(e, "argument", "?")) for e in taken]
+
+
+def test_what_comes_is_there_in_its_order_and_once(port, client):
+    before = time.monotonic()
+    for name, *given in (
+        ("smoothing", 0.9),
+        ("fade", 0.5),
+        ("smoothing", 0.5),  # the latest counts
+        ("save",),
+        ("smoothing", 0.25),  # but not for what was asked before
+        ("preset", "glass"),
+        ("preset", 2),
+        ("smoothing", "?"),
+        ("fade", 1),
+    ):
+        client.send(name, *given)
+    taken = events(port, 8)
+    assert names(taken) == [
+        ("fade", 0.5),
+        ("smoothing", 0.5),
+        ("save", None),
+        ("smoothing", 0.25),
+        ("preset", "glass"),
+        ("preset", 2.0),
+        ("smoothing", "?"),
+        ("fade", 1.0),
+    ]
+    assert [type(e) for e in taken[-2:]] == [Question, Change]
+    assert all(before <= e.arrived <= time.monotonic() for e in taken)
+    assert taken[2].sender == client.address
+    assert port.take() == []
+    assert port.counters.received == 9
+
+
+def test_answers_go_to_whoever_asked(port, client):
+    with Client(port.port) as other:
+        client.send("smoothing", "?")
+        other.send("weight/pitch", "?")
+        other.send("translate", "?")
+        other.send("preset", "?")
+        other.send("freeze", "?")
+        values = {"smoothing": 0.5, "weight/pitch": 2.0, "translate": (0.5, -0.25), "preset": "glass", "freeze": True}
+        for question in events(port, 5):
+            port.answer(question, values[question.name])
+        assert client.hear() == ["value", "/ponticello/smoothing", 0.5]
+        assert other.hear() == ["value", "/ponticello/weight/pitch", 2.0]
+        assert other.hear() == ["value", "/ponticello/translate", 0.5, -0.25]
+        assert other.hear() == ["value", "/ponticello/preset", "glass"]
+        assert other.hear() == ["value", "/ponticello/freeze", 1]
+        other.send("ping")
+        assert other.hear() == ["pong"]
+        assert client.hear(0.05) is None
+
+
+def test_outputs_go_to_targets_and_to_who_asks():
+    with (
+        Client(1) as target,
+        OscPort(DESCRIPTORS, port=0, targets=(target.address,)) as port,
+        Client(port.port) as asker,
+        Client(port.port) as receiver,
+    ):
+        port.send("tick", 1, 0.5, 2.0, 0.25, "image 3")
+        assert target.hear() == ["tick", 1, 0.5, 2.0, 0.25, "image 3"]
+        asker.send("notify", 1)
+        asker.send("notify", 1)
+        asker.send("notify", "?")
+        assert asker.hear() == ["value", "/ponticello/notify", 1]
+        port.send("status", 30, 12.5, 1, 0, 0)
+        assert asker.hear() == target.hear() == ["status", 30.0, 12.5, 1, 0, 0]
+        asker.send("notify", receiver.address[1])  # Max sends from one port and reads on another
+        asker.send("fade", 7)
+        assert receiver.hear()[:2] == ["error", "/ponticello/fade"]
+        port.send("descriptors", *range(23))
+        assert receiver.hear() == ["descriptors", *map(float, range(23))]
+        assert port.counters.listeners == 2
+        asker.send("notify", 0)
+        assert until(lambda: port.counters.listeners == 1)
+        port.send("status", 30, 12.5, 1, 0, 0)
+        assert asker.hear(0.05) is None
+        assert [target.hear()[0] for _ in range(2)] == ["descriptors", "status"]
+
+
+def test_outputs_fit_their_table(port, client):
+    client.send("notify", 1)
+    assert until(lambda: port.counters.listeners == 1)
+    sample = {"i": 1, "f": 0.5, "s": "a"}
+    for row in OUTPUTS.values():
+        values = [sample[letter] for letter in row.types.removesuffix("*")]
+        port.send(row.name, *values)
+        assert client.hear() == [row.name, *values]
+        if row.types != "":
+            port.send(row.name, *values[1:])  # one too few: counted, not raised
+    port.send("tick", "a", None, 1, 2, 3)
+    assert client.hear(0.05) is None
+    assert port.counters.unsent == 6
+    assert "/ponticello/out/tick was not sent" in port.last_error
+
+
+def test_what_is_wrong_is_answered_and_changes_nothing(port, client):
+    client.send("smoothing", 0.5)
+    for wrong, text in (
+        (message("/ponticello/smoothing", 2.0), "smoothing = 2.0 given; allowed is a number from 0 to 0.999"),
+        (message("/ponticello/smoothing", float("nan")), "nan"),
+        (message("/ponticello/smoothin", 0.1), "near it: /ponticello/smoothing"),
+        (message("/ponticello/in/descriptors", 0.1), "takes 23 numbers; 1 given"),
+        (message("/status", 1), "begin with /ponticello/"),
+    ):
+        client.send_bytes(wrong)
+        heard = client.hear()
+        assert heard[:2] == ["error", wrong[: wrong.index(b"\0")].decode()]
+        assert text in heard[2]
+        assert heard[2] in port.last_error
+    client.send_bytes(b"nonsense")
+    assert client.hear()[:2] == ["error", ""]
+    assert names(events(port, 1)) == [("smoothing", 0.5)]
+    assert port.take() == []
+    assert port.counters.bad == 6
+
+
+def test_the_bundle_that_hangs_parsers(port, client):
+    client.send_bytes(HANGING)
+    assert "element of -4 bytes" in client.hear()[2]
+    client.send("ping")
+    assert client.hear() == ["pong"]
+
+
+def test_echoes_are_not_answered(port, client):
+    client.send_bytes(message("/ponticello/out/error", "/a", "no such address"))
+    client.send_bytes(message("/ponticello/out/tick", 1))
+    client.send("ping")
+    assert client.hear() == ["pong"]
+    assert port.counters.bad == 0
+
+
+def test_errors_to_one_sender_are_limited(port, client):
+    for _ in range(200):
+        client.send("nonsense")
+    assert until(lambda: port.counters.bad == 200)
+    answers = 0
+    while client.hear(0.05):
+        answers += 1
+    assert ERRORS_PER_S <= answers < 200 / 2  # one or two seconds have begun meanwhile
+    with Client(port.port) as other:
+        other.send("nonsense")
+        assert other.hear()[0] == "error"
+
+
+def test_time_tags(port, client):
+    now, start = time.time(), time.monotonic()
+    client.send_bytes(bundle(now + 0.7, message("/ponticello/preset", 3), message("/ponticello/preset", 4)))
+    client.send_bytes(bundle(now + 0.4, message("/ponticello/preset", 2)))
+    client.send_bytes(bundle(now + 60.0, message("/ponticello/preset", 1)))  # a wrong clock: at once
+    client.send_bytes(bundle(now - 60.0, message("/ponticello/seek", 1)))
+    client.send_bytes(bundle(None, message("/ponticello/seek", 2)))
+    client.send("ping")  # while something waits for its time, all else goes on
+    assert client.hear() == ["pong"]
+    assert names(port.take()) == [("preset", 1.0), ("seek", 1.0), ("seek", 2.0)]
+    later = events(port, 3)
+    assert names(later) == [("preset", 2.0), ("preset", 3.0), ("preset", 4.0)]
+    assert [e.arrived - start for e in later] == pytest.approx([0.4, 0.7, 0.7], abs=0.05)
+    assert all(e.arrived <= time.monotonic() for e in later)
+
+
+FLOOD = """
+import socket, struct, sys, time
+port, count, rate = map(int, sys.argv[1:])
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+start = time.monotonic()
+for i in range(count):
+    sender.sendto(b"/ponticello/smoothing\\0\\0\\0,f\\0\\0" + struct.pack(">f", i / count / 2), ("127.0.0.1", port))
+    if i % 100 == 99:
+        sender.sendto(b"/ponticello/preset\\0\\0,i\\0\\0" + struct.pack(">i", (i + 1) // 100), ("127.0.0.1", port))
+        time.sleep(max(0, start + i / rate - time.monotonic()))
+"""
+
+
+def test_flood_of_10_000_messages_a_second(port, unchecked):
+    count = 15_000
+    flood = subprocess.Popen([sys.executable, "-c", FLOOD, str(port.port), str(count), "10000"])
+    taken = []
+    while flood.poll() is None:
+        time.sleep(1 / 30)
+        taken += port.take()
+    assert until(
+        lambda: port.counters.received == count + count // 100, 20
+    )  # a busy machine is done later than the flood
+    taken += port.take()
+    changes = [e for e in taken if isinstance(e, Change)]
+    assert [e.argument for e in taken if isinstance(e, Request)] == [float(i + 1) for i in range(count // 100)]
+    assert changes[-1].value == pytest.approx((count - 1) / count / 2)
+    assert changes == sorted(changes, key=lambda e: e.value)
+    assert len(changes) < count / 20
+    assert port.counters.bad == port.counters.dropped == 0
+
+
+def test_requests_that_nobody_takes_are_refused_in_the_end(port, client):
+    for i in range(Inbox.MOST + 50):
+        client.send("preset", i + 1)
+        client.send("fade", (i % 10) / 10)
+        if i % 100 == 0:
+            time.sleep(0.01)
+    assert until(lambda: port.counters.received == 2 * (Inbox.MOST + 50))
+    assert port.counters.dropped == 50
+    assert "1000 requests wait already" in client.hear()[2]
+    taken = port.take()
+    assert [e.argument for e in taken if isinstance(e, Request)] == [float(i + 1) for i in range(Inbox.MOST)]
+    assert taken[-1].name == "fade"
+    client.send("preset", 7)
+    assert names(events(port, 1)) == [("preset", 7.0)]
+
+
+def test_random_packets_and_random_messages(port, client):
+    rng = random.Random(2)
+    known = [f"/ponticello/{name}" for name in (*CONTROLS, *STREAMS, *ACTIONS, "weight/pitch", "out/tick", "nothing")]
+    anything = [
+        0,
+        1,
+        -1,
+        2**31 - 1,
+        ("h", 2**62),
+        0.5,
+        float("nan"),
+        float("inf"),
+        ("d", 1e300),
+        "",
+        "?",
+        "pitch",
+        "1e999",
+        b"abcd",
+    ]
+    anything += [True, False, None, [1.0, "x"]]
+    for sent in range(2000):
+        packet = message(rng.choice(known), *rng.choices(anything, k=rng.choice([0, 1, 1, 2, 3, 23])))
+        if rng.random() < 0.3:
+            packet = bundle(time.time() + rng.uniform(-1, 2), packet, packet)
+        if rng.random() < 0.5:
+            broken = bytearray(packet)
+            broken[rng.randrange(len(broken))] = rng.randrange(256)
+            packet = bytes(broken)
+        client.send_bytes(packet)
+        if sent % 200 == 0:
+            time.sleep(0.005)
+            port.take()
+    with Client(port.port) as other:
+        other.send("ping")
+        assert other.hear(5) == ["pong"]
+    assert port.counters.failures == port.counters.reopened == 0
+    assert port.counters.bad > 500
+
+
+def test_port_taken_and_set_free(port):
+    with pytest.raises(UserError, match=f"OSC port {port.port} of 127.0.0.1 is taken .* --osc-port"):
+        OscPort(DESCRIPTORS, port=port.port).start()
+    number = port.port
+    port.close()
+    port.send("pong")  # closed: nothing is sent, nothing raised
+    with Client(number) as client:
+        for _ in range(2):
+            with OscPort(DESCRIPTORS, port=number, targets=()):
+                client.send("ping")
+                assert client.hear() == ["pong"]
+        port.start()
+        client.send("ping")
+        assert client.hear() == ["pong"]
+
+
+@pytest.mark.parametrize(
+    ("host", "number", "text"),
+    [
+        ("192.0.2.1", 0, "--osc-host 192.0.2.1 is no address of this machine"),  # RFC 5737: nobody has it
+        ("no.such.host.invalid", 0, "--osc-host names the host 'no.such.host.invalid'"),
+        ("x" * 300, 0, "--osc-host"),
+    ],
+)
+def test_hosts_that_are_not_here(host, number, text):
+    with pytest.raises(UserError, match=text):
+        OscPort(DESCRIPTORS, host, number).start()
+
+
+def test_a_lost_socket_is_opened_again(port, client):
+    port._socket._socket.close()  # as a system does that was asleep
+    assert until(lambda: port.counters.reopened == 1)
+    assert "was lost" in port.last_error
+    client.send("ping")
+    assert client.hear() == ["pong"]
+
+
+def test_a_lost_port_that_somebody_else_took_is_tried_again(port, client):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
+        port._socket._socket.close()
+        assert until(lambda: "was lost" in port.last_error)
+        thief.bind(("127.0.0.1", port.port))
+        assert until(lambda: "is taken by another program" in port.last_error)
+        port.send("pong")
+        port.take()
+    assert until(lambda: port.counters.reopened == 1)
+    client.send("ping")
+    assert client.hear() == ["pong"]
+
+
+def test_nothing_unforeseen_ends_the_thread(port, client, monkeypatch):
+    read = port._reader.read
+    monkeypatch.setattr(port._reader, "read", lambda *_: 1 / 0)
+    client.send("ping")
+    assert until(lambda: port.counters.failures == 1)
+    assert "ZeroDivisionError" in port.last_error
+    monkeypatch.setattr(port._reader, "read", read)
+    client.send("ping")
+    assert client.hear() == ["pong"]
+
+
+def test_targets_on_the_command_line():
+    assert peer("127.0.0.1:57120") == ("127.0.0.1", 57120)
+    assert peer("localhost:9000") == ("127.0.0.1", 9000)
+    for wrong in (
+        "",
+        "57120",
+        ":57120",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:0",
+        "127.0.0.1:65536",
+        "127.0.0.1:-1",
+        "a:b",
+        "a:²",
+    ):
+        with pytest.raises(UserError, match="HOST:PORT"):
+            peer(wrong)
+    with pytest.raises(UserError, match=r"no\.such\.host\.invalid"):
+        peer("no.such.host.invalid:57120")
+
+
+def test_listeners_who_have_been_silent_longest_make_room():
+    listeners = Listeners((("10.0.0.1", 1),))
+    senders = [("10.0.0.2", 1000 + i) for i in range(MOST + 1)]
+    for sender in senders[:MOST]:
+        listeners.add(sender, None)
+    listeners.heard(senders[0])
+    listeners.add(senders[MOST], None)
+    assert len(listeners) == MOST + 1
+    assert senders[0] in listeners.all()
+    assert senders[1] not in listeners.all()
+
+
+def test_a_program_started_again_takes_its_own_place():
+    listeners = Listeners(())
+    listeners.add(("10.0.0.2", 1000), 57121)
+    listeners.add(("10.0.0.2", 1001), 57121)
+    assert listeners.all() == (("10.0.0.2", 57121),)
+    assert listeners.reply_address(("10.0.0.2", 1001)) == ("10.0.0.2", 57121)
+    assert listeners.reply_address(("10.0.0.2", 1000)) == ("10.0.0.2", 1000)
+    listeners.remove(("10.0.0.2", 1001))
+    assert listeners.all() == ()
