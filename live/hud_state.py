@@ -1,0 +1,34 @@
+"""What the player wants to know at a glance: the content of the head-up display."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class HudState:
+    """A number that isn't finite is not known, and is shown as a dash."""
+
+    preset: str = ""
+    fps: float = math.nan
+    latency_ms: float = math.nan
+    dropped: int = 0
+    """Pictures left out as they would have come too late."""
+    overflows: int = 0
+    level_db: float = -math.inf
+    """RMS of the sound as it comes in, full scale being 0."""
+    peak_db: float = -math.inf
+    sounding: bool = False
+    """Whether the loudness gate is open."""
+    names: tuple[str, ...] = ()
+    descriptors: tuple[float, ...] = ()
+    """Standardised, one for each name."""
+    distance: float = math.nan
+    """Of the sound from the nearest pair, standardised."""
+    clock: str = ""
+    """What the show goes by, in a word or two: `live`, `ahead 63 ms`, `chasing`."""
+    recording_s: float = math.nan
+    """How long the recording has been going on."""
+    frozen: bool = False
+    blackout: bool = False
+    errors: tuple[str, ...] = ()
+    """What went wrong. A line that the state before did not have is shown for some seconds."""
