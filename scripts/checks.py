@@ -2,26 +2,27 @@
 
 import subprocess
 
-from console import ROOT, stop
+from console import ROOT, say, stop
 from environment import Environment
 
 SCRIPTS = ("scripts/check", "scripts/demo", "scripts/test")  # whose names do not say that they are Python
 CHECKS = (
     ("ruff", "check", "--quiet", ".", *SCRIPTS),
     ("ruff", "format", "--quiet", "--check", ".", *SCRIPTS),
-    ("mypy", "--no-error-summary"),
+    ("mypy",),
     ("lint-imports", "--no-logo"),
 )
 
 
 def run_checks(environment: Environment) -> None:
-    """Run them all; where some fail, exit with status 1 and their names."""
+    """Run them all, silent where they pass; where some fail, show what they say and exit with status 1."""
     failed = []
     for program, *arguments in CHECKS:
-        done = subprocess.run(
-            [environment.program(program), *arguments], cwd=ROOT, stdin=subprocess.DEVNULL, check=False
-        )
+        command = [environment.program(program), *arguments]
+        done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
+            print(done.stdout + done.stderr, end="", flush=True)
             failed.append(" ".join([program, *arguments[:1]]))
     if failed:
         stop(f"failed: {', '.join(failed)}")
+    say("checks passed")
