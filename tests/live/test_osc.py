@@ -33,6 +33,16 @@ def client(port):
         yield made
 
 
+def settle(client):
+    """Wait until all that was sent has been read, as the port reads in order; whatever else was answered meanwhile."""
+    client.send("ping")
+    answers = []
+    while (answer := client.hear(20)) != ["pong"]:
+        assert answer is not None, "the port does not answer"
+        answers.append(answer)
+    return answers
+
+
 def names(taken):
     return [(e.name, e.value if isinstance(e, Change) else getattr(e, "argument", "?")) for e in taken]
 
@@ -51,7 +61,8 @@ def test_what_comes_is_there_in_its_order_and_once(port, client):
         ("fade", 1),
     ):
         client.send(name, *given)
-    taken = events(port, 8)
+    settle(client)
+    taken = port.take()
     assert names(taken) == [
         ("fade", 0.5),
         ("smoothing", 0.5),
@@ -66,7 +77,7 @@ def test_what_comes_is_there_in_its_order_and_once(port, client):
     assert all(before <= e.arrived <= time.monotonic() for e in taken)
     assert taken[2].sender == client.address
     assert port.take() == []
-    assert port.counters.received == 9
+    assert port.counters.received == 10
 
 
 def test_answers_go_to_whoever_asked(port, client):
@@ -149,8 +160,8 @@ def test_what_is_wrong_is_answered_and_changes_nothing(port, client):
         assert heard[2] in port.last_error
     client.send_bytes(b"nonsense")
     assert client.hear()[:2] == ["error", ""]
-    assert names(events(port, 1)) == [("smoothing", 0.5)]
-    assert port.take() == []
+    settle(client)
+    assert names(port.take()) == [("smoothing", 0.5)]
     assert port.counters.bad == 6
 
 
@@ -172,11 +183,9 @@ def test_echoes_are_not_answered(port, client):
 def test_errors_to_one_sender_are_limited(port, client):
     for _ in range(200):
         client.send("nonsense")
-    assert until(lambda: port.counters.bad == 200)
-    answers = 0
-    while client.hear(0.05):
-        answers += 1
-    assert ERRORS_PER_S <= answers < 200 / 2  # one or two seconds have begun meanwhile
+    answers = settle(client)
+    assert port.counters.bad == 200
+    assert ERRORS_PER_S <= len(answers) < 200 / 2  # one or two seconds have begun meanwhile
     with Client(port.port) as other:
         other.send("nonsense")
         assert other.hear()[0] == "error"
@@ -189,8 +198,7 @@ def test_time_tags(port, client):
     client.send_bytes(bundle(now + 60.0, message("/ponticello/preset", 1)))  # a wrong clock: at once
     client.send_bytes(bundle(now - 60.0, message("/ponticello/seek", 1)))
     client.send_bytes(bundle(None, message("/ponticello/seek", 2)))
-    client.send("ping")  # while something waits for its time, all else goes on
-    assert client.hear() == ["pong"]
+    settle(client)  # while something waits for its time, all else goes on
     assert names(port.take()) == [("preset", 1.0), ("seek", 1.0), ("seek", 2.0)]
     later = events(port, 3)
     assert names(later) == [("preset", 2.0), ("preset", 3.0), ("preset", 4.0)]
@@ -211,34 +219,50 @@ for i in range(count):
 """
 
 
-def test_flood_of_10_000_messages_a_second(port, unchecked):
-    count = 15_000
-    flood = subprocess.Popen([sys.executable, "-c", FLOOD, str(port.port), str(count), "10000"])
+def test_flood_of_10_000_messages_a_second(port, client, unchecked):
+    flood = subprocess.Popen([sys.executable, "-c", FLOOD, str(port.port), "15000", "10000"])
     taken = []
     while flood.poll() is None:
         time.sleep(1 / 30)
         taken += port.take()
-    assert until(
-        lambda: port.counters.received == count + count // 100, 20
-    )  # a busy machine is done later than the flood
+    time.sleep(0.5)  # on a busy machine the system's buffer may still be full: what comes then is lost
+    settle(client)
+    client.send("smoothing", 0.75)
+    settle(client)
     taken += port.take()
-    changes = [e for e in taken if isinstance(e, Change)]
-    assert [e.argument for e in taken if isinstance(e, Request)] == [float(i + 1) for i in range(count // 100)]
-    assert changes[-1].value == pytest.approx((count - 1) / count / 2)
-    assert changes == sorted(changes, key=lambda e: e.value)
-    assert len(changes) < count / 20
+    numbers = [e.argument for e in taken if isinstance(e, Request)]
+    values = [e.value for e in taken if isinstance(e, Change)]
+    assert len(numbers) > 10
+    assert numbers == sorted(set(numbers))
+    assert values == sorted(values)
+    assert values[-1] == 0.75
+    assert len(values) < port.counters.received / 2
     assert port.counters.bad == port.counters.dropped == 0
 
 
-def test_requests_that_nobody_takes_are_refused_in_the_end(port, client):
+def test_bursts_lose_nothing(port, client):
+    taken = []
+    for burst in range(10):
+        for i in range(200):
+            client.send("preset" if i % 10 == 0 else "fade", 1 + burst if i % 10 == 0 else i / 200)
+        settle(client)
+        taken += port.take()
+    assert [e.argument for e in taken if isinstance(e, Request)] == [1.0 + n // 20 for n in range(200)]
+    assert port.counters.received == 10 * 201
+
+
+def test_requests_that_nobody_takes_are_refused_in_the_end(port, client, unchecked):
+    refused = []
     for i in range(Inbox.MOST + 50):
         client.send("preset", i + 1)
         client.send("fade", (i % 10) / 10)
-        if i % 100 == 0:
-            time.sleep(0.01)
-    assert until(lambda: port.counters.received == 2 * (Inbox.MOST + 50))
-    assert port.counters.dropped == 50
-    assert "1000 requests wait already" in client.hear()[2]
+        if i % 100 == 99:
+            refused += settle(client)
+    refused += settle(client)
+    assert port.counters.dropped == port.counters.bad == 50
+    assert refused
+    assert {(name, address) for name, address, _ in refused} == {("error", "/ponticello/preset")}
+    assert "1000 requests wait already" in refused[0][2]
     taken = port.take()
     assert [e.argument for e in taken if isinstance(e, Request)] == [float(i + 1) for i in range(Inbox.MOST)]
     assert taken[-1].name == "fade"
@@ -279,8 +303,7 @@ def test_random_packets_and_random_messages(port, client):
             time.sleep(0.005)
             port.take()
     with Client(port.port) as other:
-        other.send("ping")
-        assert other.hear(5) == ["pong"]
+        settle(other)
     assert port.counters.failures == port.counters.reopened == 0
     assert port.counters.bad > 500
 
