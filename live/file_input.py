@@ -191,6 +191,7 @@ class FileInput(Source):
                 frame = self._tape.frames
                 hop = self._tape.next()
                 hops.append((frame, hop))
+                self.counters.nonfinite = self._tape.nonfinite
                 self._queue.put(self._resampler.process(average(hop[:, self._columns])))
         if self._speaker is not None:
             self._play(self._speaker, hops, now)

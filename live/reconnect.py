@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from live.source import Clock
 from shared.errors import PonticelloError
@@ -11,6 +11,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0  # before an attempt; each failure dou
 STEADY_S = 10.0  # a device that stayed so long gets the first pause again
 
 
+@runtime_checkable
 class Link(Protocol):
     """An open device."""
 

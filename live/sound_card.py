@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -19,6 +19,7 @@ from shared.audio.cleaning import clean
 from shared.audio.resampling import Resampler
 from shared.stage import HOP, SAMPLE_RATE
 
+STUCK_S = 3.5  # without a block or an end: longer than the sound card's process itself waits
 ZEROS_S = 2.0  # of exact zeros, which no microphone gives: something is not connected
 LOST_S = 0.5 * BLOCK_FRAMES / SAMPLE_RATE  # stamps that jump so far: the sound system has lost a block
 SAME_S = 1.0  # it may also say so itself, about now
@@ -29,6 +30,7 @@ FADE = (np.cos(np.pi / 2 * (np.arange(HOP) + 0.5) / HOP) ** 2).astype(np.float32
 NO_SAMPLES = np.empty(0, np.float32)
 
 
+@runtime_checkable
 class Microphone(Protocol):
     """What a sound card is to us: `Recording`, or what a test puts in its place."""
 
@@ -79,12 +81,14 @@ class SoundCard(Source):
         self._session = Session(SAMPLE_RATE)
         self._last = NO_SAMPLES  # two hops of what was handed on
         self._delay_s = 0.0
+        self._newest = 0.0  # when the last block came, or the device was opened
         self._said_lost = -math.inf  # when the sound system last said that it lost sound
 
     def start(self) -> None:
         """Open the device; UserError or Failure where that is impossible."""
-        self._clock.start(0, self._now())
         self._session = Session(self._links.open().rate)
+        self._newest = self._now()
+        self._clock.start(0, self._newest)
 
     def close(self) -> None:
         """Free the device."""
@@ -111,7 +115,9 @@ class SoundCard(Source):
             return self._blocks(self._silence_due())
         recorded = link.take(timeout)
         pieces = [piece for block in recorded for piece in self._take(block)]
-        if link.over and not recorded:
+        if recorded:
+            self._newest = self._now()
+        elif link.over or self._now() - self._newest > STUCK_S:
             pieces += self._lose()
         return self._blocks(pieces)
 
@@ -182,6 +188,7 @@ class SoundCard(Source):
             self.counters.reopened += 1
             self.tell(f"input {self._name} is back after {away_s:.1f} s")
             self._session = Session(link.rate)
+            self._newest = self._now()
         return link
 
     def _silence_due(self) -> list[NDArray[np.float32]]:

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import soxr
@@ -15,9 +15,11 @@ from live.sound_link import Played
 from live.sound_process import BLOCK_FRAMES
 from live.source import Clock, Counters
 
+STUCK_S = 3.5  # without a report or an end: longer than the sound card's process itself waits
 RESERVE_S = 0.15  # of sound that waits at the sound card: what our threads may be late by
 
 
+@runtime_checkable
 class Loudspeaker(Protocol):
     """What plays: `Playing`, or what a test puts in its place."""
 
@@ -58,6 +60,7 @@ class Speaker:
     ) -> None:
         self.label, self.rate = label, rate
         self._links = Reconnector(connect, now, spawn)
+        self._now = now
         self._hops: deque[tuple[int, NDArray[np.float32]]] = deque()
         self._told: list[str] = []
 
@@ -70,6 +73,7 @@ class Speaker:
         self._links.close()
 
     def _begin(self, link: Loudspeaker) -> None:
+        self._newest = self._now()  # when the last report came, or the device was opened
         self._base: int | None = None  # the stream's frame that is the device's frame 0
         self._sent = self._played = 0  # frames of the device
         self._resampler: soxr.ResampleStream | None = None
@@ -89,7 +93,7 @@ class Speaker:
     def work(self, at_ear: float, counters: Counters) -> list[Heard]:
         """Send what the device needs now; what it has played since. `at_ear` is the frame that is heard now, as far as is known."""
         link = self._links.link or self._returned(at_ear, counters)
-        if link is None or link.over:
+        if link is None or link.over or self._now() - self._newest > STUCK_S:
             self._hops = deque((frame, hop) for frame, hop in self._hops if frame + len(hop) > at_ear)
             if link is not None:
                 self._told.append(f"output {self.label} is gone; the show goes on in the time of the clock")
@@ -97,6 +101,7 @@ class Speaker:
             return []
         heard = []
         for report in link.reports():
+            self._newest = self._now()
             begun = self._played > 0
             counters.xruns += report.underflow or (begun and report.number < 0)
             if report.number >= 0 and self._base is not None:

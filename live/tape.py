@@ -44,6 +44,8 @@ class Tape:
         """The frame of the stream behind the last one of the file, once that has come; None before."""
         self.path = path
         self._file = ExitStack()
+        self._reader: SoundReader | None = None
+        self._nonfinite = 0  # of earlier readings
         self._reading: Iterator[NDArray[np.float32]] = iter(())
         self._rest: NDArray[np.float32] | None = None  # of the newest piece that was read; None: nothing more comes
         self._hops = 0
@@ -58,6 +60,11 @@ class Tape:
     def frames(self) -> int:
         """How many frames of the stream there are so far."""
         return self._hops * HOP * self.rate // SAMPLE_RATE
+
+    @property
+    def nonfinite(self) -> int:
+        """Samples read so far that were NaN, infinite or absurdly loud, over all channels; they became 0."""
+        return self._nonfinite + (self._reader.soundtrack_nonfinite if self._reader is not None else 0)
 
     def play(self) -> None:
         """Go on; from the beginning, where it had come to the end."""
@@ -96,12 +103,12 @@ class Tape:
     def _turn(self, begin: int, n: int, runs: bool, jump: int | None) -> NDArray[np.float32]:
         """A hop in which something changes."""
         rising = np.sin(np.pi / 2 * (np.arange(n, dtype=np.float32)[:, None] + 0.5) / n) ** 2
-        hop, place = self._silence(n), self.place
+        hop, place = self._silence(n), self.place if jump is None else jump
         if self.runs:
             hop += self._take(begin, n) * (1 - rising)
-        elif place == 0 and jump in (None, 0):
+        elif place == 0:
             rising[:] = 1  # what a file begins with is its own
-        self.place = place if jump is None else jump
+        self.place = place
         self.runs, self.ended_at = runs, None
         self._turns.append((begin, Place(self.place, runs)))
         if runs:
@@ -134,8 +141,11 @@ class Tape:
         """Read from the present place on."""
         self._file.close()
         self._rest = self._silence(0)
+        self._nonfinite = self.nonfinite
+        self._reader = None
         try:
-            self._reading = self._file.enter_context(SoundReader(self.path)).soundtrack(self.place)
+            self._reader = self._file.enter_context(SoundReader(self.path))
+            self._reading = self._reader.soundtrack(self.place)
         except SoundError as error:
             self._rest, self.damage = None, str(error)
 
