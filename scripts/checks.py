@@ -22,7 +22,7 @@ def run_checks(environment: Environment) -> None:
         done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
             print(done.stdout + done.stderr, end="", flush=True)
-            failed.append(" ".join([program, *arguments[:1]]))
+            failed.append(" ".join([program, *(word for word in arguments[:1] if word.isalpha())]))
     if failed:
         stop(f"failed: {', '.join(failed)}")
     say("checks passed")
