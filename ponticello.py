@@ -19,9 +19,11 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "demo": Entry("offline.demo", "play the shipped preset with the shipped sound, into demo.mp4"),
+    "live": Entry("live.command", "play live: sound in, pictures out, steered by OSC"),
     "render": Entry("offline.render", "render a sound to a video"),
     "analyse": Entry("offline.analyse", "write a sound's 23 descriptors to a file"),
     "convert": Entry("offline.convert", "convert an official StyleGAN3 checkpoint"),
+    "devices": Entry("live.devices", "list sound inputs and outputs, monitors and processors"),
     "bench": Entry("benchmarks.bench", "measure this machine, as ratios"),
 }
 ALIASES = {"analyze": "analyse"}

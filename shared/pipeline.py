@@ -133,6 +133,16 @@ class Pipeline:
         """The newest gated frame: raw descriptors."""
         return self._sounding
 
+    @property
+    def gate_open(self) -> bool:
+        """Whether the newest frame was loud enough to pass the gate."""
+        return self._gate.open
+
+    @property
+    def presets(self) -> tuple[Preset, ...]:
+        """Those that are to be seen: the one that plays, and in a cross-fade those under it."""
+        return tuple(layer.preset for layer in self._layers)
+
     def schedule(self, change: ControlChange) -> None:
         """A control changes at a sample that has not been taken in yet; SettingError for what the table does not allow."""
         row, _ = controls.find(change.name, self._top.inputs)

@@ -22,12 +22,15 @@ class Gate(Stage[NDArray[np.float64], NDArray[np.float64]]):
         self._frames = 0
         self.first: int | None = None
         """The number of the first sounding frame; None before it."""
+        self.open = False
+        """Whether the newest frame sounded."""
 
     def process(self, block: Float64[np.ndarray, "m d"], /) -> Float64[np.ndarray, "m d"]:
         """Hold where it is silent."""
         out = np.empty_like(block)
         for i, row in enumerate(block):
-            if row[self._loudness] >= self.threshold_db:
+            self.open = bool(row[self._loudness] >= self.threshold_db)
+            if self.open:
                 self._held = row.copy()
                 if self.first is None:
                     self.first = self._frames + i
@@ -40,6 +43,7 @@ class Gate(Stage[NDArray[np.float64], NDArray[np.float64]]):
         self._held = self._initial
         self._frames = 0
         self.first = None
+        self.open = False
 
     def state(self) -> State:
         """The held frame, how many there were, and the number of the first sounding one (-1: none yet)."""

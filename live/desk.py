@@ -1,0 +1,255 @@
+"""The player's desk: what is asked for by OSC or by a key, and what is done about it."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from live import hall, keys
+from live.background import Background, Then
+from live.engine import Engine, Heard
+from live.file_input import FileInput
+from live.learning import Learning
+from live.notices import Notices, describe
+from live.osc import OscPort
+from live.osc_frames import OscFrames
+from live.osc_messages import PREFIX, Change, Event, Question, Request
+from live.repertoire import Repertoire
+from live.source import Source
+from live.timing import Timing
+from shared import controls
+from shared.controls import CONTROLS, STREAMS, Value
+from shared.errors import PonticelloError, SettingError
+from shared.pipeline import Steer
+from shared.preset import Preset
+
+Argument = str | float | bool | None
+
+
+class Desk:
+    """Carries out requests, in their order; the main thread calls it. Errors go to whoever asked, or to the player.
+
+    values: the controls as they were set last; they act on the sample at which they were set. `newest` is the newest tick.
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        *,
+        source: Source,
+        engine: Engine,
+        timing: Timing,
+        repertoire: Repertoire,
+        background: Background,
+        port: OscPort,
+        notices: Notices,
+        newest: Callable[[], Heard | None],
+        on_stage: Callable[[], tuple[Preset, ...]],
+        hall_file: Path | None = None,
+    ) -> None:
+        self._source, self._engine, self._timing, self._repertoire = source, engine, timing, repertoire
+        self._background, self._port, self._notices = background, port, notices
+        self._newest, self._on_stage, self._hall_file = newest, on_stage, hall_file
+        self.values: dict[str, Value] = {}
+        self.quit = False
+        self.preset_changes = 0
+        self._shown = ""  # the name of the pair that is shown instead of the sound's picture
+        self._steering = False
+        self.actions: Mapping[str, Callable[[Argument, str], None]] = {
+            "preset": self._call_preset,
+            "save": self._save,
+            "hall/save": self._save_hall,
+            "show": self._show,
+            "pair": self._pair,
+            "unpair": self._unpair,
+            "train": self._train,
+            "play": lambda *_: self._file().play(),
+            "pause": lambda *_: self._file().pause(),
+            "seek": self._seek,
+        }
+        self.questions: Mapping[str, Callable[[], Value]] = {
+            "preset": lambda: self.preset.name,
+            "show": lambda: self._shown,
+            "seek": lambda: self._file().place_s,
+        }
+        self.streams: Mapping[str, Callable[[tuple[float, ...], float], None]] = {
+            "in/latent": self._steer,
+            "in/descriptors": self._hold_descriptors,
+            "in/time": lambda numbers, arrived: self._file().chase(numbers[0], arrived),
+        }
+        self.keys: Mapping[keys.Action, Callable[[keys.Event], None]] = {
+            "quit": lambda _: self._quit(),
+            "play_pause": lambda _: self._play_or_pause(),
+            "freeze": lambda _: self._switch("freeze"),
+            "blackout": lambda _: self._switch("blackout"),
+            "pair": lambda _: self._pair(None, ""),
+            "preset": lambda event: self._call_preset(float(event.number or 1), ""),
+        }
+        self._take_up(preset)
+
+    def handle(self, event: Event) -> None:
+        """Something has come by OSC."""
+        try:
+            match event:
+                case Question(name):
+                    self._port.answer(event, self.questions[name]() if name in self.questions else self.values[name])
+                case Request(name, argument):
+                    self.actions[name](argument, PREFIX + name)
+                case Change(name, value, arrived) if name in STREAMS:
+                    assert isinstance(value, tuple)
+                    self.streams[name](value, arrived)
+                case Change(name, value, arrived):
+                    self._change(name, value, arrived)
+        except Exception as error:  # an unforeseen one too: the show goes on
+            line = describe(error) if isinstance(error, PonticelloError) else f"failed: {describe(error)}"
+            if isinstance(event, Change):  # nobody to answer is known
+                self._notices.tell(line, PREFIX + event.name)
+            else:
+                self._port.error(PREFIX + event.name, line, event.sender)
+                self._notices.tell(line, PREFIX + event.name, sent=True)
+
+    def press(self, event: keys.Event) -> None:
+        """A key was pressed, or the window closed."""
+        try:
+            self.keys[event.action](event)
+        except Exception as error:  # as above
+            self._notices.tell(describe(error))
+
+    def _change(self, name: str, value: object, arrived: float) -> None:
+        """A control gets a value; SettingError where the playing preset has no such control."""
+        row, _ = controls.find(name, self.preset.settings.inputs)
+        self.values[name] = row.checked(value)
+        self._engine.change(name, self.values[name], arrived)
+        if name in ("smoothing", "sync", "advance"):
+            self._timing.follow(self.values)
+
+    def _take_up(self, preset: Preset) -> None:
+        """It plays from now on."""
+        own = {name: value for name, value in preset.controls.items() if _row(name).home == "preset"}
+        other = {name: value for name, value in (self.values or preset.controls).items() if _row(name).home != "preset"}
+        self.preset, self.values = preset, own | other
+        self.learning = Learning(preset)
+        self._port.inputs = preset.settings.inputs
+        self._port.latent_size = preset.mapping.regressor.sizes[-1]
+        self._timing.follow(self.values)
+
+    def _call_preset(self, which: Argument, address: str) -> None:
+        assert isinstance(which, str | float)
+
+        def load() -> Then:
+            preset = self._repertoire.load(which, self._on_stage())
+            return lambda: self._change_preset(preset)
+
+        self._background.do(load, address)
+
+    def _change_preset(self, preset: Preset) -> None:
+        if self.learning.unsaved:
+            self._notices.tell(f"{self.preset.name}: pairs made while playing were not saved")
+        if self.values["crossfade"] != self.preset.controls["crossfade"]:  # set while playing, for the changes to come
+            preset = replace(preset, controls={**preset.controls, "crossfade": self.values["crossfade"]})
+        now = time.monotonic()
+        if self._steering:
+            self._let_go(now)
+        self._engine.exchange(preset, now)
+        self._take_up(preset)
+        self.preset_changes += 1
+
+    def _save(self, _: Argument, address: str) -> None:
+        preset, values, learning = self.preset, dict(self.values), self.learning
+
+        def save() -> Then:
+            own = preset.save_controls(values)
+            learning.save(own)
+            return lambda: self._notices.tell(f"saved: {own.folder}", wrong=False)
+
+        self._background.do(save, address)
+
+    def _save_hall(self, given: Argument, address: str) -> None:
+        file = self._hall_file if given is None else Path(str(given)).expanduser()
+        if file is None:
+            raise SettingError("no hall file is in use; name one that ends in .toml")
+        values = dict(self.values)
+
+        def save() -> Then:
+            hall.save(file, values)
+            return lambda: self._notices.tell(f"saved: {file.absolute()}", wrong=False)
+
+        self._background.do(save, address)
+
+    def _show(self, name: Argument, _: str) -> None:
+        if name is None:
+            self._let_go(time.monotonic())
+            return
+        latent = self.learning.latent(str(name))
+        self._engine.exchange(Steer(latent, self.learning.pairs.space), time.monotonic())
+        self._shown, self._steering = str(name), True
+
+    def _steer(self, numbers: tuple[float, ...], arrived: float) -> None:
+        if not numbers:
+            self._let_go(arrived)
+            return
+        latent = np.array(numbers, np.float32)
+        if len(latent) != self._port.latent_size or not np.isfinite(latent).all():
+            raise SettingError(f"{len(latent)} numbers given; the generator takes {self._port.latent_size} of float32")
+        self._engine.exchange(Steer(latent, self.preset.mapping.space), arrived)
+        self._shown, self._steering = "", True
+
+    def _let_go(self, at: float) -> None:
+        """The sound has the picture back."""
+        self._engine.exchange(Steer(None), at)
+        self._shown, self._steering = "", False
+
+    def _pair(self, name: Argument, _: str) -> None:
+        heard = self._newest()
+        if heard is None:
+            raise SettingError("nothing has been heard yet; pair when there is a picture")
+        new = self.learning.pair(None if name is None else str(name), heard.tick)
+        self._notices.tell(f"paired: {new}; /ponticello/train learns it", wrong=False)
+
+    def _unpair(self, *_: object) -> None:
+        self._notices.tell(f"taken back: {self.learning.unpair()}", wrong=False)
+
+    def _train(self, _: Argument, address: str) -> None:
+        learning = self.learning
+
+        def learn() -> Then:
+            learned = learning.learn()
+
+            def use() -> None:
+                if learning is self.learning:  # else another preset plays by now
+                    self._engine.exchange(learned, time.monotonic())
+                    self._notices.tell(f"{len(learned.pairs)} pairs learned", wrong=False)
+
+            return use
+
+        self._background.do(learn, address)
+
+    def _seek(self, seconds: Argument, _: str) -> None:
+        assert isinstance(seconds, float)
+        self._file().seek(seconds)
+
+    def _hold_descriptors(self, numbers: tuple[float, ...], _: float) -> None:
+        if not isinstance(self._source, OscFrames):
+            raise SettingError(f"the input is {self._source.label}; descriptors are taken with --input osc")
+        self._source.hold(numbers)
+
+    def _file(self) -> FileInput:
+        if not isinstance(self._source, FileInput):
+            raise SettingError(f"the input is {self._source.label}, no sound file")
+        return self._source
+
+    def _play_or_pause(self) -> None:
+        file = self._file()
+        file.pause() if file.playing else file.play()
+
+    def _switch(self, name: str) -> None:
+        self._change(name, not self.values[name], time.monotonic())
+
+    def _quit(self) -> None:
+        self.quit = True
+
+
+def _row(name: str) -> controls.Control:
+    return CONTROLS[name.partition("/")[0]]
