@@ -49,9 +49,15 @@ def pick_device(name: str | None = None) -> str:
 
 
 def pick_precision(name: str, device: str) -> str:
-    """Full or half: `auto` is full on a CPU and half elsewhere. Raises SettingError for any other word."""
+    """Full or half: `auto` is half, but full on a CPU that does not compute in bfloat16. Raises SettingError for any other word."""
     if name not in PRECISIONS:
         raise SettingError(f"precision {name!r}; there are: {', '.join(PRECISIONS)}")
     if name == "auto":
-        return "full" if device.startswith("cpu") else "half"
+        return "half" if not device.startswith("cpu") or multiplies_bfloat16() else "full"
     return name
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU has instructions for bfloat16 (AVX512-BF16, AMX); without them it is slower than float32."""
+    supported: bool = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return supported

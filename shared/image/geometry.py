@@ -45,7 +45,9 @@ class Layer:
     padding: tuple[int, int]
     """Samples before and after, at the raised rate and alike in x and y; negative crops."""
     allows_half: bool
-    """The design lets this layer run in half precision."""
+    """The design lets this layer run in half precision: not the lowest rates, which need a range that float16 lacks."""
+    design_allows_half: bool
+    """The design lets some layer do so."""
 
     @property
     def rate(self) -> int:
@@ -108,6 +110,7 @@ def _layer(a: Architecture, i: int, source: Signal, target: Signal) -> Layer:
         radial=a.use_radial_filters and not is_critical and down_taps > 1,
         padding=(low, total - low),
         allows_half=target.sampling_rate * 2**a.num_fp16_res > a.img_resolution,
+        design_allows_half=a.num_fp16_res > 0,
     )
 
 

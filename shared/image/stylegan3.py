@@ -175,9 +175,16 @@ class SynthesisNetwork:
 
 
 def layer_precision(half: bool, device: torch.device) -> Callable[[geometry.Layer], Precision]:
-    """Full everywhere; or half where the design allows it, but for ToRGB: eight bits of picture deserve more than bfloat16."""
+    """Full everywhere; or half, but for ToRGB: eight bits of picture deserve more than bfloat16.
+
+    The design keeps the lowest rates out of half precision, for float16's range; bfloat16 has float32's, so that on a CPU
+    only a network whose design allows no half precision at all (num_fp16_res 0) is left alone.
+    """
     reduced = HALF[device.type] if half else FULL
-    return lambda layer: reduced if layer.allows_half and not layer.is_torgb else FULL
+    in_range = reduced.convolution == torch.bfloat16
+    return lambda layer: (
+        reduced if (layer.allows_half or (in_range and layer.design_allows_half)) and not layer.is_torgb else FULL
+    )
 
 
 def with_defaults(architecture: Architecture, stored: Mapping[str, Tensor], device: torch.device) -> Weights:

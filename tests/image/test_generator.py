@@ -60,7 +60,10 @@ def test_float16_activations(cases, monkeypatch):
 
 
 def test_precision_that_is_chosen(cases, monkeypatch):
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda: False)
     assert load_generator(GLASS, precision="auto").precision == "full"
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda: True)
+    assert load_generator(GLASS, precision="auto").precision == "half"
     assert devices.pick_precision("auto", "cuda:1") == "half"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)

@@ -56,11 +56,19 @@ class ModulatedConv:
 
         They are left to the next operator, which goes over the picture anyway.
         """
+        style, factors = self.modulation(style)
+        return self.convolve(x * style[:, :, None, None].to(x.dtype)), factors
+
+    def modulation(
+        self, style: Float32[Tensor, "n inputs"]
+    ) -> tuple[Float32[Tensor, "n inputs"], Float32[Tensor, "n outputs"]]:
+        """s, normalised where it demodulates, and the factors d g: what the channels going in and coming out are scaled by."""
         if self.energy is None:
-            factors = style.new_full((len(style), len(self.weight)), self.gain)
-        else:
-            style = style * style.square().mean(dim=1, keepdim=True).rsqrt()
-            epsilon = EPSILON / self.weight[0].numel()
-            factors = (style.square() @ self.energy + epsilon).rsqrt() * self.gain
-        scaled = (x * style[:, :, None, None].to(x.dtype)).to(self.weight.dtype)
-        return conv2d(scaled, self.weight, padding=self.weight.shape[2] - 1), factors
+            return style, style.new_full((len(style), len(self.weight)), self.gain)
+        style = style * style.square().mean(dim=1, keepdim=True).rsqrt()
+        epsilon = EPSILON / self.weight[0].numel()
+        return style, (style.square() @ self.energy + epsilon).rsqrt() * self.gain
+
+    def convolve(self, scaled: Float[Tensor, "n inputs h w"]) -> Float[Tensor, "n outputs h2 w2"]:
+        """The cross-correlation alone, of an input that is scaled by s already."""
+        return conv2d(scaled.to(self.weight.dtype), self.weight, padding=self.weight.shape[2] - 1)

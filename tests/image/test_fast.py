@@ -1,0 +1,223 @@
+"""The fast paths against their plain references, and that neither threads nor neighbours change a bit."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from shared.image import generator as generators
+from shared.image.fast import FastSynthesis
+from shared.image.generator import agreement_db, load_generator
+from shared.image.ops import fused_filtered_lrelu as fused
+from shared.image.ops.filtered_lrelu import FilteredLReLU
+from shared.image.ops.filters import radial_lowpass
+from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU, separable_terms, tiles
+from shared.image.threads import run_each, side_by_side
+from tests.image.reference import psnr
+from tests.image.test_generator import GLASS
+
+TYPES = st.sampled_from([torch.float32, torch.bfloat16])
+
+
+@st.composite
+def fused_cases(draw):
+    up = draw(st.sampled_from([2, 4, 6, 8]))
+    height, width = draw(st.integers(1, 20)), draw(st.integers(1, 20))
+    low, high = draw(st.integers(-20, 50)), draw(st.integers(-20, 50))
+    shortest = min(height, width) * up
+    assume(shortest + min(low, 0) + min(high, 0) >= up)
+    assume(shortest + low + high - (6 * up - 1) >= 12)
+    return {
+        "up": up,
+        "shape": (1, draw(st.sampled_from([1, 2, 3, 8, 13, 16, 17, 33, 48, 70])), height, width),
+        "padding": (low, high),
+        "radial": draw(st.booleans()),
+        "clamp": draw(st.sampled_from([None, 0.5, 3.0])),
+        "slope": draw(st.sampled_from([0.2, 1.0, 0.0])),
+        "types": (draw(TYPES), draw(TYPES)),
+        "channels_last": draw(st.booleans()),
+        "row": draw(st.sampled_from([1, 64, 300, 4096])),
+        "threads": draw(st.sampled_from([1, 2])),
+        "seed": draw(st.integers(0, 99)),
+    }
+
+
+@pytest.fixture
+def threads_as_before():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads_as_before")
+@settings(max_examples=200, deadline=None)
+@given(fused_cases())
+def test_fused_filtered_lrelu_is_the_plain_one(case):
+    rng = np.random.default_rng(case["seed"])
+
+    def numbers(*shape):
+        return torch.from_numpy(rng.normal(size=shape).astype(np.float32))
+
+    _, channels, *_ = case["shape"]
+    bias, scale, style = numbers(channels), numbers(1, channels), numbers(1, channels)
+    up_filter = numbers(6 * case["up"]) / 6
+    down_filter = numbers(12, 12) / 12 if case["radial"] else numbers(12) / 6
+    layout = torch.channels_last if case["channels_last"] else torch.contiguous_format
+    arguments = {key: case[key] for key in ("up", "padding", "slope", "clamp")} | {"gain": 2**0.5}
+    given_type, wanted_type = case["types"]
+    x = numbers(*case["shape"]).to(given_type).contiguous(memory_format=layout)
+    kept = x.clone()
+    plain = FilteredLReLU.prepare(bias, up_filter, down_filter, down=2, **arguments)
+    wanted = plain(x.float(), scale) * style[:, :, None, None]
+    torch.set_num_threads(case["threads"])
+    tiles.cache_clear()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fused, "ROW_FLOATS", case["row"])
+        y = FusedFilteredLReLU.prepare(bias, up_filter, down_filter, **arguments, dtype=wanted_type)(x, scale, style)
+    tiles.cache_clear()
+    assert torch.equal(x, kept)
+    assert y.dtype == wanted_type
+    assert y.shape == wanted.shape
+    largest = max(1.0, float(wanted.abs().max()))
+    rounding = 2.0**-8 if wanted_type == torch.bfloat16 else 2e-5
+    omitted = fused.NEGLIGIBLE[wanted_type] * 12 if case["radial"] else 0
+    torch.testing.assert_close(y.float(), wanted, rtol=rounding, atol=(1e-5 + omitted) * largest)
+
+
+def test_rounding_to_bfloat16_is_torchs():
+    """An identity: taps that pass one sample on. Every rounding, halves to even, as torch does it."""
+    up_filter, down_filter = torch.zeros(12), torch.zeros(12)
+    up_filter[5], up_filter[4], down_filter[5] = 0.5, 0.5, 1.0
+    bits = torch.arange(0x3F80_0000, 0x3F80_0000 + 40_000 * 7, 7, dtype=torch.int32)
+    x = bits.view(torch.float32).reshape(1, 1, 200, 200)
+    arguments = {"up": 2, "padding": (5, 6 + 6), "gain": 1.0, "slope": 1.0, "clamp": None}
+    one = torch.ones(1, 1)
+    results = [
+        FusedFilteredLReLU.prepare(torch.zeros(1), up_filter, down_filter, **arguments, dtype=dtype)(x, one, one)
+        for dtype in (torch.float32, torch.bfloat16)
+    ]
+    assert results[0].unique().numel() > 1000
+    assert torch.equal(results[0].bfloat16(), results[1])
+
+
+def test_radial_filters_need_few_terms():
+    for cutoff, half_width in ((20.0, 12.0), (8.0, 8.0), (2.0, 6.0)):
+        taps = radial_lowpass(12, cutoff, half_width, 64)
+        for negligible, terms in ((3e-5, 4), (1e-3, 3)):
+            along_y, along_x = separable_terms(taps, negligible)
+            assert 1 <= len(along_y) <= terms
+            np.testing.assert_allclose(along_y.T @ along_x, taps, atol=negligible * np.linalg.norm(taps, 2))
+
+
+@pytest.mark.parametrize("up", [2, 4])
+@pytest.mark.parametrize("channels", [3, 64, 65, 512])
+@pytest.mark.parametrize("width", [1, 36, 700])
+def test_tiles_cover_the_map_once(channels, width, up):
+    covered = np.zeros((channels, width), int)
+    for tile in tiles(channels, 36, width, 36, width, up, 9):
+        channel, group, first, last = tile.plan[7:11]
+        assert first % (up // 2) == 0
+        covered[channel : channel + group, first:last] += 1
+    assert (covered == 1).all()
+
+
+@pytest.mark.parametrize("name", ["t64", "r64"])
+@pytest.mark.parametrize("precision", ["full", "half"])
+@pytest.mark.usefixtures("threads_as_before")
+def test_the_same_bits_with_any_number_of_threads(cases, name, precision):
+    case = cases[name]
+    g = case.generator(precision)
+    assert isinstance(g._synthesis, FastSynthesis)
+    w = torch.from_numpy(case.outputs["w_psi10"])
+    pictures = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        pictures.append([g.synthesize_float(row[None]) for row in w])
+    pictures.append(list(g.synthesize_float(w).split(1)))
+    pictures.append([picture for _, picture in side_by_side(lambda row: g.synthesize_float(row[None]), w, 2)])
+    for others in pictures[1:]:
+        for one, other in zip(pictures[0], others, strict=True):
+            assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["t64", "r64"])
+def test_how_near_the_plain_path_it_comes(cases, name):
+    case = cases[name]
+    plain, full = case.generator(), case.generator()
+    plain._synthesis = plain.plain
+    w = case.outputs["w_psi10"][:1]
+    assert psnr(full.synthesize_float(w), plain.synthesize_float(w)) >= (84 if name == "r64" else 110)
+    assert psnr(case.generator("half").synthesize_float(w), plain.synthesize_float(w)) >= 45
+
+
+def test_auto_takes_half_only_where_it_is_right(monkeypatch):
+    monkeypatch.setattr(generators, "pick_precision", lambda name, device: "half" if name == "auto" else name)
+    assert load_generator(GLASS, precision="auto").precision == "half"
+    monkeypatch.setattr(generators, "agreement_db", lambda generator, judge: 44.9)
+    assert load_generator(GLASS, precision="auto").precision == "full"
+    monkeypatch.setattr(generators, "agreement_db", lambda generator, judge: float("nan"))
+    assert load_generator(GLASS, precision="auto").precision == "full"
+
+
+def test_agreement(cases):
+    one, other = cases["t64"].generator(), cases["t64"].generator("half")
+    assert agreement_db(one, one) == float("inf")
+    assert 45 < agreement_db(other, one) < 90
+
+
+def test_what_runs_is_logged(caplog):
+    with caplog.at_level("INFO"):
+        load_generator(GLASS)
+    assert "generator.safetensors on cpu: the fused path, float32 convolutions" in caplog.text
+
+
+def test_side_by_side_keeps_order_and_bounds_memory():
+    begun, lock = [], threading.Lock()
+
+    def work(i):
+        with lock:
+            begun.append(i)
+        assert torch.get_num_threads() == 1
+        return i * i
+
+    before = torch.get_num_threads()
+    iterator = side_by_side(work, range(50), 2)
+    for k, (item, result) in enumerate(iterator):
+        assert (item, result) == (k, k * k)
+        assert max(begun) <= k + 2
+    assert sorted(begun) == list(range(50))
+    assert torch.get_num_threads() == before
+
+
+def test_side_by_side_raises_in_its_place_and_can_be_left():
+    def work(i):
+        if i == 3:
+            raise ValueError("three")
+        return i
+
+    iterator = side_by_side(work, range(9), 2)
+    assert [next(iterator) for _ in range(3)] == [(0, 0), (1, 1), (2, 2)]
+    with pytest.raises(ValueError, match="three"):
+        next(iterator)
+    iterator = side_by_side(work, range(3), 2)
+    assert next(iterator) == (0, 0)
+    iterator.close()
+    assert list(side_by_side(work, [], 2)) == []
+
+
+@pytest.mark.usefixtures("threads_as_before")
+def test_run_each_raises_what_a_helper_raised():
+    torch.set_num_threads(2)
+    done = []
+
+    def work(i):
+        if i == 7:
+            raise ValueError("seven")
+        done.append(i)
+
+    with pytest.raises(ValueError, match="seven"):
+        run_each(work, range(30))
+    run_each(done.append, [])
