@@ -3,19 +3,19 @@
 import queue
 import threading
 from collections.abc import Callable
+from functools import partial
 
-from live.notices import Notices, describe
+from live.notices import describe
 
 Then = Callable[[], None]
 """What is left to do in the main thread once a job is done."""
 
 
 class Background:
-    """One thread; a job that fails is told of, and the next one begins."""
+    """One thread; a job that fails costs nothing but itself."""
 
-    def __init__(self, notices: Notices) -> None:
-        self._notices = notices
-        self._jobs: queue.SimpleQueue[tuple[Callable[[], Then], str] | None] = queue.SimpleQueue()
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Then], Callable[[str], None]] | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Then] = queue.SimpleQueue()
         self._over = False
         self._thread = threading.Thread(target=self._run, name="background", daemon=True)
@@ -31,9 +31,9 @@ class Background:
         if self._thread.is_alive():
             self._thread.join(seconds)
 
-    def do(self, job: Callable[[], Then], address: str) -> None:
-        """Do it; `address` is who asked, for the error."""
-        self._jobs.put((job, address))
+    def do(self, job: Callable[[], Then], failed: Callable[[str], None]) -> None:
+        """Do it; `failed` is called by the main thread with a line that says why it could not be done."""
+        self._jobs.put((job, failed))
 
     def done(self) -> list[Then]:
         """What is to be done now by the main thread, of the jobs that have been done since the last call."""
@@ -44,8 +44,8 @@ class Background:
 
     def _run(self) -> None:
         while (entry := self._jobs.get()) is not None and not self._over:
-            job, address = entry
+            job, failed = entry
             try:
                 self._done.put(job())
             except Exception as error:  # also out of memory: the show has what it had before
-                self._notices.tell(describe(error), address)
+                self._done.put(partial(failed, describe(error)))

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,25 @@ from live.learning import Learning
 from live.notices import Notices, describe
 from live.osc import OscPort
 from live.osc_frames import OscFrames
+from live.osc_listeners import Peer
 from live.osc_messages import PREFIX, Change, Event, Question, Request
 from live.repertoire import Repertoire
 from live.source import Source
 from live.timing import Timing
 from shared import controls
 from shared.controls import CONTROLS, STREAMS, Value
-from shared.errors import PonticelloError, SettingError
+from shared.errors import SettingError
 from shared.pipeline import Steer
 from shared.preset import Preset
 
-Argument = str | float | bool | None
+
+@dataclass(frozen=True)
+class Asked:
+    """An action, who asked for it, and under which name; both empty for a key."""
+
+    argument: str | float | bool | None = None
+    address: str = ""
+    sender: Peer | None = None
 
 
 class Desk:
@@ -57,7 +66,7 @@ class Desk:
         self.preset_changes = 0
         self._shown = ""  # the name of the pair that is shown instead of the sound's picture
         self._steering = False
-        self.actions: Mapping[str, Callable[[Argument, str], None]] = {
+        self.actions: Mapping[str, Callable[[Asked], None]] = {
             "preset": self._call_preset,
             "save": self._save,
             "hall/save": self._save_hall,
@@ -65,8 +74,8 @@ class Desk:
             "pair": self._pair,
             "unpair": self._unpair,
             "train": self._train,
-            "play": lambda *_: self._file().play(),
-            "pause": lambda *_: self._file().pause(),
+            "play": lambda _: self._file().play(),
+            "pause": lambda _: self._file().pause(),
             "seek": self._seek,
         }
         self.questions: Mapping[str, Callable[[], Value]] = {
@@ -84,31 +93,27 @@ class Desk:
             "play_pause": lambda _: self._play_or_pause(),
             "freeze": lambda _: self._switch("freeze"),
             "blackout": lambda _: self._switch("blackout"),
-            "pair": lambda _: self._pair(None, ""),
-            "preset": lambda event: self._call_preset(float(event.number or 1), ""),
+            "pair": lambda _: self._pair(Asked()),
+            "preset": lambda event: self._call_preset(Asked(float(event.number or 1))),
         }
         self._take_up(preset)
 
     def handle(self, event: Event) -> None:
         """Something has come by OSC."""
+        sender = None if isinstance(event, Change) else event.sender
         try:
             match event:
                 case Question(name):
                     self._port.answer(event, self.questions[name]() if name in self.questions else self.values[name])
                 case Request(name, argument):
-                    self.actions[name](argument, PREFIX + name)
+                    self.actions[name](Asked(argument, PREFIX + name, sender))
                 case Change(name, value, arrived) if name in STREAMS:
                     assert isinstance(value, tuple)
                     self.streams[name](value, arrived)
                 case Change(name, value, arrived):
                     self._change(name, value, arrived)
         except Exception as error:  # an unforeseen one too: the show goes on
-            line = describe(error) if isinstance(error, PonticelloError) else f"failed: {describe(error)}"
-            if isinstance(event, Change):  # nobody to answer is known
-                self._notices.tell(line, PREFIX + event.name)
-            else:
-                self._port.error(PREFIX + event.name, line, event.sender)
-                self._notices.tell(line, PREFIX + event.name, sent=True)
+            self._refuse(PREFIX + event.name, sender, describe(error))
 
     def press(self, event: keys.Event) -> None:
         """A key was pressed, or the window closed."""
@@ -116,6 +121,16 @@ class Desk:
             self.keys[event.action](event)
         except Exception as error:  # as above
             self._notices.tell(describe(error))
+
+    def _refuse(self, address: str, sender: Peer | None, why: str) -> None:
+        """Something could not be done."""
+        if sender is not None:
+            self._port.error(address, why, sender)
+        self._notices.tell(why, address, sent=sender is not None)
+
+    def _do(self, asked: Asked, job: Callable[[], Then]) -> None:
+        """In the background."""
+        self._background.do(job, partial(self._refuse, asked.address, asked.sender))
 
     def _change(self, name: str, value: object, arrived: float) -> None:
         """A control gets a value; SettingError where the playing preset has no such control."""
@@ -135,14 +150,15 @@ class Desk:
         self._port.latent_size = preset.mapping.regressor.sizes[-1]
         self._timing.follow(self.values)
 
-    def _call_preset(self, which: Argument, address: str) -> None:
+    def _call_preset(self, asked: Asked) -> None:
+        which = asked.argument
         assert isinstance(which, str | float)
 
         def load() -> Then:
             preset = self._repertoire.load(which, self._on_stage())
             return lambda: self._change_preset(preset)
 
-        self._background.do(load, address)
+        self._do(asked, load)
 
     def _change_preset(self, preset: Preset) -> None:
         if self.learning.unsaved:
@@ -156,7 +172,7 @@ class Desk:
         self._take_up(preset)
         self.preset_changes += 1
 
-    def _save(self, _: Argument, address: str) -> None:
+    def _save(self, asked: Asked) -> None:
         preset, values, learning = self.preset, dict(self.values), self.learning
 
         def save() -> Then:
@@ -164,10 +180,10 @@ class Desk:
             learning.save(own)
             return lambda: self._notices.tell(f"saved: {own.folder}", wrong=False)
 
-        self._background.do(save, address)
+        self._do(asked, save)
 
-    def _save_hall(self, given: Argument, address: str) -> None:
-        file = self._hall_file if given is None else Path(str(given)).expanduser()
+    def _save_hall(self, asked: Asked) -> None:
+        file = self._hall_file if asked.argument is None else Path(str(asked.argument)).expanduser()
         if file is None:
             raise SettingError("no hall file is in use; name one that ends in .toml")
         values = dict(self.values)
@@ -176,15 +192,16 @@ class Desk:
             hall.save(file, values)
             return lambda: self._notices.tell(f"saved: {file.absolute()}", wrong=False)
 
-        self._background.do(save, address)
+        self._do(asked, save)
 
-    def _show(self, name: Argument, _: str) -> None:
-        if name is None:
+    def _show(self, asked: Asked) -> None:
+        if asked.argument is None:
             self._let_go(time.monotonic())
             return
-        latent = self.learning.latent(str(name))
+        name = str(asked.argument)
+        latent = self.learning.latent(name)
         self._engine.exchange(Steer(latent, self.learning.pairs.space), time.monotonic())
-        self._shown, self._steering = str(name), True
+        self._shown, self._steering = name, True
 
     def _steer(self, numbers: tuple[float, ...], arrived: float) -> None:
         if not numbers:
@@ -201,17 +218,17 @@ class Desk:
         self._engine.exchange(Steer(None), at)
         self._shown, self._steering = "", False
 
-    def _pair(self, name: Argument, _: str) -> None:
+    def _pair(self, asked: Asked) -> None:
         heard = self._newest()
         if heard is None:
             raise SettingError("nothing has been heard yet; pair when there is a picture")
-        new = self.learning.pair(None if name is None else str(name), heard.tick)
+        new = self.learning.pair(None if asked.argument is None else str(asked.argument), heard.tick)
         self._notices.tell(f"paired: {new}; /ponticello/train learns it", wrong=False)
 
-    def _unpair(self, *_: object) -> None:
+    def _unpair(self, _: Asked) -> None:
         self._notices.tell(f"taken back: {self.learning.unpair()}", wrong=False)
 
-    def _train(self, _: Argument, address: str) -> None:
+    def _train(self, asked: Asked) -> None:
         learning = self.learning
 
         def learn() -> Then:
@@ -224,11 +241,11 @@ class Desk:
 
             return use
 
-        self._background.do(learn, address)
+        self._do(asked, learn)
 
-    def _seek(self, seconds: Argument, _: str) -> None:
-        assert isinstance(seconds, float)
-        self._file().seek(seconds)
+    def _seek(self, asked: Asked) -> None:
+        assert isinstance(asked.argument, float)
+        self._file().seek(asked.argument)
 
     def _hold_descriptors(self, numbers: tuple[float, ...], _: float) -> None:
         if not isinstance(self._source, OscFrames):

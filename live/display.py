@@ -1,7 +1,7 @@
 """Where the pictures go: a form with few blanks, filled in by a window (`live/window.py`) and by no window at all."""
 
 import time
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,6 +16,7 @@ from live.placement import Scaling, Size, place
 REPEAT_SECONDS = 10.0  # before the same error is told again
 
 
+@runtime_checkable
 class Display(Protocol):
     """Shows the newest picture until there is a newer one.
 

@@ -86,7 +86,7 @@ class Performance:
         self._engine = Engine(pipeline, source, self._on_tick, self._notices)
         self._pictures = PictureThread(painter, self._on_image, self._notices, self.hashes)
         self._timing = Timing(source, pipeline.fps, pipeline.latency, generator_s)
-        self._background = Background(self._notices)
+        self._background = Background()
         self._desk = Desk(
             preset,
             source=source,

@@ -67,9 +67,6 @@ def test_changes(read, name, given, changed, value):
         ("pair", [], None),
         ("seek", [12], 12.0),
         ("seek", ["1.5"], 1.5),
-        ("record", [1.0], True),
-        ("record", [0], False),
-        ("soundcheck", [], True),
         ("notify", [57121.0], 57121.0),
     ],
 )
@@ -93,12 +90,11 @@ def test_requests(read, name, given, argument):
             (name, [])
             for name in ("smoothing", "freeze", "range", "preset", "seek", "in/time", "in/descriptors", "weight")
         ),
-        *((name, [0.5, 0.5]) for name in ("smoothing", "freeze", "preset", "train", "record", "in/time")),
+        *((name, [0.5, 0.5]) for name in ("smoothing", "freeze", "preset", "train", "in/time")),
         ("smoothing", [1]),
         ("smoothing", ["0.5x"]),
         ("freeze", [0.5]),
         ("freeze", [2]),
-        ("record", ["yes"]),
         ("translate", [0.5]),
         ("translate", [0.5, math.nan]),
         ("range", ["far"]),
