@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import importlib.metadata
 import sys
 from typing import NamedTuple
 
@@ -55,6 +56,9 @@ def run(arguments: list[str]) -> None:
     """Find the command and hand it the rest."""
     if not arguments or arguments[0] in ("--help", "-h", "help"):
         print(HELP)
+        return
+    if arguments[0] == "--version":
+        print(f"ponticello {importlib.metadata.version('ponticello')}")
         return
     name = ALIASES.get(arguments[0], arguments[0])
     if name not in COMMANDS:
