@@ -95,6 +95,11 @@ class DesktopWindow:
         """Pixels to a point."""
         return float(glfw.get_window_content_scale(self._handle)[0])
 
+    def use(self) -> None:
+        """Make its context current, should another one be."""
+        if glfw.get_current_context() != self._handle:
+            glfw.make_context_current(self._handle)
+
     def swap(self) -> None:
         """What has been drawn comes to the screen, with the next refresh where vsync is on."""
         glfw.swap_buffers(self._handle)
@@ -136,6 +141,8 @@ class DesktopWindow:
         monitor = _again(monitor, connected) or choose(connected, None)
         if self._fills is None:
             self._windowed = self._rectangle()
+        if monitor != self._fills:
+            self._put(self._middle_of(monitor))  # many window managers fill the monitor on which they find the window
         self._fills = monitor
         handle = glfw.get_monitors()[monitor.number]
         rate = monitor.refresh_hz or glfw.DONT_CARE
@@ -147,7 +154,7 @@ class DesktopWindow:
         self._unplugged = None
         if self._fills is not None:
             self._fills = None
-            glfw.set_window_monitor(self._handle, None, *self._windowed, glfw.DONT_CARE)  # type: ignore[arg-type]  # no monitor
+            self._put(self._windowed)
             self._settle()
 
     def next_monitor(self) -> None:
@@ -188,12 +195,13 @@ class DesktopWindow:
     def _follow_monitors(self) -> None:
         connected = opengl.connected()
         if self._fills is not None and not glfw.get_window_monitor(self._handle):
+            if connected:
+                self._windowed = self._middle_of(connected[0])
+                self._put(self._windowed)
             self._unplugged, self._fills = self._fills, None
             self._problems.append(
                 f"monitor {self._unplugged.name} is gone; the picture is in a window until it is back"
             )
-            if connected:
-                self._put(self._middle_of(connected[0]))
             self._settle()
         back = self._fills or self._unplugged
         back = back and _again(back, connected)
@@ -211,14 +219,18 @@ class DesktopWindow:
         return Rectangle(left, top, *glfw.get_window_size(self._handle))
 
     def _middle_of(self, monitor: MonitorInfo) -> Rectangle:
-        width, height = glfw.get_window_size(self._handle) if self._fills is None else self._windowed[2:]
+        width, height = self._windowed[2:] if self._fills else glfw.get_window_size(self._handle)
+        width, height = min(width, monitor.width), min(height, monitor.height)
         left, top = monitor.left + (monitor.width - width) // 2, monitor.top + (monitor.height - height) // 2
         return Rectangle(left, top, width, height)
 
     def _put(self, rectangle: Rectangle) -> None:
-        glfw.set_window_size(self._handle, rectangle.width, rectangle.height)
-        if _placeable():
-            glfw.set_window_pos(self._handle, rectangle.left, rectangle.top)
+        if glfw.get_window_monitor(self._handle):
+            glfw.set_window_monitor(self._handle, None, *rectangle, glfw.DONT_CARE)  # type: ignore[arg-type]  # on none of them
+        else:
+            glfw.set_window_size(self._handle, rectangle.width, rectangle.height)
+            if _placeable():
+                glfw.set_window_pos(self._handle, rectangle.left, rectangle.top)
 
 
 def _placeable() -> bool:

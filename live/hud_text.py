@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from bisect import bisect
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -39,11 +40,11 @@ class Typeface:
 
     def shortened(self, text: str, width: float) -> str:
         """The text, or as much of its beginning as fits into a width."""
-        if self.length(text) <= width:
+        text = _drawable(text)
+        if self._font.getlength(text) <= width:
             return text
-        while text and self._font.getlength(_drawable(text + "...")) > width:
-            text = text[:-1]
-        return text + "..."
+        lengths = range(len(text))
+        return text[: max(bisect(lengths, width, key=lambda n: self._font.getlength(text[:n] + "...")) - 1, 0)] + "..."
 
     def _drawn(self, text: str) -> _Piece:
         left, top, right, bottom = (int(edge) for edge in self._font.getbbox(text, anchor="ls"))

@@ -109,6 +109,7 @@ class WindowDisplay:
         area = self._window.area
         if 0 in area:
             raise Failure("no screenshot: the window is minimised; bring it back")
+        self._window.use()
         return self._canvas.read(area, self._settings.scaling, self._overlays)
 
     def close(self) -> None:
@@ -142,6 +143,7 @@ class WindowDisplay:
         window, canvas = self._window, self._canvas
         if self._failures == 1 and window is not None and canvas is not None:
             self._canvas = self._uploaded = None
+            window.use()
             canvas.release()
             self._canvas = Canvas()
         else:
@@ -160,6 +162,7 @@ class WindowDisplay:
         window, canvas, picture = self._window, self._canvas, self._picture
         if window is None or canvas is None:
             return
+        window.use()
         if picture is not None and picture is not self._uploaded:
             if canvas.takes(picture):
                 self._uploaded = None
