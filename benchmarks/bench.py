@@ -13,6 +13,7 @@ from shared.errors import Failure, SettingError
 
 BENCHMARKS = {
     "descriptors": "a hop of sound analysis beside one Fourier transform",
+    "generator": "pictures by the fast paths beside the generator as the paper states it",
     "render": "a whole render beside its slowest part",
 }
 

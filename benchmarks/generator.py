@@ -1,0 +1,263 @@
+"""How fast pictures are made, beside the generator as the paper states it, in the same process and in turns."""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.textbook import Textbook
+from shared.image.architecture import Architecture
+from shared.image.device import pick_precision
+from shared.image.fast import FastSynthesis
+from shared.image.generator import Generator
+from shared.image.geometry import tensors
+from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU
+from shared.image.ops.modulated_conv import ModulatedConv
+from shared.image.stylegan3 import with_defaults
+from shared.image.threads import side_by_side
+
+CPU = torch.device("cpu")
+CONTRAST = 0.4  # standard deviation of the pictures that are compared
+QUICK_TURNS = 2
+WANTED_DB = {"full": 84.0, "half": 45.0}
+ONE_AT_A_TIME, SEVERAL_AT_ONCE, FULL = "half", "half, several at once", "full"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of random weights and how many times faster than the textbook its pictures are to be made."""
+
+    name: str
+    resolution: int
+    base: int
+    widest: int
+    layers: int = 14
+    radial: bool = False
+    targets: tuple[tuple[str, float], ...] = ()
+    quick: bool = False
+    once: bool = False
+    """Too large for more than one picture of the textbook."""
+
+    def generators(self) -> tuple[Generator, Generator, Textbook, Tensor]:
+        """In float32, in half precision, the textbook's, and one w (1, num_ws, w_dim)."""
+        arguments: dict[str, Any] = {"z_dim": 512, "c_dim": 0, "w_dim": 512, "img_channels": 3}
+        arguments |= {"img_resolution": self.resolution, "num_layers": self.layers}
+        arguments |= {"channel_base": self.base * (1 + self.radial), "channel_max": self.widest * (1 + self.radial)}
+        if self.radial:
+            arguments |= {"conv_kernel": 1, "use_radial_filters": True}
+        architecture = Architecture.from_arguments(arguments)
+        rng = np.random.default_rng(0)
+        arrays: dict[str, np.ndarray] = {}
+        for name, tensor in tensors(architecture).items():
+            if tensor.required:
+                arrays[name] = _weights(name, tensor.shape, rng)
+        half = Generator(architecture, arrays, CPU, "half")
+        z = rng.standard_normal((1, 512)).astype(np.float32)
+        last = next(name for name in reversed(arrays) if name.endswith("_3.weight"))
+        arrays[last] *= CONTRAST / float(half.synthesize_float(half.map(z)).std())
+        full, half = (Generator(architecture, arrays, CPU, precision) for precision in ("full", "half"))
+        stored = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return full, half, Textbook(full, with_defaults(architecture, stored, CPU)), full.map(z)
+
+
+def _weights(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Random weights whose layers neither swell nor fade, like trained ones."""
+    values = rng.standard_normal(shape)
+    if name.endswith("magnitude_ema"):
+        values = np.ones(shape)
+    elif name.endswith("freqs"):
+        values *= (2 * rng.uniform(size=(len(values), 1)) ** 0.5) / np.linalg.norm(values, axis=1, keepdims=True)
+    elif name.endswith("phases"):
+        values = rng.uniform(size=shape)
+    elif name.endswith("input.affine.bias"):
+        values = np.array([1.0, 0.0, 0.0, 0.0])
+    elif name.endswith("affine.bias"):
+        values = np.ones(shape)
+    elif name.startswith("mapping.fc") and name.endswith("weight"):
+        values *= 100
+    elif name.endswith("bias"):
+        values *= 0.1
+    return np.asarray(values, np.float32)
+
+
+def _small(one: float, several: float) -> tuple[tuple[str, float], ...]:
+    return ((ONE_AT_A_TIME, one), (SEVERAL_AT_ONCE, several), (FULL, 6.0))
+
+
+NETWORKS = (
+    Network("T-128 2048", 128, 2048, 64),
+    Network("T-128 4096 8 layers", 128, 4096, 128, 8),
+    Network("T-256 2048", 256, 2048, 64, targets=_small(15, 22), quick=True),
+    Network("T-256 2048 10 layers", 256, 2048, 64, 10),
+    Network("T-256 4096", 256, 4096, 128),
+    Network("T-512 2048 10 layers", 512, 2048, 64, 10, targets=_small(18, 25), quick=True),
+    Network("R-128 2048 10 layers", 128, 2048, 64, 10, radial=True),
+    Network("R-256 2048 8 layers", 256, 2048, 64, 8, radial=True, targets=_small(22, 30), quick=True),
+    Network("R-512 2048 8 layers", 512, 2048, 64, 8, radial=True),
+    Network("T-256 published", 256, 16384, 512, targets=((ONE_AT_A_TIME, 7.0),), once=True),
+    Network("R-256 published", 256, 16384, 512, radial=True, targets=((ONE_AT_A_TIME, 7.0),), once=True),
+    Network("T-1024 published", 1024, 32768, 512, targets=((ONE_AT_A_TIME, 25.0),), once=True),
+    Network("R-1024 published", 1024, 32768, 512, radial=True, targets=((ONE_AT_A_TIME, 40.0),), once=True),
+)
+
+
+def run(quick: bool = False) -> dict[str, Any]:
+    """Measure and print, for each network and path: milliseconds a picture, ratio to the textbook, PSNR, and where the time goes.
+
+    Milliseconds are of wall time with all cores, or of CPU time of one thread; medians, with least and most. Where the
+    machine is busy with other work, ratios of CPU time are the surer ones.
+    """
+    rows = [_row(network, QUICK_TURNS if quick else 9) for network in NETWORKS if network.quick or not quick]
+    met = all(row["met"] for row in rows)
+    if quick:
+        names = {ONE_AT_A_TIME: "one", SEVERAL_AT_ONCE: "several", FULL: "float32"}
+        print(
+            "ratios to the textbook: "
+            + "; ".join(
+                f"{row['network']} "
+                + ", ".join(
+                    f"{names[path]} {row['paths'][path]['ratio']:.1f} ({target:g})" for path, target in row["targets"]
+                )
+                for row in rows
+            )
+        )
+    print(f"targets in brackets: {'met' if met else 'missed'}; auto precision here is {pick_precision('auto', 'cpu')}")
+    return {"threads": torch.get_num_threads(), "networks": rows, "met": met}
+
+
+def _row(network: Network, turns: int) -> dict[str, Any]:
+    full, half, textbook, w = network.generators()
+    assert isinstance(half._synthesis, FastSynthesis)
+    wanted = textbook(w)
+    turns = 1 if network.once else turns
+    paths: dict[str, Callable[[], Tensor]] = {
+        "textbook": lambda: textbook(w),
+        "plain": lambda: full.plain(w),
+        FULL: lambda: full.synthesize_float(w),
+        ONE_AT_A_TIME: lambda: half.synthesize_float(w),
+        SEVERAL_AT_ONCE: lambda: [y for _, y in side_by_side(half.synthesize_float, [w] * several)][-1],
+    }
+    several = 2 if network.once else 8
+    wall: dict[str, list[float]] = {name: [] for name in paths}
+    cpu: dict[str, list[float]] = {name: [] for name in paths}
+    agreement = {name: _psnr(picture(), wanted) for name, picture in paths.items()}
+    threads = torch.get_num_threads()
+    for _ in range(turns):
+        for name, picture in paths.items():
+            count = several if name == SEVERAL_AT_ONCE else 1
+            began = time.perf_counter()
+            picture()
+            wall[name].append((time.perf_counter() - began) * 1e3 / count)
+        torch.set_num_threads(1)
+        for name, picture in paths.items():
+            if name != SEVERAL_AT_ONCE:
+                began = time.thread_time()
+                picture()
+                cpu[name].append((time.thread_time() - began) * 1e3)
+        torch.set_num_threads(threads)
+    figures = {}
+    for name in paths:
+        ratio = median(a / b for a, b in zip(wall["textbook"], wall[name], strict=True))
+        row: dict[str, Any] = {"wall_ms": _spread(wall[name]), "ratio": ratio, "psnr_db": agreement[name]}
+        if cpu[name]:
+            row["cpu_ms"] = _spread(cpu[name])
+            row["cpu_ratio"] = median(a / b for a, b in zip(cpu["textbook"], cpu[name], strict=True))
+        figures[name] = row
+    result = {
+        "network": network.name,
+        "paths": figures,
+        "targets": network.targets,
+        "shares": _shares(half._synthesis, w, turns),
+        "peak_mb": None if turns == QUICK_TURNS else _peak_mb(network),
+    }
+    result["met"] = all(
+        figures[path]["ratio"] >= target and figures[path]["psnr_db"] >= WANTED_DB[path.partition(",")[0]]
+        for path, target in network.targets
+    )
+    _print(result)
+    return result
+
+
+def _spread(times: list[float]) -> dict[str, float]:
+    return {"median": median(times), "min": min(times), "max": max(times)}
+
+
+def _psnr(given: Tensor, wanted: Tensor) -> float:
+    """dB, with the peak of -1..1; 200 at most."""
+    return float(10 * torch.log10(4 / (given - wanted).double().square().mean().clamp_min(4e-20)))
+
+
+def _shares(synthesis: FastSynthesis, w: Tensor, turns: int) -> dict[str, float]:
+    """Shares of convolution, filtering and the rest in a picture of one thread, of its CPU time."""
+    spent = {"convolution": 0.0, "filtering": 0.0}
+
+    def timed(name: str, work: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def measured(*arguments: Any) -> Tensor:
+            began = time.thread_time()
+            result = work(*arguments)
+            spent[name] += time.thread_time() - began
+            return result
+
+        return measured
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with (
+        patch.object(ModulatedConv, "convolve", timed("convolution", ModulatedConv.convolve)),
+        patch.object(FusedFilteredLReLU, "__call__", timed("filtering", FusedFilteredLReLU.__call__)),
+    ):
+        began = time.thread_time()
+        for _ in range(turns):
+            synthesis(w)
+        whole = time.thread_time() - began
+    torch.set_num_threads(threads)
+    shares = {name: seconds / whole for name, seconds in spent.items()}
+    return shares | {"rest": 1 - sum(shares.values())}
+
+
+def _peak_mb(network: Network) -> float:
+    """Most memory of a process of its own that makes a picture in half precision, libraries included."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.generator", network.name], capture_output=True, text=True, check=True
+    )
+    return float(json.loads(done.stdout)["peak_mb"])
+
+
+def _print(row: dict[str, Any]) -> None:
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in row["shares"].items())
+    memory = f"; peak {row['peak_mb']:.0f} MB" if row["peak_mb"] else ""
+    print(f"{row['network']}: {shares}{memory}")
+    for name, figure in row["paths"].items():
+        times = figure["wall_ms"]
+        one = (
+            f", CPU of one thread {figure['cpu_ms']['median']:.1f} ({figure['cpu_ratio']:.1f} times)"
+            if "cpu_ms" in figure
+            else ""
+        )
+        target = dict(row["targets"]).get(name)
+        print(
+            f"  {name:22} {times['median']:8.1f} ms ({times['min']:.1f}-{times['max']:.1f}), {figure['ratio']:5.1f} times"
+            f"{f' (target {target:g})' if target else ''}{one}, {figure['psnr_db']:.0f} dB"
+        )
+
+
+def _alone(name: str) -> None:
+    """One picture, and the most memory it took."""
+    network = next(each for each in NETWORKS if each.name == name)
+    _, half, _, w = network.generators()
+    half.synthesize(w)
+    print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+
+if __name__ == "__main__":
+    _alone(sys.argv[1]) if len(sys.argv) > 1 else run()
