@@ -12,12 +12,12 @@ import typer
 
 from live import hall, osc
 from live.audio_input import open_input
-from live.desktop_window import WindowSettings
 from live.display import Display, OffscreenDisplay
 from live.keys import KeySet
 from live.osc_listeners import peer
 from live.placement import Scaling
 from live.source import Source
+from live.window_settings import WindowSettings
 from shared.controls import CONTROLS, Value
 from shared.errors import SettingError, UserError
 from shared.image.device import pick_device, pick_precision

@@ -1,13 +1,13 @@
 """A glfw window with its places: windowed, full screen, on which monitor. Knows nothing of pictures."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from live import opengl
-from live.keys import DIGITS, Event, KeySet, pressed
+from live.keys import DIGITS, Event, pressed
 from live.monitors import MonitorInfo, choose
 from live.opengl import WindowHandle, glfw
-from live.placement import Rectangle, Scaling, Size
+from live.placement import Rectangle, Size
+from live.window_settings import WindowSettings
 
 OTHER_MEANING = glfw.MOD_CONTROL | glfw.MOD_ALT | glfw.MOD_SUPER  # with one of these a key belongs to the desktop
 NAMED_KEYS = {
@@ -16,23 +16,6 @@ NAMED_KEYS = {
     **{glfw.KEY_0 + int(digit): digit for digit in DIGITS},
     **{glfw.KEY_KP_0 + int(digit): digit for digit in DIGITS},
 }
-
-
-@dataclass(frozen=True)
-class WindowSettings:
-    """What a window is opened with."""
-
-    monitor: str | None = None
-    """Its number or a part of its name; None: one that is not the operator's, where there is one."""
-    fullscreen: bool = False
-    scaling: Scaling = "fit"
-    keys: KeySet = "stage"
-    """Which keys act in full screen."""
-    hud: bool = False
-    size: Size = (960, 540)
-    """Of the window when it isn't in full screen, in the desktop's units."""
-    vsync: bool = True
-    """Whether a picture waits for the monitor's next refresh, so that none is torn."""
 
 
 class DesktopWindow:
@@ -97,8 +80,7 @@ class DesktopWindow:
 
     def use(self) -> None:
         """Make its context current, should another one be."""
-        if glfw.get_current_context() != self._handle:
-            glfw.make_context_current(self._handle)
+        opengl.make_current(self._handle)
 
     def swap(self) -> None:
         """What has been drawn comes to the screen, with the next refresh where vsync is on."""

@@ -28,10 +28,11 @@ class Hud:
 
     def inform(self, state: HudState, now: float) -> None:
         """Take in what is to be shown from now on."""
-        for line in state.errors:
-            if line not in self._state.errors:
-                self._errors.pop(line, None)
-                self._errors[line] = now + ERROR_SECONDS
+        old, new = self._state.errors, state.errors
+        known = next(n for n in range(min(len(old), len(new)), -1, -1) if old[len(old) - n :] == new[:n])
+        for line in new[known:]:
+            self._errors.pop(line, None)
+            self._errors[line] = now + ERROR_SECONDS
         self._state = state
 
     def overlays(self, area: Size, scale: float, now: float) -> tuple[Overlay, ...]:

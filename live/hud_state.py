@@ -31,4 +31,4 @@ class HudState:
     frozen: bool = False
     blackout: bool = False
     errors: tuple[str, ...] = ()
-    """What went wrong. A line that the state before did not have is shown for some seconds."""
+    """What went wrong, the newest last. What has come to those of the state before is shown for some seconds."""

@@ -1,5 +1,6 @@
 """A glfw window with an OpenGL 3.3 core context, or the reason why there can be none."""
 
+import ctypes
 import os
 import sys
 from typing import Any
@@ -89,6 +90,13 @@ def open_window(size: Size) -> WindowHandle:
         raise UserError(f"no OpenGL 3.3: {_reason()}; update the graphics driver{REMEDY}")
     glfw.make_context_current(window)
     return window
+
+
+def make_current(window: WindowHandle) -> None:
+    """Have OpenGL draw to this window, should it draw to another one."""
+    current = glfw.get_current_context()
+    if ctypes.cast(current, ctypes.c_void_p).value != ctypes.cast(window, ctypes.c_void_p).value:
+        glfw.make_context_current(window)
 
 
 def connected() -> list[MonitorInfo]:

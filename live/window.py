@@ -9,13 +9,14 @@ from jaxtyping import UInt8
 
 from live import opengl
 from live.canvas import Canvas
-from live.desktop_window import DesktopWindow, WindowSettings
+from live.desktop_window import DesktopWindow
 from live.display import ErrorLines, unfit
 from live.hud import Hud
 from live.hud_page import Overlay
 from live.hud_state import HudState
 from live.keys import Event
 from live.monitors import MonitorInfo
+from live.window_settings import WindowSettings
 from shared.errors import Failure, UserError
 
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 8.0  # before drawing is tried again

@@ -12,6 +12,7 @@ from PIL import Image, ImageGrab
 from live.hud_state import HudState
 from live.keys import Event
 from live.placement import place
+from live.window_settings import WindowSettings
 from shared.audio.descriptors import DESCRIPTORS
 from shared.errors import UserError
 from tests import rig
@@ -33,7 +34,6 @@ def screen():
 @pytest.fixture
 def opened(screen):
     """Opens displays, and closes them after the test."""
-    from live.desktop_window import WindowSettings
     from live.window import WindowDisplay
 
     displays = []

@@ -122,6 +122,10 @@ def test_an_error_is_shown_for_some_seconds():
     assert len(hud.overlays(AREA, 1.0, ERROR_SECONDS + 0.1)) == 1
     hud.inform(replace(STATE, errors=("the card is gone",)), 20.0)
     assert len(hud.overlays(AREA, 1.0, 20.0)) == 2  # once more
+    hud.inform(replace(STATE, errors=("the card is gone", "the card is gone")), 40.0)
+    assert len(hud.overlays(AREA, 1.0, 40.0)) == 2  # and again, in a list that grows
+    hud.inform(replace(STATE, errors=("the card is gone",) * 2), 60.0)
+    assert len(hud.overlays(AREA, 1.0, 60.0)) == 1
 
 
 def test_the_newest_errors_are_shown():
