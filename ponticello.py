@@ -4,6 +4,7 @@ import difflib
 import importlib
 import importlib.metadata
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import typer
@@ -19,7 +20,9 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "demo": Entry("offline.demo", "play the shipped preset with the shipped sound, into demo.mp4"),
+    "demo": Entry(
+        "offline.demo", "play the shipped preset with the shipped sound: in a window, or without a screen into demo.mp4"
+    ),
     "live": Entry("live.command", "play live: sound in, pictures out, steered by OSC"),
     "render": Entry("offline.render", "render a sound to a video"),
     "analyse": Entry("offline.analyse", "write a sound's 23 descriptors to a file"),
@@ -68,9 +71,13 @@ def run(arguments: list[str]) -> None:
             + (f" (did you mean {near[0]}?)" if near else "")
             + f"; there are: {', '.join(COMMANDS)}"
         )
+    options = arguments[1:]
+    if name == "demo" and not options and importlib.import_module("live.monitors").has_screen():
+        glass = Path(__file__).parent / "presets" / "glass"
+        name, options = "live", [str(glass), "--input", str(glass / "sounds" / "glass.flac")]
     app = importlib.import_module(COMMANDS[name].module).app
     try:
-        status = app(arguments[1:], prog_name=f"ponticello {name}", standalone_mode=False)
+        status = app(options, prog_name=f"ponticello {name}", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         status = Stopped.exit_status
     if status == Stopped.exit_status:  # what typer makes of a Ctrl-C that a command let pass
