@@ -9,6 +9,12 @@ def cases():
     return {name: reference.load(name) for name in reference.CASES}
 
 
+@pytest.fixture(params=[True, False], ids=["plain", "as-made"])
+def plain(request):
+    """Each test that takes it runs on the plain path, and on what a generator chooses on this machine."""
+    return request.param
+
+
 @pytest.fixture(autouse=True)
 def _without_gradient():
     with torch.no_grad():

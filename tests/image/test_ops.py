@@ -9,6 +9,7 @@ from scipy.signal import correlate2d
 
 from shared.image.geometry import Signal
 from shared.image.ops.filtered_lrelu import FilteredLReLU
+from shared.image.ops.filters import separable_lowpass
 from shared.image.ops.fourier_features import FourierFeatures
 from shared.image.ops.fully_connected import FullyConnected
 from shared.image.ops.modulated_conv import ModulatedConv
@@ -87,21 +88,34 @@ def test_filtered_lrelu(case):
     np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=2e-5 * max(1, np.abs(wanted).max()))
 
 
-@pytest.mark.parametrize("down_taps", [12, 1])
-def test_filtered_lrelu_in_half_precision_stays_finite(down_taps):
-    """An input as large as 1024 channels at the clamp can make it: no infinity, and the clamp's own value comes out."""
-    up_filter = torch.ones(12) / 12
-    down = 2 if down_taps > 1 else 1
-    arguments = {"up": 2, "down": down, "padding": (9, 8), "gain": 2**0.5, "slope": 0.2, "clamp": 256.0}
-    operator = FilteredLReLU.prepare(
-        torch.zeros(4), up_filter, torch.ones(down_taps) / down_taps, **arguments, dtype=torch.float16
+def test_filtered_lrelu_in_half_precision_stays_finite():
+    """The largest input that a clamped layer of 256 channels can make, at a gain of 4, which trained layers have."""
+    up_filter, down_filter = separable_lowpass(12, 8.0, 6.0, 64), separable_lowpass(12, 8.0, 6.0, 64)
+    arguments = {"up": 2, "down": 2, "padding": (9, 8), "gain": 2**0.5, "slope": 0.2, "clamp": 256.0}
+    half, full = (
+        FilteredLReLU.prepare(torch.zeros(2), tensor(up_filter), tensor(down_filter), **arguments, dtype=dtype)
+        for dtype in (torch.float16, torch.float32)
     )
-    worst = 256 * 32 * 3 if down_taps > 1 else 10_000  # without a second filter nothing is scaled down in between
-    x = torch.full((1, 4, 14, 14), float(worst), dtype=torch.float16)
-    y = operator(x, torch.ones(1, 4))
+    x = torch.full((1, 2, 14, 14), 256 * 16 * 3.0)
+    x[:, 1] *= -1
+    scale = torch.full((1, 2), 4.0)
+    assert torch.finfo(torch.float16).max < 256 * 16 * 3 * 4 * 2**0.5  # or nothing would be at stake
+    y = half(x.half(), scale)
     assert y.dtype == torch.float16
     assert y.isfinite().all()
-    assert float(y[0, 0, 7, 7]) == pytest.approx(256, rel=2e-3)
+    torch.testing.assert_close(y.float(), full(x, scale), rtol=5e-3, atol=0.5)
+
+
+def test_filtered_lrelu_in_half_precision_without_a_second_filter():
+    arguments = {"up": 2, "down": 1, "padding": (9, 8), "gain": 2**0.5, "slope": 0.2, "clamp": 256.0}
+    up_filter, x = tensor(separable_lowpass(12, 8.0, 6.0, 64)), torch.randn(1, 2, 9, 9)
+    half, full = (
+        FilteredLReLU.prepare(torch.ones(2), up_filter, torch.ones(1), **arguments, dtype=dtype)(
+            x.to(dtype), torch.ones(1, 2)
+        )
+        for dtype in (torch.float16, torch.float32)
+    )
+    torch.testing.assert_close(half.float(), full, rtol=5e-3, atol=5e-3)
 
 
 def literal_modulated_conv(x, weight, style, magnitude_ema, demodulate):

@@ -27,24 +27,24 @@ def test_w(cases, name, truncation):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("truncation", ["psi10", "psi07"])
-def test_images(cases, name, truncation):
-    outputs, g = cases[name].outputs, cases[name].generator()
+def test_images(cases, name, truncation, plain):
+    outputs, g = cases[name].outputs, cases[name].generator(plain=plain)
     for row, wanted in enumerate(outputs[f"img_{truncation}"]):
         w = g.map(outputs["z"][row : row + 1], outputs["c"][row : row + 1], *TRUNCATIONS[truncation])
         assert image_error(g.synthesize_float(w)[0], wanted) <= IMAGE_ERROR
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_turned_and_shifted_image(cases, name):
-    outputs, g = cases[name].outputs, cases[name].generator()
+def test_a_turned_and_shifted_image(cases, name, plain):
+    outputs, g = cases[name].outputs, cases[name].generator(plain=plain)
     image = g.synthesize_float(outputs["w_psi07"][:1], outputs["transform"])
     assert image_error(image, outputs["img_psi07_transform"]) <= IMAGE_ERROR
     assert image_error(image, outputs["img_psi07"][:1]) > 0.1  # or the test would see nothing
 
 
-def test_the_edge_case(cases):
+def test_the_edge_case(cases, plain):
     """Nearly zero z, labels, negative psi, a zoom beyond the band, a clamp that is reached, unusual geometry."""
-    outputs, g = cases["edge_t32"].outputs, cases["edge_t32"].generator()
+    outputs, g = cases["edge_t32"].outputs, cases["edge_t32"].generator(plain=plain)
     for row in range(len(outputs["z"])):
         one = slice(row, row + 1)
         w = g.map(outputs["z"][one], outputs["c"][one], float(outputs["psi"]), int(outputs["cutoff"]))
@@ -52,8 +52,8 @@ def test_the_edge_case(cases):
         assert image_error(g.synthesize_float(w, outputs["transform"]), outputs["img"][one]) <= IMAGE_ERROR
 
 
-def test_the_clamp_acts_in_the_edge_case(cases):
-    outputs, g = cases["edge_t32"].outputs, cases["edge_t32"].generator(conv_clamp=None)
+def test_the_clamp_acts_in_the_edge_case(cases, plain):
+    outputs, g = cases["edge_t32"].outputs, cases["edge_t32"].generator(plain=plain, conv_clamp=None)
     assert image_error(g.synthesize_float(outputs["w"][:1], outputs["transform"]), outputs["img"][:1]) > 1
 
 
@@ -66,7 +66,7 @@ def test_filters_may_be_left_out(cases):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_half_precision(cases, name):
+def test_half_precision(cases, name, plain):
     outputs = cases[name].outputs
-    image = cases[name].generator("half").synthesize_float(outputs["w_psi07"][:2])
+    image = cases[name].generator("half", plain=plain).synthesize_float(outputs["w_psi07"][:2])
     assert 45 <= psnr(image, outputs["img_psi07"][:2]) < 90  # above: it was not half

@@ -256,7 +256,7 @@ def test_damaged_checkpoints_end_in_one_line(tmp_path):
     path, rng = tmp_path / "model.pkl", random.Random(0)
     whole = (REFERENCE / "edge_t32.pkl").read_bytes()
     refused = 0
-    for _ in range(30):
+    for _ in range(8):
         damaged = bytearray(whole)
         for _ in range(rng.choice([1, 3, 30])):
             damaged[rng.randrange(2, len(whole) if rng.random() < 0.3 else 5000)] = rng.randrange(256)
@@ -265,7 +265,7 @@ def test_damaged_checkpoints_end_in_one_line(tmp_path):
             convert(path, tmp_path / "model.safetensors")
             continue
         refused += 1
-    assert refused > 15
+    assert refused > 4
 
 
 def test_a_storage_that_is_none():
