@@ -32,7 +32,7 @@ def live(folder, *options, variables={}):  # noqa: B006  # only read
 
 
 def port_of(program):
-    return int(program.expect("plays:", 40).split("OSC port ")[1].split(";")[0])
+    return int(program.expect("plays:", 90).split("OSC port ")[1].split(";")[0])
 
 
 def numbers(folder):

@@ -1,0 +1,211 @@
+"""The parts of a show by themselves: numbers, due times, notices, the hall file."""
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from live import hall
+from live.background import Background
+from live.channels import Channels
+from live.engine import Heard
+from live.file_input import FileInput
+from live.notices import Notices
+from live.osc_frames import OscFrames
+from live.picture_thread import Made, same
+from live.stats import Distribution
+from live.tape import Tape
+from live.timing import Timing, Waiting
+from shared.controls import CONTROLS, defaults
+from shared.errors import SettingError, UserError
+from shared.painter import Picture
+from shared.pipeline import Pipeline, Tick
+from shared.preset import Preset
+from shared.stage import SAMPLE_RATE
+from tests.live.osc_client import until
+from tests.small import make_preset, write_sound
+
+VALUES = {name: row.default for name, row in CONTROLS.items() if not row.per_input}
+
+
+def test_percentiles_are_those_of_the_sorted_values():
+    values = np.random.default_rng(0).normal(20, 30, 999)
+    distribution = Distribution()
+    assert distribution.summary() == {"p50": None, "p95": None, "max": None}
+    for value in values:
+        distribution.add(float(value))
+    for percent in (1, 50, 95, 100):
+        exact = np.sort(values)[math.ceil(len(values) * percent / 100) - 1]
+        assert distribution.percentile(percent) == pytest.approx(exact, abs=0.11)
+    assert distribution.summary()["max"] == pytest.approx(values.max(), abs=0.06)
+    assert distribution.recent(50) == pytest.approx(np.median(values[-60:]))
+    for value in (-1e9, 1e9):
+        distribution.add(value)
+    assert distribution.count == 1001
+
+
+def file_timing(tmp_path, generator_s=0.02):
+    source = FileInput(Tape(write_sound(tmp_path / "s.wav", 1.0)), Channels(), None, 0, lambda: 100.0, False)
+    source.start()
+    pipeline = Pipeline(Preset.load(make_preset(tmp_path / "p")))
+    return source, pipeline, Timing(source, pipeline.fps, pipeline.latency, generator_s)
+
+
+def test_ahead_shows_a_tick_when_its_sound_is_heard_less_the_smoothing(tmp_path):
+    source, pipeline, timing = file_timing(tmp_path)
+    timing.follow(VALUES)
+    smoothing_s = 0.8 / 0.2 * 512 / SAMPLE_RATE  # 46 ms, the mean delay of the leaky integrator
+    chain_s = smoothing_s + 0.5 / 30 + pipeline.latency / SAMPLE_RATE + 0.02
+    assert timing.lead_s == pytest.approx(chain_s)
+    assert source.ahead_samples == round(chain_s * SAMPLE_RATE)
+    # heard from time 100 on; the middle of tick 30 is at 30.5 / 30 s
+    assert timing.due(30) == pytest.approx(100 + 30.5 / 30 - smoothing_s)
+    assert timing.interval_end(30) == pytest.approx(100 + 31 / 30)
+    # the last sound that it needs is read in time for the generator
+    read_at = 100 + (Fraction(31 * SAMPLE_RATE, 30) + pipeline.latency) / SAMPLE_RATE - timing.lead_s
+    assert timing.due(30) - float(read_at) == pytest.approx(0.02)
+    timing.measured(0.05)
+    assert timing.lead_s == pytest.approx(chain_s + 0.03)
+    timing.measured(0.051)
+    assert timing.lead_s == pytest.approx(chain_s + 0.03)
+
+
+@pytest.mark.parametrize(
+    ("sync", "advance", "lead"),
+    [
+        ("natural", 0.0, 0.0),
+        ("natural", 100.0, 0.1),
+        ("natural", -100.0, -0.1),
+        (250.0, 0.0, 0.25),
+        (250.0, 50.0, 0.3),
+        (900.0, 500.0, 1.0),
+    ],
+)
+def test_sync_and_advance_add_up(tmp_path, sync, advance, lead):
+    source, pipeline, timing = file_timing(tmp_path)
+    timing.follow(VALUES | {"sync": sync, "advance": advance})
+    assert timing.lead_s == pytest.approx(lead)
+    assert source.ahead_samples == max(0, round(lead * SAMPLE_RATE))
+    ready = 100 + 1 / 30 + pipeline.latency / SAMPLE_RATE + 0.02
+    assert timing.due(0) == (-math.inf if lead == 0 else pytest.approx(ready - lead))
+
+
+def test_smoothing_close_to_one_reads_no_further_than_a_second(tmp_path):
+    source, _, timing = file_timing(tmp_path)
+    timing.follow(VALUES | {"smoothing": 0.999})
+    assert source.ahead_samples == SAMPLE_RATE
+
+
+def test_without_a_file_pictures_are_shown_when_made_and_never_earlier():
+    source = OscFrames(lambda: 50.0)
+    source.start()
+    timing = Timing(source, Fraction(30), 1000, 0.02)
+    for advance, lead in ((0.0, 0.0), (200.0, 0.0), (-200.0, -0.2)):
+        timing.follow(VALUES | {"advance": advance})
+        assert timing.lead_s == lead
+    assert timing.due(0) == pytest.approx(50 + 1 / 30 + 1000 / SAMPLE_RATE + 0.02 + 0.2)
+
+
+def made(number):
+    tick = Tick(number, np.zeros(23), None, "", 0.0)
+    return Made(np.zeros((2, 2, 3), np.uint8), Heard(tick, 0.0, np.zeros(23), 0.0), 0.0, 0.0)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_the_newest_that_is_due_is_shown():
+    waiting = Waiting()
+    assert waiting.take(5.0) is None
+    assert waiting.next_due() == math.inf
+    images = [made(number) for number in range(4)]
+    for image, due in zip(images, (1.0, 2.0, 3.0, 4.0), strict=True):
+        waiting.put(image, due)
+    assert waiting.next_due() == 1.0
+    assert waiting.take(0.5) is None
+    assert waiting.take(2.5) == (2.0, images[1])
+    assert waiting.next_due() == 3.0
+    assert waiting.take(9.0) == (4.0, images[3])
+    assert waiting.take(9.0) is None
+
+
+def test_equal_pictures_are_not_painted_twice(tmp_path):
+    one = Picture(tmp_path, np.zeros(3, np.float32), "z", 1.0, 0.0, (0.0, 0.0), 1.0)
+    assert same(one, replace(one, latent=one.latent.copy()))
+    for other in ({"level": 0.5}, {"rotate": 1.0}, {"latent": np.ones(3, np.float32)}, {"under": one}, {"space": "w"}):
+        assert not same(one, replace(one, **other))
+    assert same(replace(one, under=one), replace(one, under=replace(one)))
+
+
+def test_a_line_is_told_once_in_a_while():
+    notices = Notices()
+    for _ in range(3):
+        notices.tell("two\nlines", "/ponticello/fade")
+    notices.tell("good", wrong=False)
+    assert [(notice.line, notice.wrong) for notice in notices.take()] == [
+        ("/ponticello/fade: two lines", True),
+        ("good", False),
+    ]
+    notices.tell("two lines", "/ponticello/fade")
+    assert notices.take() == []
+
+
+def test_background_does_jobs_in_their_order_and_survives_them():
+    background, happened = Background(), []
+
+    def fail():
+        raise MemoryError("too much")
+
+    background.start()
+    for number in range(3):
+        background.do(fail, happened.append)
+        background.do(lambda number=number: lambda: happened.append(number), happened.append)
+
+    def settled():
+        for then in background.done():
+            then()
+        return len(happened) == 6
+
+    assert until(settled)
+    background.close()
+    assert happened == ["too much", 0, "too much", 1, "too much", 2]
+
+
+def test_a_hall_file_is_read_and_written(tmp_path):
+    file = tmp_path / "hall.toml"
+    file.write_text("input = 'Scarlett'\nchannel = 2\nrate = 48000\ngain = 6\nsync = 120\n", "utf-8")
+    read = hall.read(file)
+    assert read.options == {"input": "Scarlett", "channel": "2", "rate": "48000"}
+    assert read.controls == {"gain": 6.0, "sync": 120.0}
+    hall.save(file, {**defaults(()), "gain": -3.0, "gate": -50.0})
+    again = hall.read(file)
+    assert again.options == read.options
+    assert again.controls == {"gain": -3.0, "gate": -50.0, "sync": "ahead", "advance": 0.0}
+    hall.save(tmp_path / "new.toml", defaults(()))
+    assert hall.read(tmp_path / "new.toml").controls == {name: CONTROLS[name].default for name in hall.TECHNICAL}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gian = 3", "unknown key 'gian'; allowed are: input, output"),
+        ("gain = 99", "gain = 99 given; allowed is a number from -60 to 60 dB"),
+        ("smoothing = 0.5", "unknown key 'smoothing'"),
+        ("channel = [1]", "channel = [1] given"),
+        ("gain = ", "cannot be read"),
+    ],
+)
+def test_a_wrong_hall_file_is_told_of(tmp_path, text, said):
+    file = tmp_path / "hall.toml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(SettingError) as error:
+        hall.read(file)
+    assert said in str(error.value)
+    assert str(file) in str(error.value)
+
+
+def test_nothing_but_a_hall_file_is_written(tmp_path):
+    for name in ("notes.txt", "folder/hall.toml"):
+        with pytest.raises(UserError):
+            hall.save(tmp_path / name, defaults(()))
+    assert not list(tmp_path.iterdir())
