@@ -130,7 +130,7 @@ def tiles(
             length = _rounded_up(stride + (HALF_TAPS - 1) * group)
             plan = (height, width, channels, out_height, out_width, up, shift)
             part = (channel, group, first, last, raised, stride, length)
-            rings = up * stride * (RAISED_ROWS + BENT_ROWS + 2) + 2 * phases * stride
+            rings = (up * stride + LANES) * (RAISED_ROWS + BENT_ROWS + 2) + 2 * phases * stride
             made.append(Tile(np.array((*plan, *part), np.int64), rings + 5 * length))
     return tuple(made)
 

@@ -9,11 +9,15 @@ rows of it raised along y and bent (`bent_rows`, 16), and from those two output 
 """
 
 import inspect
+import logging
+import threading
 from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
+from llvmlite import binding  # type: ignore[import-untyped]
 from numba import njit, types
+from numba.extending import intrinsic
 
 Loop = Callable[..., Any]
 
@@ -25,6 +29,7 @@ FLOATS = types.Array(types.float32, 1, "C")
 TABLE = types.Array(types.float32, 2, "C")
 HALVES = types.Array(types.uint16, 1, "C")
 PLAN = types.Array(types.int64, 1, "C")
+PATIENCE_S = 2.0  # kernels that are kept on disk load within it
 _FLAGS = {"contract", "nsz", "reassoc", "nnan"}
 
 
@@ -45,12 +50,32 @@ def _compiled(*signature: types.Type) -> Callable[[Loop], Loop]:
     return compile_
 
 
+def _mark_wide_vectors(typing: Any) -> Any:
+    """In a function: let the compiler use vectors of 512 bits where the processor is of the generations that gain by it.
+
+    It is wary of them by default, as the first processors that had them lowered their clock. The mark is one of LLVM's
+    for functions; numba has no word for it.
+    """
+    has_gain = binding.get_host_cpu_features().get("avx512bf16", False)
+
+    def mark(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if has_gain:
+            set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), mark
+
+
+_wide_vectors: Any = intrinsic(_mark_wide_vectors)
+
+
 # Offsets are unsigned from here on: a signed index may be negative, which costs a test for every number.
 
 
 @_compiled()
 def _along(out, out_at, out2_at, x, x_at, shift, count, taps, phase):  # type: ignore[no-untyped-def]
     """Two phases raised along x: out[i] = sum_k taps[phase, k] x[i + k shift], out2 the same with the next phase."""
+    _wide_vectors()
     a0, a1, a2, a3, a4, a5 = (
         taps[phase, 0],
         taps[phase, 1],
@@ -83,6 +108,7 @@ def _along(out, out_at, out2_at, x, x_at, shift, count, taps, phase):  # type: i
 @_compiled()
 def _bend(out, out_at, out2_at, u, first, stride, count, taps, phase, slope, clamp):  # type: ignore[no-untyped-def]
     """Two rows raised along y from rows first..first + 5 of the ring, then leaky ReLU and clamp."""
+    _wide_vectors()
     a0, a1, a2, a3, a4, a5 = (
         taps[phase, 0],
         taps[phase, 1],
@@ -117,6 +143,7 @@ def _bend(out, out_at, out2_at, u, first, stride, count, taps, phase, slope, cla
 @_compiled()
 def _lower(out, out_at, out2_at, v, first, stride, count, taps, term):  # type: ignore[no-untyped-def]
     """Two rows lowered along y: out from rows first..first + 11 of the ring, out2 from first + 2..first + 13."""
+    _wide_vectors()
     k0, k1, k2, k3, k4, k5 = taps[term, 0], taps[term, 1], taps[term, 2], taps[term, 3], taps[term, 4], taps[term, 5]
     k6, k7, k8, k9 = taps[term, 6], taps[term, 7], taps[term, 8], taps[term, 9]
     k10, k11 = taps[term, 10], taps[term, 11]
@@ -142,6 +169,7 @@ def _lower(out, out_at, out2_at, v, first, stride, count, taps, term):  # type: 
 @_compiled()
 def _across(out, out_at, p, p_at, at, count, taps, term):  # type: ignore[no-untyped-def]
     """One row lowered along x: out[i] = sum_j taps[term, j] p[p_at + at[j] + i]; terms after the first are added."""
+    _wide_vectors()
     k0, k1, k2, k3, k4, k5 = taps[term, 0], taps[term, 1], taps[term, 2], taps[term, 3], taps[term, 4], taps[term, 5]
     k6, k7, k8, k9 = taps[term, 6], taps[term, 7], taps[term, 8], taps[term, 9]
     k10, k11 = taps[term, 10], taps[term, 11]
@@ -165,6 +193,7 @@ def _across(out, out_at, p, p_at, at, count, taps, term):  # type: ignore[no-unt
 @_compiled()
 def _load(z, bits, z_at, x, x_half, x_at, columns, channels, group, scale, bias):  # type: ignore[no-untyped-def]
     """`columns` columns of `group` channels, scaled and shifted, from float32 or (where x is empty) from bfloat16."""
+    _wide_vectors()
     o, at, whole = np.uintp(z_at), np.uintp(x_at), np.uintp(columns * group)
     step, width = np.uintp(channels), np.uintp(group)
     half = len(x) == 0
@@ -199,6 +228,7 @@ def _load(z, bits, z_at, x, x_half, x_at, columns, channels, group, scale, bias)
 @_compiled()
 def _store(y, y_half, y_at, row, bits, row_at, columns, channels, group, phases, stride, post):  # type: ignore[no-untyped-def]
     """The output's columns, in `phases` runs `stride` apart, scaled and rounded (half to even where y is bfloat16)."""
+    _wide_vectors()
     at, step, width = np.uintp(y_at), np.uintp(channels), np.uintp(group)
     half = len(y) == 0
     per_phase = (columns + phases - 1) // phases
@@ -237,6 +267,17 @@ def _store(y, y_half, y_at, row, bits, row_at, columns, channels, group, phases,
                 y[j + i] = row[o + i]
 
 
+_notice = threading.Timer(
+    PATIENCE_S,
+    logging.getLogger(__name__).warning,
+    (
+        "compiling the picture filters for this processor, about 15 s; this is done once, unless nothing can be kept on disk",
+    ),
+)
+_notice.daemon = True
+_notice.start()
+
+
 @_compiled(FLOATS, HALVES, FLOATS, HALVES, FLOATS, FLOATS, FLOATS, TABLE, TABLE, TABLE, PLAN, FLOATS, FLOATS)
 def filter_tile(  # type: ignore[no-untyped-def]
     x, x_half, y, y_half, scale, bias, post, up_taps, down_taps_y, down_taps_x, plan, limits, scratch
@@ -246,6 +287,7 @@ def filter_tile(  # type: ignore[no-untyped-def]
     x or x_half (the other is empty): the map (H, W, C), flat. y or y_half: where (OH, OW, C) go. scale, bias, post: (C,).
     up_taps (up, 6), down_taps (terms, 12). plan: see `Tile`. limits: slope, clamp. scratch: working memory, see `Tile`.
     """
+    _wide_vectors()
     height, width, channels, out_height, out_width, up, shift = (
         plan[0],
         plan[1],
@@ -313,3 +355,6 @@ def filter_tile(  # type: ignore[no-untyped-def]
             y_at = ((m + second) * out_width + first) * channels + channel
             place = second * phases * stride
             _store(y, y_half, y_at, row, row_bits, place, last - first, channels, group, phases, stride, posts)
+
+
+_notice.cancel()
