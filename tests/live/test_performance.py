@@ -249,7 +249,7 @@ def test_a_file_is_paused_sought_and_asked(a, sound, tmp_path):
 def test_descriptors_that_come_by_osc_are_the_input(a, tmp_path):
     playing = Show([a], open_input("osc"), tmp_path / "hashes.csv")
     try:
-        assert until(lambda: playing.ticks > 3, 5)
+        assert until(lambda: playing.ticks > 3 and playing.display.picture is not None, 5)
         assert not playing.display.picture.any()
         frame = [1000.0, *([0.0] * 18), 440.0, 0.9, 0.0, -20.0]
         playing.client.send("in/descriptors", *frame)
