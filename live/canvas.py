@@ -19,6 +19,7 @@ from shared.errors import Failure
 GL_DITHER = 0x0BD0
 MOST_TAPS = 16  # along a side, where a picture is drawn smaller
 SOFTEST = 1 / 3  # B of a picture drawn at least three times its size
+MOST_INTERMEDIATE = 3  # times
 
 # A triangle that covers the viewport. Rows run downwards in pictures, upwards in OpenGL.
 EVERYWHERE = """
@@ -38,7 +39,6 @@ uniform sampler2D source;
 uniform vec2 pace;  // pixels of the picture to a drawn one
 uniform vec2 size;  // of the picture
 uniform vec2 soft;  // B of the cubic
-uniform ivec2 taps;
 in vec2 drawn;  // place in the rectangle, in pixels from its top left corner
 out vec4 colour;
 """
@@ -62,7 +62,8 @@ void main() {
     colour = vec4(sum / weight, 1);
 }
 """
-# The mean over the part of the picture that a drawn pixel covers, in linear samples at most a pixel apart.
+# The mean over the part of the picture that a drawn pixel covers, in linear samples at most a pixel apart; one sample where
+# it covers less than a pixel.
 SMALLER = """
 void main() {
     vec2 at = drawn * pace;
@@ -82,12 +83,13 @@ class Canvas:
         self._context = moderngl.create_context()
         self._context.disable_direct(GL_DITHER)
         self._largest = int(self._context.info["GL_MAX_TEXTURE_SIZE"])
-        self._passes = {
-            name: self._pass(source)
-            for name, source in (("exact", EXACT), ("larger", LARGER), ("smaller", SMALLER), ("overlay", OVERLAY))
-        }
+        self._passes: dict[str, tuple[moderngl.Program, moderngl.VertexArray]] = {}
+        for shader in (EXACT, LARGER, _smaller((1, 1)), _smaller((2, 2)), OVERLAY):  # now, not in the middle of a show
+            self._pass(shader)
         self._staging: UInt32[np.ndarray, "height width"] = np.empty((0, 0), np.uint32)
         self._picture: moderngl.Texture | None = None
+        self._intermediate: moderngl.Framebuffer | None = None
+        self._intermediate_is_new = False
         self._overlays: tuple[Overlay, ...] = ()
         self._overlay_textures: list[moderngl.Texture] = []
         self.check()
@@ -108,12 +110,12 @@ class Canvas:
             self._staging = np.empty((height, width), np.uint32)
         pack(image, self._staging)
         if self._picture is None or self._picture.size != (width, height):
-            texture = self._context.texture((width, height), 4)
-            texture.repeat_x = texture.repeat_y = False
+            texture = self._texture((width, height))
             if self._picture is not None:
                 self._picture.release()
             self._picture = texture
         self._picture.write(self._staging)
+        self._intermediate_is_new = False
 
     def draw(self, area: Size, scaling: Scaling, overlays: tuple[Overlay, ...] = ()) -> None:
         """Everything, into the window, whose inside has this size: black, the picture, what lies over it."""
@@ -131,9 +133,7 @@ class Canvas:
             self.check()
         finally:
             self._context.screen.use()  # moderngl goes back to what is bound whenever it makes another
-            for attached in target.color_attachments:
-                attached.release()
-            target.release()
+            _release(target)
         return np.frombuffer(data, np.uint8).reshape(area[1], area[0], 3)[::-1].copy()
 
     def check(self) -> None:
@@ -147,45 +147,70 @@ class Canvas:
         for texture in [self._picture, *self._overlay_textures]:
             if texture is not None:
                 texture.release()
+        if self._intermediate is not None:
+            _release(self._intermediate)
         for program, triangle in self._passes.values():
             triangle.release()
             program.release()
         self._context.release()
 
     def _draw(self, target: moderngl.Framebuffer, area: Size, scaling: Scaling, overlays: tuple[Overlay, ...]) -> None:
+        source = self._source(area, scaling)
         target.use()
         self._context.viewport = (0, 0, *area)
         target.clear(0, 0, 0, 1)
-        if self._picture is not None:
-            self._draw_picture(self._picture, area, scaling)
+        if self._picture is not None and source is not None:
+            self._draw_picture(source, place(self._picture.size, area, scaling), area)
         if overlays is not self._overlays:
             self._replace_overlays(overlays)
         self._context.enable(moderngl.BLEND)
         self._context.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
         for overlay, texture in zip(self._overlays, self._overlay_textures, strict=True):
-            rectangle = Rectangle(overlay.left, overlay.top, *texture.size)
-            self._run("overlay", texture, rectangle, area)
+            self._run(OVERLAY, texture, Rectangle(overlay.left, overlay.top, *texture.size), area)
         self._context.disable(moderngl.BLEND)
 
-    def _draw_picture(self, picture: moderngl.Texture, area: Size, scaling: Scaling) -> None:
+    def _source(self, area: Size, scaling: Scaling) -> moderngl.Texture | None:
+        """The picture, as it is, or drawn two or three times its size, from where linear interpolation goes on.
+
+        That is where it is drawn at least four times its size: five samples for each pixel of the screen would take
+        twice the time in software, and nobody sees the difference (54 dB).
+        """
+        picture = self._picture
+        if picture is None:
+            return None
         rectangle = place(picture.size, area, scaling)
+        times = min(rectangle.width // picture.width, rectangle.height // picture.height, 2 * MOST_INTERMEDIATE) // 2
+        if times < 2:
+            return picture
+        size = (times * picture.width, times * picture.height)
+        if self._intermediate is None or self._intermediate.size != size:
+            framebuffer = self._context.framebuffer([self._texture(size)])
+            if self._intermediate is not None:
+                _release(self._intermediate)
+            self._intermediate = framebuffer
+            self._intermediate_is_new = False
+        if not self._intermediate_is_new:
+            self._intermediate.use()
+            pace, soft = (1 / times, 1 / times), (SOFTEST, SOFTEST)
+            upside_down = {"first": (0, size[1]), "extent": (size[0], -size[1])}  # as pictures are uploaded
+            self._render(LARGER, picture, (0, 0, *size), pace=pace, size=picture.size, soft=soft, **upside_down)
+            self._intermediate_is_new = True
+        (texture,) = self._intermediate.color_attachments
+        assert isinstance(texture, moderngl.Texture)
+        return texture
+
+    def _draw_picture(self, source: moderngl.Texture, rectangle: Rectangle, area: Size) -> None:
         drawn = (rectangle.width, rectangle.height)
-        if drawn == picture.size:
-            self._run("exact", picture, rectangle, area)
+        if drawn == source.size:
+            self._run(EXACT, source, rectangle, area)
             return
-        pace = (picture.width / drawn[0], picture.height / drawn[1])
-        soft = tuple(SOFTEST * min(max((1 / p - 1) / 2, 0.0), 1.0) for p in pace)
-        taps = tuple(min(math.ceil(p), MOST_TAPS) for p in pace)
-        self._run(
-            "larger" if max(pace) <= 1 else "smaller",
-            picture,
-            rectangle,
-            area,
-            pace=pace,
-            size=picture.size,
-            soft=soft,
-            taps=taps,
-        )
+        pace = (source.width / drawn[0], source.height / drawn[1])
+        if max(pace) <= 1 and source is self._picture:
+            soft = tuple(SOFTEST * min(max((1 / p - 1) / 2, 0.0), 1.0) for p in pace)
+            self._run(LARGER, source, rectangle, area, pace=pace, size=source.size, soft=soft)
+        else:
+            taps = (min(math.ceil(pace[0]), MOST_TAPS), min(math.ceil(pace[1]), MOST_TAPS))
+            self._run(_smaller(taps), source, rectangle, area, pace=pace, size=source.size, taps=taps)
 
     def _replace_overlays(self, overlays: tuple[Overlay, ...]) -> None:
         for texture in self._overlay_textures:
@@ -198,30 +223,57 @@ class Canvas:
             )
         self._overlays = overlays
 
-    def _pass(self, source: str) -> tuple[moderngl.Program, moderngl.VertexArray]:
-        program = self._context.program(EVERYWHERE, HEAD + source)
-        return program, self._context.vertex_array(program, [])
+    def _texture(self, size: Size) -> moderngl.Texture:
+        texture = self._context.texture(size, 4)
+        texture.repeat_x = texture.repeat_y = False
+        return texture
+
+    def _pass(self, shader: str) -> tuple[moderngl.Program, moderngl.VertexArray]:
+        if shader not in self._passes:
+            program = self._context.program(EVERYWHERE, HEAD + shader)
+            self._passes[shader] = program, self._context.vertex_array(program, [])
+        return self._passes[shader]
 
     def _run(
-        self, name: str, texture: moderngl.Texture, rectangle: Rectangle, area: Size, **uniforms: tuple[float, ...]
+        self, shader: str, texture: moderngl.Texture, rectangle: Rectangle, area: Size, **uniforms: tuple[float, ...]
     ) -> None:
+        """Draw a texture into a rectangle of an area, as far as it lies there."""
         visible = rectangle.within(area)
-        if not visible.width or not visible.height:
-            return
-        program, triangle = self._passes[name]
-        uniforms["first"] = (visible.left - rectangle.left, visible.top - rectangle.top)
-        uniforms["extent"] = (visible.width, visible.height)
+        if visible.width and visible.height:
+            uniforms["first"] = (visible.left - rectangle.left, visible.top - rectangle.top)
+            uniforms["extent"] = (visible.width, visible.height)
+            bottom = area[1] - visible.top - visible.height
+            self._render(shader, texture, (visible.left, bottom, visible.width, visible.height), **uniforms)
+
+    def _render(
+        self,
+        shader: str,
+        texture: moderngl.Texture,
+        viewport: tuple[int, int, int, int],
+        **uniforms: tuple[float, ...],
+    ) -> None:
+        program, triangle = self._pass(shader)
         for uniform, value in uniforms.items():
             if uniform in program:  # the compiler drops what a shader does not use
                 program[uniform] = value
         texture.use(0)
-        self._context.viewport = (
-            visible.left,
-            area[1] - visible.top - visible.height,
-            visible.width,
-            visible.height,
-        )
+        self._context.viewport = viewport
         triangle.render(moderngl.TRIANGLES, vertices=3)
+
+
+def _smaller(taps: tuple[int, int]) -> str:
+    """The shader that takes so many samples along each side.
+
+    Few are a constant in it, which takes half the time; many would take seconds to compile.
+    """
+    kind = f"const ivec2 taps = ivec2({taps[0]}, {taps[1]});" if max(taps) <= 2 else "uniform ivec2 taps;"
+    return kind + SMALLER
+
+
+def _release(framebuffer: moderngl.Framebuffer) -> None:
+    for attached in framebuffer.color_attachments:
+        attached.release()
+    framebuffer.release()
 
 
 def pack(image: UInt8[np.ndarray, "height width 3"], words: UInt32[np.ndarray, "height width"]) -> None:

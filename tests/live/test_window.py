@@ -173,6 +173,14 @@ def test_a_preset_of_another_size(opened):
         assert seen.sum() == NOISE[:size, :size].sum()
 
 
+@pytest.mark.parametrize("size", [(960, 540), (640, 360), (300, 200), (50, 40)])
+def test_a_picture_does_not_depend_on_those_before(opened, size):
+    pictures = [smooth(128), smooth(64)[::-1].copy(), 255 - smooth(128), smooth(256)]
+    one_by_one = opened(size=size)
+    for picture in pictures:
+        assert np.array_equal(shown(one_by_one, picture), shown(opened(size=size), picture))
+
+
 def test_black_until_the_first_picture(opened):
     assert not shown(opened()).any()
 
