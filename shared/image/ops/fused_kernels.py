@@ -29,7 +29,7 @@ FLOATS = types.Array(types.float32, 1, "C")
 TABLE = types.Array(types.float32, 2, "C")
 HALVES = types.Array(types.uint16, 1, "C")
 PLAN = types.Array(types.int64, 1, "C")
-PATIENCE_S = 2.0  # kernels that are kept on disk load within it
+PATIENCE_S = 5.0  # kernels that are kept on disk load within it
 _FLAGS = {"contract", "nsz", "reassoc", "nnan"}
 
 
