@@ -6,8 +6,8 @@ import numpy as np
 
 from shared.stage import SAMPLE_RATE
 
-STAMPS = 256  # 3 s of blocks
-FITTED_EVERY = 16  # stamps
+STAMPS = 256  # the newest, 3 s of blocks
+FITTED_EVERY = 32  # stamps
 TRUSTED_SPAN_S = 1.0  # of stamps, from which on they tell the rate too
 LARGEST_DRIFT = 1e-3  # of a sound card's clock; quartz keeps within 1e-4
 STRAY_S, STRAYS = 0.004, 6  # stamps that are so far off are left out, until so many in a row agree that time has jumped
@@ -26,7 +26,7 @@ class SampleClock:
             0.0,
             float(SAMPLE_RATE),
         )  # a sample, its time, samples a second; replaced as a whole: threads read it
-        self._stamps: deque[tuple[float, float]] = deque(maxlen=STAMPS)
+        self._stamps: deque[tuple[float, float]] = deque(maxlen=STAMPS)  # sample, time
         self._strays: deque[tuple[float, float]] = deque(maxlen=STRAYS)
         self._unfitted = 0
 
@@ -56,7 +56,7 @@ class SampleClock:
             self._strays.clear()
             self._stamps.append((sample, time))
             self._unfitted += 1
-            if self._unfitted >= FITTED_EVERY or len(self._stamps) < 2 * FITTED_EVERY:
+            if self._unfitted >= min(FITTED_EVERY, len(self._stamps) // 2):
                 self._fit()
             return 0.0
         self._strays.append((sample, time))

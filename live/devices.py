@@ -80,7 +80,7 @@ def processor_rows() -> list[str]:
     return lines
 
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
@@ -26,6 +27,7 @@ SAME_S = 1.0  # it may also say so itself, about now
 AWAY_MARGIN_S = (
     0.1  # while a device is away, silence stays so far behind the clock: what comes back never comes too early
 )
+MIRRORED = 6  # blocks that are kept, at least two hops
 FADE = (np.cos(np.pi / 2 * (np.arange(HOP) + 0.5) / HOP) ** 2).astype(np.float32)
 NO_SAMPLES = np.empty(0, np.float32)
 
@@ -79,7 +81,7 @@ class SoundCard(Source):
         self._links = Reconnector(connect, now, spawn)
         self._clock = SampleClock()
         self._session = Session(SAMPLE_RATE)
-        self._last = NO_SAMPLES  # two hops of what was handed on
+        self._newest_blocks: deque[Block] = deque(maxlen=MIRRORED)
         self._delay_s = 0.0
         self._newest = 0.0  # when the last block came, or the device was opened
         self._said_lost = -math.inf  # when the sound system last said that it lost sound
@@ -122,9 +124,9 @@ class SoundCard(Source):
         return self._blocks(pieces)
 
     def _blocks(self, pieces: list[NDArray[np.float32]]) -> list[Block]:
-        if pieces:
-            self._last = np.concatenate((self._last, *pieces))[-2 * HOP :]
-        return [self._block(piece) for piece in pieces if len(piece)]
+        blocks = [self._block(piece) for piece in pieces if len(piece)]
+        self._newest_blocks.extend(blocks)
+        return blocks
 
     def _take(self, block: Recorded) -> list[NDArray[np.float32]]:
         """A block of the device as samples at 44.1 kHz, and before it silence for what is missing."""
@@ -162,7 +164,7 @@ class SoundCard(Source):
 
     def _notice_zeros(self, heard: NDArray[np.float32]) -> None:
         session = self._session
-        session.zeros = 0 if heard.any() else session.zeros + len(heard)
+        session.zeros = 0 if heard[0, 0] or heard.any() else session.zeros + len(heard)
         if session.zeros >= ZEROS_S * session.rate and not session.told_zeros:
             session.told_zeros = True
             self.tell(
@@ -178,7 +180,8 @@ class SoundCard(Source):
         rest = self._session.resampler.finish()
         to_hop = -(self.position + len(rest)) % HOP
         fading = np.concatenate((np.ones(to_hop, np.float32), FADE))
-        mirrored = np.concatenate((self._last, rest))[::-1][: len(fading)]
+        last = [block.samples for block in self._newest_blocks]
+        mirrored = np.concatenate((*last, rest))[::-1][: len(fading)]
         return [rest, mirrored * fading[: len(mirrored)]]
 
     def _returned(self) -> Microphone | None:

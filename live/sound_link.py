@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,31 +86,30 @@ class Recording:
         self._process = _Process({"do": "record", "device": asdict(device), "columns": columns, "rate": rate})
         self.rate: int = self._process.answer["rate"]
         self.over = False
-        self._blocks: deque[Recorded] = deque(maxlen=math.ceil(BUFFERED_S * self.rate / BLOCK_FRAMES))
-        self._arrived = threading.Event()
+        self._most = math.ceil(BUFFERED_S * self.rate / BLOCK_FRAMES)
+        self._blocks: SimpleQueue[Recorded | None] = SimpleQueue()  # None: the end
         threading.Thread(target=self._receive, name="sound card", daemon=True).start()
 
     def _receive(self) -> None:
-        while head := self._process.read(BLOCK.size):
-            number, time, delay, lost, frames = BLOCK.unpack(head)
-            body = self._process.read(4 * frames * self._columns)
-            if not body:
-                break
-            samples = np.frombuffer(body, np.float32).reshape(frames, self._columns)
-            self._blocks.append(Recorded(number, samples, time, delay, bool(lost)))
-            self._arrived.set()
+        size = BLOCK.size + 4 * BLOCK_FRAMES * self._columns
+        while piece := self._process.read(size):
+            number, time, delay, lost = BLOCK.unpack_from(piece)
+            samples = np.frombuffer(piece, np.float32, offset=BLOCK.size).reshape(BLOCK_FRAMES, self._columns)
+            self._blocks.put(Recorded(number, samples, time, delay, lost))
+            if self._blocks.qsize() > self._most:
+                self._blocks.get()
         self._process.release()
         self.over = True
-        self._arrived.set()
+        self._blocks.put(None)
 
     def take(self, timeout: float = 0.0) -> list[Recorded]:
         """The blocks that have come, waiting up to `timeout` s for one. Where nobody took them for 10 s, the oldest are gone."""
-        if not self._blocks and timeout > 0:
-            self._arrived.wait(timeout)
-        self._arrived.clear()
-        taken = []
-        while self._blocks:
-            taken.append(self._blocks.popleft())
+        taken: list[Recorded] = []
+        try:
+            while (block := self._blocks.get(timeout > 0 and not taken, timeout)) is not None:
+                taken.append(block)
+        except Empty:
+            pass
         return taken
 
     def close(self) -> None:
@@ -134,8 +134,8 @@ class Playing:
 
     def _receive(self) -> None:
         while head := self._process.read(BLOCK.size):
-            number, time, _, underflow, _ = BLOCK.unpack(head)
-            self._reports.append(Played(number, time, bool(underflow)))
+            number, time, _, underflow = BLOCK.unpack(head)
+            self._reports.append(Played(number, time, underflow))
         self._process.release()
         self.over = True
 

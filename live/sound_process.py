@@ -12,6 +12,7 @@ Samples are float32, interleaved. The line is {"error": "..."} where it could no
 """
 
 import json
+import math
 import os
 import signal
 import struct
@@ -20,13 +21,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 BLOCK_FRAMES = 512  # 11.6 ms at 44.1 kHz; with smaller ones Python loses samples
-BLOCK = struct.Struct("<qddiI")  # frame number, time in s, delay in s, lost or silent, frames
+BLOCK = struct.Struct("<qdd?7x")  # frame number, time in s, delay in s, whether the sound system has lost something
 """What goes with a block. The time is the monotonic clock's, at which its first frame is at the converter; the delay is
 from there to the callback (record) or from the callback to there (play). Frame number -1: nothing was there to play."""
 WAITING = 1000  # blocks (11 s) held for a reader that does not come, at most
+LARGEST_S = 2.0  # from a converter to a callback
 FIRST_S, NEXT_S = 3.0, 1.0  # a device that gives no block for so long has failed
 
 
@@ -38,21 +43,29 @@ class Stamp(NamedTuple):
 
 
 class StampClock:
-    """The sound card's stamps on the monotonic clock: the two differ by what the quickest callback of late shows."""
+    """The sound system's stamps on the monotonic clock.
 
-    def __init__(self) -> None:
-        self._offsets: deque[float] = deque(maxlen=256)
+    usual    from the callback to the converter (s, negative where it records) for stamps that make no sense
+    latest   the most it can be: a block has been recorded before it is given. Some stamps say otherwise (JACK's, where another
+             program is recorded); they are moved alike, as their distances from each other are right.
+    """
 
-    def stamp(self, times: tuple[float, float, float], usual: float) -> Stamp:
-        """Of a block: when its first frame was at the converter, when its callback came (both as the sound system says, in s)
-        and when that was on the monotonic clock. `usual` is the distance of the two, for where what is said makes no sense.
+    def __init__(self, usual: float, latest: float) -> None:
+        self._usual, self._latest = usual, latest
+        self._offsets: deque[float] = deque(maxlen=256)  # of the two clocks, and how late the callbacks were
+        self._excesses: deque[float] = deque(maxlen=256)
+
+    def stamp(self, converter: float, current: float, monotonic: float) -> Stamp:
+        """A block's: when its first frame was at the converter, when its callback came (both as the sound system says, in s)
+        and when that was on the monotonic clock.
         """
-        converter, current, monotonic = times
         current = current if current > 0 else monotonic
         distance = converter - current
-        if not -2 < distance < 2 or distance * usual <= 0:
-            distance = usual
+        if converter <= 0 or abs(distance) > LARGEST_S:
+            distance = self._usual
         self._offsets.append(monotonic - current)
+        self._excesses.append(max(0.0, distance - self._latest))
+        distance -= max(self._excesses)
         return Stamp(min(self._offsets) + current + distance, abs(distance))
 
 
@@ -114,19 +127,18 @@ def record(request: dict[str, Any]) -> None:
     """Hand on what comes in, until stdin ends or the device fails."""
     import sounddevice
 
-    blocks: deque[tuple[int, Any, tuple[float, float, float], bool]] = deque(maxlen=WAITING)
+    blocks: SimpleQueue[tuple[int, Any, tuple[float, float, float], bool]] = SimpleQueue()
     device = located(request["device"])
     columns, rate = request["columns"], request["rate"] or device["rate"]
-    clock = StampClock()
-    arrived = threading.Event()
+    clock = StampClock(usual=-BLOCK_FRAMES / rate, latest=-BLOCK_FRAMES / rate)
     recorded = 0
 
     def callback(indata: Any, frames: int, stamps: Any, status: Any) -> None:
         nonlocal recorded
         times = (stamps.inputBufferAdcTime, stamps.currentTime, time.monotonic())
-        blocks.append((recorded, indata[:, columns], times, status.input_overflow))  # a list of columns: a copy
+        if blocks.qsize() < WAITING:  # else nobody reads; the numbers will show it
+            blocks.put((recorded, indata[:, columns], times, status.input_overflow))  # a list of columns: a copy
         recorded += frames
-        arrived.set()
 
     stream = sounddevice.InputStream(
         device=device["number"],
@@ -146,13 +158,8 @@ def record(request: dict[str, Any]) -> None:
         ended.set()
 
     threading.Thread(target=listen, daemon=True).start()
-    for _ in arrivals(stream, arrived, ended):
-        while blocks:
-            number, samples, (converter, current, monotonic), lost = blocks.popleft()
-            # a block has been recorded before it is given, whatever its stamp says (JACK's may speak of its last part)
-            converter = min(converter, current - len(samples) / rate)
-            stamp = clock.stamp((converter, current, monotonic), -len(samples) / rate)
-            WIRE.write(BLOCK.pack(number, *stamp, lost, len(samples)) + samples.tobytes())
+    for number, samples, times, lost in arrivals(stream, blocks, ended):
+        WIRE.write(BLOCK.pack(number, *clock.stamp(*times), lost) + samples.tobytes())
         WIRE.flush()
     close(stream, ended)
 
@@ -163,11 +170,9 @@ def play(request: dict[str, Any]) -> None:
     import sounddevice
 
     waiting: deque[Any] = deque()  # whoever sends knows from our reports how much waits here, and sends no more
-    reports: deque[tuple[int, tuple[float, float, float], bool]] = deque(maxlen=WAITING)
+    reports: SimpleQueue[tuple[int, tuple[float, float, float], bool]] = SimpleQueue()
     device = located(request["device"])
     channels, rate = request["channels"], device["rate"]
-    clock = StampClock()
-    arrived = threading.Event()
     played = 0
 
     def callback(outdata: Any, frames: int, stamps: Any, status: Any) -> None:
@@ -175,9 +180,9 @@ def play(request: dict[str, Any]) -> None:
         times = (stamps.outputBufferDacTime, stamps.currentTime, time.monotonic())
         there = bool(waiting)
         outdata[:] = waiting.popleft() if there else 0
-        reports.append((played if there else -1, times, status.output_underflow))
+        if reports.qsize() < WAITING:
+            reports.put((played if there else -1, times, status.output_underflow))
         played += frames * there
-        arrived.set()
 
     stream = sounddevice.OutputStream(
         device=device["number"],
@@ -188,7 +193,7 @@ def play(request: dict[str, Any]) -> None:
         latency="high",
         callback=callback,
     )
-    usual = stream.latency if 0 < stream.latency < 2 else BLOCK_FRAMES / rate
+    clock = StampClock(usual=stream.latency if 0 < stream.latency < LARGEST_S else BLOCK_FRAMES / rate, latest=math.inf)
     say({"rate": rate})
     ended = threading.Event()
 
@@ -200,22 +205,22 @@ def play(request: dict[str, Any]) -> None:
 
     threading.Thread(target=receive, daemon=True).start()
     stream.start()
-    for _ in arrivals(stream, arrived, ended):
-        while reports:
-            number, times, gap = reports.popleft()
-            WIRE.write(BLOCK.pack(number, *clock.stamp(times, usual), gap, BLOCK_FRAMES))
+    for number, times, gap in arrivals(stream, reports, ended):
+        WIRE.write(BLOCK.pack(number, *clock.stamp(*times), gap))
         WIRE.flush()
     close(stream, ended)
 
 
-def arrivals(stream: Any, arrived: threading.Event, ended: threading.Event) -> Iterator[None]:
-    """Once for every time that blocks have come, until the device fails or nobody wants it any more."""
+def arrivals(stream: Any, items: SimpleQueue[T], ended: threading.Event) -> Iterator[T]:
+    """What the callback puts in, until the device fails or nobody wants it any more."""
     patience, last = FIRST_S, time.monotonic()
     while stream.active and not ended.is_set() and time.monotonic() - last < patience:
-        if arrived.wait(0.1):
-            arrived.clear()
-            patience, last = NEXT_S, time.monotonic()
-            yield
+        try:
+            item = items.get(timeout=0.1)
+        except Empty:
+            continue
+        patience, last = NEXT_S, time.monotonic()
+        yield item
 
 
 def close(stream: Any, ended: threading.Event) -> None:

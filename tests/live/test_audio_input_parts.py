@@ -1,8 +1,10 @@
 """The small parts of the sound input: channels, clock, queue, reconnection, OSC frames."""
 
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from live.channels import Channels, average
@@ -10,6 +12,7 @@ from live.clock import SampleClock
 from live.osc_frames import OscFrames
 from live.reconnect import Reconnector
 from live.sample_queue import SampleQueue
+from live.sound_process import StampClock
 from shared.errors import Failure, SettingError, UserError
 from tests.live.sound_fakes import Desk, FakeMicrophone, StandingClock, at_once, noise
 
@@ -61,6 +64,32 @@ def test_clock_leaves_out_a_late_stamp_and_believes_several():
     assert clock.time_of(512 * 200) == pytest.approx(512 * 200 / 44100 + 0.05, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    "stamps",  # (converter, callback) of blocks that come in pairs; what follows has seen them all
+    [
+        [(0.0, 0.0), (0.0116, 0.0)],  # as JACK has it where it records a program: later than can be
+        [(-0.0232, 0.0), (-0.0116, 0.0)],  # and where it records a card
+        [(-0.0332, 0.0), (-0.0216, 0.0)],  # a card with a delay of its own
+    ],
+)
+def test_stamps_of_blocks_that_come_in_pairs(stamps):
+    block = 0.0116
+    clock = StampClock(usual=-block, latest=-block)
+    pairs = [100 + 2 * block * i for i in range(30)]
+    times = [clock.stamp(100 + t + a, 100 + t + b, 5000 + t + 0.0001).time for t in pairs for a, b in stamps]
+    assert np.diff(times[2:]) == pytest.approx(block)
+    delay = stamps[1][1] - min(stamps[1][0], -block)
+    assert times[-1] == pytest.approx(5000 + pairs[-1] - delay + 0.0001)
+
+
+def test_stamps_that_make_no_sense():
+    clock = StampClock(usual=0.02, latest=math.inf)
+    assert clock.stamp(0.0, 7.0, 5000.0) == pytest.approx((5000.02, 0.02))
+    assert clock.stamp(97391.0, 7.0, 5000.0) == pytest.approx((5000.02, 0.02))
+    assert clock.stamp(7.1, 7.0, 5000.003) == pytest.approx((5000.1, 0.1))  # this callback was late
+    assert StampClock(usual=0.02, latest=math.inf).stamp(0.0, 0.0, 5000.0) == pytest.approx((5000.02, 0.02))
+
+
 def test_clock_without_stamps_runs_by_itself():
     clock = SampleClock()
     clock.start(1000, 50.0)
@@ -70,6 +99,7 @@ def test_clock_without_stamps_runs_by_itself():
     assert clock.time_of(45100 + 44100 * 1.03) == pytest.approx(52.0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 40)), max_size=60))
 def test_queue_keeps_the_count_of_what_it_drops(steps):
     queue = SampleQueue(50)
