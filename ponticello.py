@@ -75,8 +75,8 @@ def run(arguments: list[str]) -> None:
     if name == "demo" and not options and importlib.import_module("live.monitors").has_screen():
         glass = Path(__file__).parent / "presets" / "glass"
         name, options = "live", [str(glass), "--input", str(glass / "sounds" / "glass.flac")]
-    app = importlib.import_module(COMMANDS[name].module).app
     try:
+        app = importlib.import_module(COMMANDS[name].module).app
         status = app(options, prog_name=f"ponticello {name}", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         status = Stopped.exit_status
@@ -89,7 +89,7 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, PonticelloError):
         return " ".join(str(error).split("\n")), error.exit_status
     if hasattr(error, "format_message"):  # typer's usage errors
-        return f"{error.format_message().rstrip('.')}; --help tells what is allowed", 2
+        return f"{' '.join(error.format_message().split())}; --help tells what is allowed", 2
     if isinstance(error, MemoryError):
         return "not enough memory; close other programs or render smaller", 1
     return f"{type(error).__name__}: {error} (--debug shows where)", 1

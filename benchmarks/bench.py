@@ -17,7 +17,7 @@ BENCHMARKS = {
     "render": "a whole render beside its slowest part",
 }
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

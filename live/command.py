@@ -75,7 +75,7 @@ def play(
     )
 
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

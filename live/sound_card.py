@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from live.channels import Channels, average
@@ -27,6 +26,7 @@ SAME_S = 1.0  # it may also say so itself, about now
 AWAY_MARGIN_S = (
     0.1  # while a device is away, silence stays so far behind the clock: what comes back never comes too early
 )
+DELAY_DECAY = 0.99  # a block: a delay that was long a second ago counts half
 MIRRORED = 6  # blocks that are kept, at least two hops
 FADE = (np.cos(np.pi / 2 * (np.arange(HOP) + 0.5) / HOP) ** 2).astype(np.float32)
 NO_SAMPLES = np.empty(0, np.float32)
@@ -98,7 +98,7 @@ class SoundCard(Source):
 
     @property
     def delay_samples(self) -> int:
-        """What the device's buffers, a block and the resampler hold back, as the newest stamp tells it."""
+        """What the device's buffers, a block and the resampler hold back at most, as the stamps of late tell it."""
         return math.ceil(self._delay_s * SAMPLE_RATE) + self._session.resampler.delay
 
     def sample_at(self, time: float) -> float:
@@ -132,16 +132,17 @@ class SoundCard(Source):
         """A block of the device as samples at 44.1 kHz, and before it silence for what is missing."""
         session, pieces = self._session, []
         if session.base is None:
-            since = round(self._clock.sample_at(block.time)) - self.position if self.position else 0
-            pieces.append(self._fill(since, SAMPLE_RATE))
-            session.base = self.position + len(pieces[0])
+            if self.position:  # it is back: the rest of the silence
+                pieces.append(self._silence(self._clock.sample_at(block.time) - self.position))
+            session.base = self.position + sum(len(piece) for piece in pieces)
             self._clock.start(session.base, block.time)
         gap = max(0, block.number - session.frames)
-        missing = self._fill(gap, session.rate)
+        missing = self._silence(gap, session.rate)
+        self.counters.gaps += gap > 0
         session.base -= round((gap - len(missing)) * SAMPLE_RATE / session.rate)
         heard, bad = clean(block.samples)
         self.counters.nonfinite += bad
-        self._delay_s = block.delay
+        self._delay_s = max(block.delay, DELAY_DECAY * self._delay_s)
         self._notice_zeros(heard)
         self._notice_loss(session.base + block.number * SAMPLE_RATE / session.rate, block)
         session.frames = block.number + len(heard)
@@ -153,12 +154,9 @@ class SoundCard(Source):
         self._said_lost = block.time if block.overflow else said
         self.counters.overflows += block.overflow or (jump > LOST_S and block.time - said > SAME_S)
 
-    def _fill(self, missing: int, rate: int) -> Float32[np.ndarray, "n"]:
-        """Silence for that many missing samples (none for a negative number, and not for all of a very long gap), counted."""
-        filled = min(missing, round(LONGEST_GAP_S * rate))
-        if filled <= 0:
-            return NO_SAMPLES
-        self.counters.gaps += 1
+    def _silence(self, missing: float, rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
+        """Silence for that many missing samples, counted: none for a negative number, and not for all of a very long gap."""
+        filled = max(0, min(round(missing), round(LONGEST_GAP_S * rate)))
         self.counters.gap_samples += round(filled * SAMPLE_RATE / rate)
         return np.zeros(filled, np.float32)
 
@@ -200,6 +198,4 @@ class SoundCard(Source):
         most = round(LONGEST_GAP_S * SAMPLE_RATE)
         if self._clock.sample_at(until) - self.position > most:  # the machine has slept
             self._clock.start(self.position + most, until)
-        hops = max(0, int(self._clock.sample_at(until)) - self.position) // HOP
-        self.counters.gap_samples += hops * HOP
-        return [np.zeros(hops * HOP, np.float32)]
+        return [self._silence(int(self._clock.sample_at(until) - self.position) // HOP * HOP)]

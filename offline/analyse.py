@@ -80,7 +80,7 @@ def _write_npz(path: Path, blocks: Rows) -> int:
 
 WRITERS: dict[str, Callable[[Path, Rows], int]] = {".csv": _write_csv, ".npz": _write_npz}
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

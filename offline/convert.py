@@ -54,7 +54,7 @@ def check_kind(names: Collection[str]) -> None:
     raise ModelError("its G_ema is no StyleGAN3: there is no synthesis.input.freqs; only StyleGAN3 can be converted")
 
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

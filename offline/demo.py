@@ -1,5 +1,6 @@
 """The shipped preset with the shipped sound, as a video."""
 
+import signal
 import time
 from pathlib import Path
 from typing import Annotated
@@ -12,19 +13,21 @@ from shared.preset import SHIPPED, Preset
 
 SIZE = 512  # the shipped generator's pictures are small; this is how large they are shown
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="The video to write.")] = Path("demo.mp4"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped demo ended.")] = False,
 ) -> None:
     """Render the shipped preset with the shipped sound."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     preset = Preset.load(SHIPPED / "glass")
     sound = preset.folder / "sounds" / "glass.flac"
     say(f"rendering {sound.name} through the preset {preset.name}")
     began = time.monotonic()
-    pictures = render(Job(preset, sound), output, size=SIZE)
+    pictures = render(Job(preset, sound), output, size=SIZE, resume=resume)
     print(
         f"{output.resolve()}: {pictures} pictures in {time.monotonic() - began:.0f} s, sound included; open it in any player"
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
@@ -19,9 +20,9 @@ from offline.codecs import CODECS, choose_codec
 from offline.progress import progress, say
 from offline.soundtrack import Soundtrack
 from offline.video_writer import VideoWriter
-from shared.atomic import written_atomically
+from shared.atomic import check_place, written_atomically
 from shared.audio.files import SoundReader
-from shared.errors import SettingError, SoundError, Stopped
+from shared.errors import SettingError, SoundError, Stopped, UserError
 from shared.image.device import pick_device
 from shared.mapping.decimation import checked_rate, ticks_within
 from shared.painter import Painter
@@ -61,14 +62,21 @@ class Job:
         """All ticks of the sound, floor(frames fps / rate) of them, analysed as they are asked for."""
         pipeline = Pipeline(self.preset, self.fps)
         with SoundReader(self.sound, self.channel) as reader:
-            for block in reader.blocks():
-                yield from pipeline.process(block)
-            yield from pipeline.finish(ticks_within(reader.frames_read, self.fps, reader.rate))
-            for remark in reader.remarks():
-                say(remark)
+            pictures = ticks_within(reader.frames, self.fps, reader.rate)
+            try:
+                for block in reader.blocks():
+                    # a resampled sound may be a fraction of a sample longer than its source
+                    yield from (tick for tick in pipeline.process(block) if tick.number < pictures)
+                yield from pipeline.finish(ticks_within(reader.frames_read, self.fps, reader.rate))
+            finally:
+                for remark in reader.remarks():
+                    say(remark)
 
-    def identity(self) -> str:
-        """What decides the pictures, as a hash: pieces of two renders fit together where it is the same."""
+    def identity(self, way: str) -> str:
+        """What decides the pictures, as a hash: pieces of two renders fit together where it is the same.
+
+        way: how the generator computes.
+        """
         facts = (
             self.preset.digest,
             sha256_of(self.sound),
@@ -76,8 +84,7 @@ class Job:
             self.channel,
             str(self.start),
             str(self.end),
-            self.device,
-            self.precision,
+            way,
         )
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -123,6 +130,8 @@ def render(
     wanted = job.excerpt(expected_pictures(job, length, rate))
     painter = Painter(pick_device(job.device), job.precision)
     generator = painter.load(job.preset)
+    if job.preset.pairs.digest != job.preset.mapping.pairs_digest:
+        say(f"the pairs of {job.preset.name} have changed since its mapping was trained; the mapping is used as it is")
 
     def sound() -> Iterator[Float32[np.ndarray, "n channels"]]:
         stop = None if job.end is None else round(wanted.stop * rate / job.fps)
@@ -136,7 +145,7 @@ def render(
         image_size=generator.img_resolution,
         size=size,
         soundtrack=Soundtrack(rate, channels, subtype, sound),
-        identity=job.identity(),
+        identity=job.identity(f"{generator.device.type}, {generator.way}"),
         resume=resume,
         first_number=wanted.start,
     )
@@ -145,7 +154,7 @@ def render(
     with writer, closing(ahead(job.ticks(), WAITING_TICKS)) as ticks, progress("pictures", len(wanted)) as advance:
         if writer.start and hashes is not None:
             say(f"the {writer.start} finished pictures are made again for their hashes")
-        done = 0
+        done = writer.start
         try:
             for tick in ticks:
                 if tick.number < wanted.start:
@@ -159,7 +168,7 @@ def render(
                         hashes.add(tick.number, image)
                     if place >= writer.start:
                         writer.write(image)
-                done = place + 1
+                done = max(done, place + 1)
                 advance(done)
             writer.finish()
         except KeyboardInterrupt:
@@ -185,10 +194,20 @@ def expected_pictures(job: Job, length: int, rate: int) -> int:
     return pictures
 
 
+def check_places(sound: Path, output: Path, hashes: Path | None) -> None:
+    """UserError where one of the files would take another's place, or the hashes could not be written in the end."""
+    places = [("the sound", sound), ("-o", output), *([("--hashes", hashes)] if hashes else [])]
+    for (one, a), (other, b) in combinations(places, 2):
+        if a.resolve() == b.resolve():
+            raise UserError(f"{one} and {other} are the same file, {a}; give them names of their own")
+    if hashes:
+        check_place(hashes)
+
+
 def parse_fps(text: str) -> Fraction:
     """`30`, `30000/1001` or `29.97` (which means 30000/1001)."""
     try:
-        fps = NTSC.get(text) or Fraction(text)
+        fps = NTSC.get(text) or Fraction(text).limit_denominator(1001)  # 29.97003 is 30000/1001 as well
     except (ValueError, ZeroDivisionError):
         raise SettingError(f"--fps {text} given; allowed are numbers and fractions like 25, 30 or 30000/1001") from None
     return checked_rate(fps)
@@ -205,7 +224,7 @@ def parse_seconds(text: str) -> Fraction:
     return sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0))
 
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
@@ -236,7 +255,8 @@ def command(
     precision: Annotated[str, typer.Option(help="auto, full or half.")] = "auto",
 ) -> None:
     """Render a sound to a video, with the sound in it."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    check_places(sound, output, hashes)
     job = Job(
         Preset.load(preset),
         sound,

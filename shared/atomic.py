@@ -18,6 +18,7 @@ def written_atomically(path: Path) -> Iterator[Path]:
     temporary = new_temporary(path)
     try:
         yield temporary
+        _make_public(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise Failure(
@@ -28,18 +29,27 @@ def written_atomically(path: Path) -> Iterator[Path]:
 
 
 def new_temporary(path: Path) -> Path:
-    """An empty file with a new name beside `path`, ending like it, with the rights that a new file has."""
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; name a file")
-    if not path.parent.is_dir():
-        raise UserError(f"no folder {path.parent}; make it first or choose another place")
+    """An empty file with a new name beside `path`, ending like it."""
+    check_place(path)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise UserError(f"cannot write in {path.parent}: {error.strerror}; choose a folder that is yours") from error
     os.close(handle)
-    if os.name == "posix":  # mkstemp's files are private; ours are like any other
+    return Path(name)
+
+
+def check_place(path: Path) -> None:
+    """UserError where no file can stand under this name."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a file")
+    if not path.parent.is_dir():
+        raise UserError(f"no folder {path.parent}; make it first or choose another place")
+
+
+def _make_public(path: Path) -> None:
+    """The rights that a new file has: temporary files, and safetensors', are private."""
+    if os.name == "posix":
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-    return Path(name)
+        path.chmod(0o666 & ~mask)

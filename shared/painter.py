@@ -48,6 +48,8 @@ class Painter:
         """Read the preset's generator, if it isn't there yet; ModelError or PresetError where it does not fit its mapping."""
         path, mapping = preset.generator_path, preset.mapping
         generator = self._generators.get(path) or load_generator(path, self._device, self._precision)
+        if generator.c_dim and mapping.space == "z":
+            raise PresetError(f"{path} is conditional: it draws a z only together with a class; pair and train in w")
         wanted = {"z": generator.z_dim, "w": generator.w_dim}[mapping.space]
         if mapping.regressor.sizes[-1] != wanted:
             raise PresetError(

@@ -29,6 +29,7 @@ from shared.mapping.pairs import Pairs
 from shared.mapping.regression import Training
 
 VERSION = 1
+PARTS = ("preset.toml", "mapping.safetensors", "pairs.safetensors")  # besides the generator, what decides the pictures
 SHIPPED = Path(__file__).resolve().parent.parent / "presets"
 OWN = Path(platformdirs.user_documents_dir()) / "Ponticello"
 
@@ -67,10 +68,14 @@ class Preset:
         """
         folder = find(path)
         file = folder / "preset.toml"
-        if not file.is_file():
+        try:
+            there = file.is_file()
+        except PermissionError as error:
+            raise PresetError(f"{folder} cannot be read: {error.strerror}") from error
+        if not there:
             raise PresetError(f"{folder} is no preset: it has no preset.toml")
         try:
-            plain = tomllib.loads(file.read_text("utf-8"))
+            plain = tomllib.loads(file.read_text("utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise PresetError(f"{file} cannot be read: {error}") from error
         version = plain.get("version")
@@ -134,13 +139,21 @@ class Preset:
             raise PresetError(
                 f"{path} has {pairs.descriptors.shape[1]} descriptors a pair, preset.toml names {len(self.settings.inputs)} inputs"
             )
+        if not len(pairs):
+            raise PresetError(f"{path} holds no pairs; pair at least one image with a moment of sound")
+        if (self.folder / "mapping.safetensors").is_file():
+            taken, given = (pairs.space, pairs.latents.shape[1]), (self.mapping.space, self.mapping.regressor.sizes[-1])
+            if taken != given:
+                raise PresetError(
+                    f"{path} has latents in {taken[0]} of {taken[1]} numbers, the mapping gives {given[0]} of {given[1]}; train again"
+                )
         return pairs
 
     @property
     def digest(self) -> str:
         """SHA-256 of everything that decides the pictures: settings, generator and mapping."""
         sha = hashlib.sha256()
-        for path in (self.folder / "preset.toml", self.folder / "mapping.safetensors", self.generator_path):
+        for path in (*(self.folder / name for name in PARTS), self.generator_path):
             sha.update(sha256_of(path).encode())
         return sha.hexdigest()
 
@@ -189,7 +202,7 @@ def find(path: str | Path) -> Path:
     if len(folder.parts) == 1:
         for place in (OWN, SHIPPED):
             if (place / folder / "preset.toml").is_file():
-                return place / folder
+                return (place / folder).resolve()
     known = ", ".join(sorted(p.parent.name for p in SHIPPED.glob("*/preset.toml")))
     raise PresetError(f"no preset {path}; give the path of a preset folder, or the name of a shipped one: {known}")
 

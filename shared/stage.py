@@ -61,41 +61,6 @@ class Memoryless(Stage[In, Out]):
         """Nothing to remember."""
 
 
-class Chain(Stage[Array, Array]):
-    """Stages one behind the other, as one stage. The state's names carry the stage's place: `0.history`."""
-
-    def __init__(self, *stages: Stage[Any, Any]) -> None:
-        self.stages = stages
-
-    @property
-    def latency(self) -> int:  # type: ignore[override]  # derived, not stored
-        """The sum of the parts: an upper bound where a later stage re-times its items."""
-        return sum(stage.latency for stage in self.stages)
-
-    def process(self, block: Array, /) -> Array:
-        """Through all stages in their order."""
-        for stage in self.stages:
-            block = stage.process(block)
-        return block
-
-    def reset(self) -> None:
-        """Reset every part."""
-        for stage in self.stages:
-            stage.reset()
-
-    def state(self) -> State:
-        """The states of the parts under their numbers."""
-        return {f"{i}.{name}": value for i, stage in enumerate(self.stages) for name, value in stage.state().items()}
-
-    def restore(self, state: State, /) -> None:
-        """Give every part its own."""
-        for i, stage in enumerate(self.stages):
-            prefix = f"{i}."
-            stage.restore(
-                {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-            )
-
-
 def concatenate(blocks: list[Array], empty: Array) -> Array:
     """The blocks along time; `empty` (0, ...) when there are none."""
     return np.concatenate(blocks) if blocks else empty

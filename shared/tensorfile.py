@@ -1,6 +1,7 @@
 """Arrays with text metadata in one safetensors file: the form of pairs, mappings and corpora."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def read(
     """
     if not path.is_file():
         raise PresetError(f"no file {path}; the preset needs its {kind}")
+    if not os.access(path, os.R_OK):
+        raise PresetError(f"{path} may not be read by you; change its rights")
     try:
         with safe_open(path, "numpy") as file:
             header = file.metadata() or {}
@@ -41,7 +44,9 @@ def read(
         raise PresetError(f"{path} is damaged or no safetensors file ({error}); restore it or make it again") from error
     if header.get("ponticello") != kind:
         raise PresetError(f"{path} holds {header.get('ponticello', 'something else')}, not {kind}")
-    if int(header.get("version", "0")) > VERSION:
+    if not header.get("version", "").isdecimal():
+        raise PresetError(f"{path} says format {header.get('version')!r}, which is none; restore it or make it again")
+    if int(header["version"]) > VERSION:
         raise PresetError(
             f"{path} was written by a newer Ponticello (format {header['version']}, this one reads up to {VERSION}); update the program"
         )
@@ -52,4 +57,12 @@ def read(
         if len(given) != len(shape) or any(want not in (None, have) for want, have in zip(shape, given, strict=True)):
             wanted = tuple("any" if n is None else n for n in shape)
             raise PresetError(f"{path}: '{name}' has shape {given}, must be {wanted}")
-    return arrays, json.loads(header.get("facts", "{}"))
+    try:
+        facts = json.loads(header.get("facts", "{}"))
+    except (ValueError, RecursionError) as error:
+        raise PresetError(
+            f"{path}: what it says of itself is damaged ({error}); restore it or make it again"
+        ) from error
+    if not isinstance(facts, dict):
+        raise PresetError(f"{path}: what it says of itself is no table; restore it or make it again")
+    return arrays, facts

@@ -1,6 +1,7 @@
 """What holds for all tests: each call of our functions is checked against their annotations, shapes of arrays included."""
 
 import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -41,3 +42,7 @@ def unchecked() -> Iterator[None]:
     config.update("jaxtyping_disable", True)
     yield
     config.update("jaxtyping_disable", False)
+
+
+# A background job of a shell ignores Ctrl-C, and so would the programs that tests start and stop by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,5 +1,6 @@
 """Sound files: read in blocks, whatever their format, rate and channels, in memory that does not grow."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -27,6 +28,8 @@ WIDTHS = {
 }
 SAMPLE_BYTES = {subtype: width for width, subtypes in WIDTHS.items() for subtype in subtypes}
 STREAMED_BYTES = 0x7FFFF000  # headers of sounds that were written to a pipe hold this or more, for "unknown"
+HEADER_BYTES = 4096  # no header of an empty sound is longer
+UNKNOWN_FRAMES = 2**48  # libsndfile says more than this where a FLAC was written to a pipe
 ESTIMATE = {"MP3": 2 * 1152}  # frames by which a header may be wrong: an MP3's is a guess where no tag tells it
 
 
@@ -55,13 +58,18 @@ class SoundReader:
             self.rate: int = file.samplerate
             self.channels: int = file.channels
             self.subtype: str = file.subtype
-            self.frames: int = file.frames
+            self.frames: int = _counted(file) if file.frames >= UNKNOWN_FRAMES else file.frames
             self.truncated = self._cut_off(_promised_frames(file), self.frames)
             self._tolerance = ESTIMATE.get(file.format, 0)
         self._check()
 
     def _check(self) -> None:
         if self.frames == 0:
+            if (size := self.path.stat().st_size) > HEADER_BYTES:
+                raise SoundError(
+                    f"{self.path} says that it holds 0 samples and is {size} bytes long: its recorder did not finish it; "
+                    "mend it in an audio editor (import it as raw data)"
+                )
             what = self.truncated or f"{self.path} holds no sound: it is 0 samples long"
             raise SoundError(f"{what}; record or export it again")
         if self._channel is not None and not 1 <= self._channel <= self.channels:
@@ -166,13 +174,21 @@ def _open(path: Path) -> soundfile.SoundFile:
     if empty:
         raise SoundError(f"{path} is empty (0 bytes); record or export it again")
     try:
-        return soundfile.SoundFile(path)
+        return soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)  # whatever its letters are
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless .raw
         reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
         allowed = "WAV, AIFF, FLAC, OGG, MP3 and what else libsndfile reads"
         raise SoundError(
             f"{path} is no sound that can be read ({reason.rstrip('.')}); allowed are {allowed}; convert others to WAV"
         ) from None
+
+
+def _counted(file: soundfile.SoundFile) -> int:
+    """The frames of a file whose header doesn't tell, by reading it."""
+    frames = 0
+    while len(chunk := file.read(READ, dtype="float32")):
+        frames += len(chunk)
+    return frames
 
 
 def _average(samples: NDArray[np.float32]) -> NDArray[np.float32]:

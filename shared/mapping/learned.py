@@ -5,13 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import numpy as np
 
 from shared import tensorfile
 from shared.errors import PresetError
 from shared.mapping.pairs import LatentSpace, Pairs, checked_space
-from shared.mapping.regression import FUNCTIONS, MLPRegressor, Training
+from shared.mapping.regression import Activation, MLPRegressor, Training
 from shared.mapping.scaling import Standardizer
 
 
@@ -67,10 +69,15 @@ class LearnedMapping:
     def load(cls, path: Path) -> "LearnedMapping":
         """Read mapping.safetensors; PresetError where it is missing, damaged or does not fit together."""
         arrays, facts = tensorfile.read(path, "mapping", {"scaler.mean": (None,), "scaler.deviation": (None,)})
-        sizes = facts.get("sizes", [])
-        activation = facts.get("activation")
-        if len(sizes) < 2 or activation not in FUNCTIONS:
-            raise PresetError(f"{path}: layer sizes {sizes} and activation {activation!r} make no network; train again")
+        try:
+            said = msgspec.convert(facts, _Facts)
+        except msgspec.ValidationError as error:
+            raise PresetError(f"{path}: {error}; train again") from error
+        sizes = said.sizes
+        if arrays["scaler.deviation"].shape != (sizes[0],) or not (arrays["scaler.deviation"] >= 0).all():
+            raise PresetError(
+                f"{path}: 'scaler.deviation' must be {sizes[0]} numbers that are not negative; train again"
+            )
         for j, (inputs, outputs) in enumerate(pairwise(sizes)):
             for name, shape in ((f"layer{j}.weight", (outputs, inputs)), (f"layer{j}.bias", (outputs,))):
                 if name not in arrays or arrays[name].shape != shape:
@@ -83,20 +90,25 @@ class LearnedMapping:
         regressor = MLPRegressor(
             tuple(arrays[f"layer{j}.weight"].astype(np.float32) for j in layers),
             tuple(arrays[f"layer{j}.bias"].astype(np.float32) for j in layers),
-            activation,
+            said.activation,
         )
         scaler = Standardizer(arrays["scaler.mean"].astype(np.float64), arrays["scaler.deviation"].astype(np.float64))
         return cls(
             scaler,
             regressor,
-            checked_space(facts.get("space"), path),
-            int(facts.get("seed", 0)),
-            str(facts.get("pairs", "")),
-            math.inf if facts.get("reach") is None else float(facts["reach"]),
+            checked_space(said.space, path),
+            said.seed,
+            said.pairs,
+            math.inf if said.reach is None else said.reach,
         )
 
-    def losses_per_pair(self, pairs: Pairs) -> np.ndarray:
-        """(n,) float64: the mean squared error of every pair's latent."""
-        return np.asarray(
-            ((self.regressor.process(pairs.descriptors) - pairs.latents).astype(np.float64) ** 2).mean(axis=1)
-        )
+
+class _Facts(msgspec.Struct):
+    """What the file says of itself."""
+
+    sizes: Annotated[list[int], msgspec.Meta(min_length=2)]
+    activation: Activation
+    space: str
+    seed: int = 0
+    pairs: str = ""
+    reach: float | None = None

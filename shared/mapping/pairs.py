@@ -66,8 +66,13 @@ class Pairs:
         arrays, facts = tensorfile.read(
             path, "pairs", {"descriptors": (None, None), "latents": (None, None), "positions": (None, 2)}
         )
+        names = facts.get("names")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise PresetError(f"{path} has no list of names; restore it or pair again")
+        if not np.isfinite(arrays["descriptors"]).all() or not np.isfinite(arrays["latents"]).all():
+            raise PresetError(f"{path} holds numbers that are not finite; restore it or pair again")
         return cls(
-            tuple(facts.get("names", ())),
+            tuple(names),
             arrays["descriptors"].astype(np.float64),
             arrays["latents"].astype(np.float32),
             arrays["positions"].astype(np.float64),

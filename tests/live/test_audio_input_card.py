@@ -192,7 +192,7 @@ def test_sound_that_returns_is_taken_up_at_its_time():
     for _ in range(300):
         second.run(0.01)
         blocks += source.read()
-    assert source.counters.reopened == 1
+    assert (source.counters.reopened, source.counters.gaps) == (1, 1)
     assert [line.split(" after ")[0] for line in source.errors()][1:] == ["input 0 Box (API) is back"]
     heard = joined(blocks)
     start = round((second.begun - first.begun) * 44100)

@@ -13,7 +13,7 @@ from shared.mapping.gate import Gate
 from shared.mapping.regression import MLPRegressor, Training
 from shared.mapping.scaling import Standardizer
 from shared.mapping.smoothing import LeakyIntegrator
-from shared.stage import HOP, SAMPLE_RATE, Chain
+from shared.stage import HOP, SAMPLE_RATE
 from tests.contract import check_stage
 
 RATES = [Fraction(r) for r in (24, 25, 30, 50, 60, 120)] + [Fraction(30000, 1001), Fraction(1), Fraction(240)]
@@ -40,9 +40,6 @@ MAKERS = {
     "smooth not at all": lambda: LeakyIntegrator(0),
     **{f"decimate to {rate}": (lambda rate=rate: Decimator(rate)) for rate in RATES},
     "regress": regressor,
-    "all": lambda: Chain(
-        Gate(np.zeros(23)), Standardizer(np.zeros(23), np.full(23, 9.0)), LeakyIntegrator(), Decimator(30), regressor()
-    ),
 }
 
 

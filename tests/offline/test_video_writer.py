@@ -515,7 +515,8 @@ CHILD = """
 import sys, time
 from fractions import Fraction
 from pathlib import Path
-from offline.video_writer import VideoWriter, choose_codec
+from offline.codecs import choose_codec
+from offline.video_writer import VideoWriter
 from tests.offline.test_video_writer import NTSC, SIZE, clicks, picture
 output = Path(sys.argv[1])
 with VideoWriter(output, codec=choose_codec(output), fps=NTSC, image_size=SIZE, soundtrack=clicks(44100)[1],
