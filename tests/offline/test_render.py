@@ -114,7 +114,7 @@ def test_sounds_that_give_no_picture(tmp_path, preset):
 def test_rates_that_are_none(text):
     with pytest.raises(SettingError, match="allowed are numbers and fractions"):
         parse_fps(text)
-    assert parse_fps("29.97") == Fraction(30000, 1001)
+    assert parse_fps("29.97") == parse_fps("29.97003") == Fraction(30000, 1001)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("83.5", 83.5), ("1:23.5", 83.5), ("1:00:00", 3600)])
@@ -215,6 +215,9 @@ def test_every_mistake_is_answered_in_one_line(tmp_path, preset, run):
         ((preset.folder, path, *out, "--device", "cuda:9"), "this machine has"),
         ((preset.folder, path, *out, "--precision", "double"), "there are: auto, full, half"),
         ((preset.folder, path, "-o", tmp_path / "no" / "x.mp4"), "no"),
+        ((preset.folder, path, *out, "--hashes", tmp_path / "no" / "h.csv"), "no folder"),
+        ((preset.folder, path, *out, "--hashes", tmp_path / "x.mp4"), "-o and --hashes are the same file"),
+        ((preset.folder, path, "-o", path), "the sound and -o are the same file"),
         ((preset.folder, path), "Missing option"),
         ((preset.folder, path, *out, "--fsp", "3"), "No such option"),
     ]:

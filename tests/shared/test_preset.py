@@ -1,13 +1,17 @@
 """A preset folder: read, checked, saved; every mistake has its own line."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from shared import preset as presets
 from shared.audio.descriptors import DESCRIPTORS
 from shared.errors import PresetError, SettingError
+from shared.mapping.pairs import Pairs
 from shared.preset import SHIPPED, Preset, sha256_of
 from tests.small import make_preset, write_generator
 
@@ -155,3 +159,70 @@ def test_the_shipped_preset_is_whole():
     assert preset.mapping.pairs_digest == preset.pairs.digest
     predicted = preset.mapping.regressor.process(preset.pairs.descriptors)
     assert np.abs(predicted - preset.pairs.latents).max() < 0.01
+
+
+def rewritten(path, change):
+    """The file again, after `change(arrays, header)`."""
+    with safe_open(path, "numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+        header = dict(file.metadata())
+    change(arrays, header)
+    save_file(arrays, path, metadata=header)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda arrays, header: header.update(version="x"), "says format 'x'"),
+        (lambda arrays, header: header.update(version="9"), "written by a newer Ponticello"),
+        (lambda arrays, header: header.update(facts="{"), "is damaged"),
+        (lambda arrays, header: header.update(facts="[]"), "is no table"),
+        (
+            lambda arrays, header: header.update(facts='{"sizes": [23, 16], "activation": [], "space": "z"}'),
+            r"\$.activation",
+        ),
+        (
+            lambda arrays, header: header.update(facts='{"sizes": [23], "activation": "relu", "space": "z"}'),
+            r"\$.sizes",
+        ),
+        (lambda arrays, header: header.update(facts=header["facts"].replace('"z"', '"q"')), "latent space 'q'"),
+        (lambda arrays, header: arrays.update({"scaler.deviation": np.ones(22)}), "must be 23 numbers"),
+        (lambda arrays, header: arrays.update({"scaler.deviation": -np.ones(23)}), "not negative"),
+        (lambda arrays, header: arrays.update({"layer0.bias": np.full(40, np.nan, np.float32)}), "not finite"),
+        (lambda arrays, header: arrays.pop("layer1.weight"), "'layer1.weight' is missing"),
+    ],
+)
+def test_damaged_mappings_are_named(tmp_path, change, message):
+    folder = make_preset(tmp_path / "p")
+    rewritten(folder / "mapping.safetensors", change)
+    with pytest.raises(PresetError, match=message) as caught:
+        _ = Preset.load(folder).mapping
+    assert str(folder / "mapping.safetensors") in str(caught.value)
+
+
+def test_pairs_that_are_none_or_another_mappings(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    pairs = Preset.load(folder).pairs
+    for other, message in [
+        (Pairs((), np.empty((0, 23)), np.empty((0, 16), np.float32), np.empty((0, 2))), "holds no pairs"),
+        (replace(pairs, space="w"), "latents in w of 16 numbers, the mapping gives z of 16"),
+        (replace(pairs, latents=pairs.latents[:, :5]), "latents in z of 5 numbers"),
+    ]:
+        other.save(folder / "pairs.safetensors")
+        with pytest.raises(PresetError, match=message):
+            _ = Preset.load(folder).pairs
+
+
+def test_files_have_the_rights_of_any_new_file(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    (tmp_path / "plain").touch()
+    for name in ("mapping.safetensors", "pairs.safetensors", "generator.safetensors"):
+        assert (folder / name).stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_the_digest_follows_the_pairs(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    digest = Preset.load(folder).digest
+    pairs = Preset.load(folder).pairs
+    replace(pairs, descriptors=pairs.descriptors + 1).save(folder / "pairs.safetensors")
+    assert Preset.load(folder).digest != digest
