@@ -83,7 +83,7 @@ class Tape:
     def place_at(self, frame: int) -> Place:
         """What part of the file this frame of the stream comes from (for those of late)."""
         turn, place = next((t for t in reversed(self._turns) if t[0] <= frame), self._turns[0])
-        return Place(place.frame + frame - turn, True) if place.runs else place
+        return Place(place.frame + max(0, frame - turn), True) if place.runs else place
 
     def next(self) -> Float32[np.ndarray, "n channels"]:
         """The next hop."""

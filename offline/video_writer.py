@@ -115,6 +115,7 @@ class VideoWriter:
         )
         self.start = self._segments.pictures
         """The number of the first picture that is wanted, counted from the film's first: 0, or what is finished."""
+        self._resumed = resume
         self._done = False
         self._begun = len(self._segments.finished)  # segments
         self._given = self.start  # pictures
@@ -160,7 +161,8 @@ class VideoWriter:
         else:
             self._join([], self._place, whole=True)
         self._done = True
-        _delete(self._partial)
+        if self._resumed:
+            _delete(self._partial)
         self._segments.close(remove=True)
         self.close()
         return self.output

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from live.channels import Channels
@@ -410,7 +410,12 @@ COMMANDS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # what it finds is short enough
+)
 @given(st.lists(COMMANDS, max_size=30), st.sampled_from([1, 700, 44100]), st.booleans())
 def test_whatever_is_asked_the_sound_goes_on(tmp_path, commands, frames, with_speaker):
     path = write(tmp_path / "a.wav", noise(frames))
