@@ -117,12 +117,12 @@ class Tape:
         return hop
 
     def _take(self, begin: int, n: int) -> NDArray[np.float32]:
-        """The next n frames of the file; after its end its beginning again, or silence."""
+        """The next n frames of the file; after its end its beginning again (unless it is shorter than a hop), or silence."""
         pieces: list[NDArray[np.float32]] = []
         wanted = n
         while wanted:
             piece = self._read(wanted)
-            if len(piece) == 0 and self.loop and self.place > 0:
+            if len(piece) == 0 and self.loop and self.place >= n:
                 self.place = 0
                 self._turns.append((begin + n - wanted, Place(0, True)))
                 self._open()
