@@ -3,7 +3,7 @@
 import hashlib
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -24,6 +24,7 @@ from shared.atomic import check_place, written_atomically
 from shared.audio.files import SoundReader
 from shared.errors import SettingError, SoundError, Stopped, UserError
 from shared.image.device import pick_device
+from shared.image.threads import side_by_side
 from shared.mapping.decimation import checked_rate, ticks_within
 from shared.painter import Painter
 from shared.pipeline import Pipeline, Tick
@@ -151,23 +152,30 @@ def render(
     )
     if writer.note:
         say(writer.note)
-    with writer, closing(ahead(job.ticks(), WAITING_TICKS)) as ticks, progress("pictures", len(wanted)) as advance:
+
+    def image_of(tick: Tick) -> UInt8[np.ndarray, "h w 3"] | None:
+        if tick.number - wanted.start < writer.start and hashes is None:
+            return None  # finished in an earlier run
+        image: UInt8[np.ndarray, "h w 3"] = painter.paint(tick.picture).cpu().numpy()
+        return image
+
+    at_once = None if generator.device.type == "cpu" else 1  # a card draws one after the other
+    with (
+        writer,
+        closing(ahead(job.ticks(), WAITING_TICKS)) as ticks,
+        closing(side_by_side(image_of, within(ticks, wanted), at_once)) as images,
+        progress("pictures", len(wanted)) as advance,
+    ):
         if writer.start and hashes is not None:
             say(f"the {writer.start} finished pictures are made again for their hashes")
         done = writer.start
         try:
-            for tick in ticks:
-                if tick.number < wanted.start:
-                    continue
-                if tick.number >= wanted.stop:
-                    break
+            for tick, image in images:
                 place = tick.number - wanted.start
-                if place >= writer.start or hashes is not None:
-                    image = painter.paint(tick.picture).cpu().numpy()
-                    if hashes is not None:
-                        hashes.add(tick.number, image)
-                    if place >= writer.start:
-                        writer.write(image)
+                if image is not None and hashes is not None:
+                    hashes.add(tick.number, image)
+                if image is not None and place >= writer.start:
+                    writer.write(image)
                 done = max(done, place + 1)
                 advance(done)
             writer.finish()
@@ -176,6 +184,15 @@ def render(
             playable = f"; {left} plays what there is" if left else ""
             raise Stopped(f"stopped after {done} of {len(wanted)} pictures{playable}; go on with --resume") from None
     return done
+
+
+def within(ticks: Iterable[Tick], wanted: range) -> Iterator[Tick]:
+    """The wanted ticks of all that come."""
+    for tick in ticks:
+        if tick.number >= wanted.stop:
+            return
+        if tick.number >= wanted.start:
+            yield tick
 
 
 def expected_pictures(job: Job, length: int, rate: int) -> int:
