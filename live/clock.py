@@ -11,6 +11,7 @@ FITTED_EVERY = 32  # stamps
 TRUSTED_SPAN_S = 1.0  # of stamps, from which on they tell the rate too
 LARGEST_DRIFT = 1e-3  # of a sound card's clock; quartz keeps within 1e-4
 STRAY_S, STRAYS = 0.004, 6  # stamps that are so far off are left out, until so many in a row agree that time has jumped
+MOST_STRAYS = 64  # in a row are left out even where they do not agree: a system that stumbles is followed all the same
 
 
 class SampleClock:
@@ -21,20 +22,18 @@ class SampleClock:
     """
 
     def __init__(self) -> None:
-        self._line = (
-            0.0,
-            0.0,
-            float(SAMPLE_RATE),
-        )  # a sample, its time, samples a second; replaced as a whole: threads read it
+        # a sample, its time, samples a second; replaced as a whole, as other threads read it
+        self._line = (0.0, 0.0, float(SAMPLE_RATE))
         self._stamps: deque[tuple[float, float]] = deque(maxlen=STAMPS)  # sample, time
         self._strays: deque[tuple[float, float]] = deque(maxlen=STRAYS)
-        self._unfitted = 0
+        self._unfitted = self._strayed = 0
 
     def start(self, sample: float, time: float, speed: float = 1.0) -> None:
         """Anew, from this sample at this time, at `speed` times 44.1 kHz."""
         self._line = (sample, time, speed * SAMPLE_RATE)
         self._stamps.clear()
         self._strays.clear()
+        self._unfitted = self._strayed = 0
 
     def sample_at(self, time: float) -> float:
         """The sample at this time (s)."""
@@ -54,15 +53,19 @@ class SampleClock:
         off = time - self.time_of(sample)
         if not self._stamps or abs(off) <= STRAY_S:
             self._strays.clear()
+            self._strayed = 0
             self._stamps.append((sample, time))
             self._unfitted += 1
             if self._unfitted >= min(FITTED_EVERY, len(self._stamps) // 2):
                 self._fit()
             return 0.0
         self._strays.append((sample, time))
+        self._strayed += 1
         offs = [t - self.time_of(s) for s, t in self._strays]
-        if len(offs) < STRAYS or max(offs) - min(offs) > STRAY_S:
+        agree = len(offs) == STRAYS and max(offs) - min(offs) <= STRAY_S
+        if not agree and self._strayed < MOST_STRAYS:
             return 0.0
+        self._strayed = 0
         self._stamps.clear()
         self._stamps.extend(self._strays)
         self._strays.clear()

@@ -64,6 +64,15 @@ def test_clock_leaves_out_a_late_stamp_and_believes_several():
     assert clock.time_of(512 * 200) == pytest.approx(512 * 200 / 44100 + 0.05, abs=1e-4)
 
 
+def test_clock_follows_stamps_that_never_agree():
+    clock = SampleClock()
+    for block in range(100):
+        clock.observe(512 * block, 512 * block / 44100)
+    for block in range(100, 200):
+        clock.observe(512 * block, 512 * block / 44100 + 0.1 + (block % 2) * 0.02)
+    assert clock.time_of(512 * 200) == pytest.approx(512 * 200 / 44100 + 0.11, abs=0.015)
+
+
 @pytest.mark.parametrize(
     "stamps",  # (converter, callback) of blocks that come in pairs; what follows has seen them all
     [
