@@ -58,12 +58,16 @@ class SoundReader:
             self.rate: int = file.samplerate
             self.channels: int = file.channels
             self.subtype: str = file.subtype
-            self.frames: int = _counted(file) if file.frames >= UNKNOWN_FRAMES else file.frames
+            self.frames: int = file.frames
             self.truncated = self._cut_off(_promised_frames(file), self.frames)
             self._tolerance = ESTIMATE.get(file.format, 0)
         self._check()
 
     def _check(self) -> None:
+        if self.frames >= UNKNOWN_FRAMES:
+            raise SoundError(
+                f"{self.path} does not say how long it is, as if it were written to a pipe; save it again, or as WAV"
+            )
         if self.frames == 0:
             if (size := self.path.stat().st_size) > HEADER_BYTES:
                 raise SoundError(
@@ -181,14 +185,6 @@ def _open(path: Path) -> soundfile.SoundFile:
         raise SoundError(
             f"{path} is no sound that can be read ({reason.rstrip('.')}); allowed are {allowed}; convert others to WAV"
         ) from None
-
-
-def _counted(file: soundfile.SoundFile) -> int:
-    """The frames of a file whose header doesn't tell, by reading it."""
-    frames = 0
-    while len(chunk := file.read(READ, dtype="float32")):
-        frames += len(chunk)
-    return frames
 
 
 def _average(samples: NDArray[np.float32]) -> NDArray[np.float32]:

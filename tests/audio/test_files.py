@@ -247,3 +247,20 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
         return top
 
     assert peak(40) < 1.1 * peak(4)
+
+
+def test_headers_that_were_never_finished(tmp_path):
+    noise = np.random.default_rng(0).standard_normal(44100) * 0.1
+    soundfile.write(tmp_path / "pipe.flac", noise, 44100)
+    data = bytearray((tmp_path / "pipe.flac").read_bytes())
+    data[21] &= 0xF0  # STREAMINFO's 36 bits for the number of samples: 0 is "unknown"
+    data[22:26] = bytes(4)
+    (tmp_path / "pipe.flac").write_bytes(data)
+    with pytest.raises(SoundError, match="does not say how long it is"):
+        SoundReader(tmp_path / "pipe.flac")
+    soundfile.write(tmp_path / "crash.wav", noise, 44100)
+    data = bytearray((tmp_path / "crash.wav").read_bytes())
+    data[40:44] = bytes(4)  # the length of the data
+    (tmp_path / "crash.wav").write_bytes(data)
+    with pytest.raises(SoundError, match="its recorder did not finish it"):
+        SoundReader(tmp_path / "crash.wav")
