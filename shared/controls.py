@@ -96,7 +96,7 @@ CONTROLS: Mapping[str, Control] = {row.name: row for row in (
         "Far from every pair: `free` follows the mapping, `hold` keeps the last picture within reach.", choices=("free", "hold")),
     Control("crossfade", "float", 1.0, 0, 60, "s", "preset", "ticks", "Time in which the picture turns into that of a preset that is called."),
     Control("start", "choice", "black", 0, 0, "", "preset", "ticks",
-        "Before the first sound or change: `black`, or the `mean` image of the generator.", choices=("black", "mean")),
+        "Before the first sound or change: `black`, or the image of the `mean` sound of the corpus.", choices=("black", "mean")),
     Control("freeze", "switch", False, 0, 1, "", "show", "ticks", "Holds the picture; the sound goes on being analysed."),
     Control("fade", "float", 1.0, 0, 1, "", "show", "ticks", "Brightness of the picture: 0 is black."),
     Control("blackout", "switch", False, 0, 1, "", "show", "ticks", "Fades to black within half a second, and back."),
