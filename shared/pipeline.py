@@ -19,6 +19,7 @@ from shared import controls
 from shared.audio.descriptors import DESCRIPTORS, Analyzer
 from shared.audio.framing import tail
 from shared.controls import ControlChange
+from shared.mapping.decimation import ticks_within
 from shared.mapping.gate import Gate
 from shared.mapping.learned import LearnedMapping
 from shared.mapping.pairs import LatentSpace, Pairs
@@ -26,7 +27,7 @@ from shared.mapping.scaling import Standardizer
 from shared.mapping.voice import Voice
 from shared.painter import Picture
 from shared.preset import Preset
-from shared.stage import HOP, SAMPLE_RATE
+from shared.stage import HOP, SAMPLE_RATE, State
 
 BLACKOUT_SECONDS = Fraction(1, 2)  # from full brightness to black
 
@@ -71,6 +72,50 @@ Exchange = Preset | Steer | UseMapping | UseScaler
 """What is exchanged at a sample besides controls: a preset comes with its cross-fade."""
 
 
+@dataclass(frozen=True, eq=False)
+class LayerState:
+    """A preset that is to be seen, its voice as it stands: the mapping and pairs in use may be newer than the preset's."""
+
+    preset: Preset
+    mapping: LearnedMapping
+    pairs: Pairs
+    voice: State
+    values: Mapping[str, controls.Value]
+    began: int
+    fade: int
+
+
+Waiting = tuple[int, ControlChange | Exchange]
+"""What will act at a sample."""
+
+
+@dataclass(frozen=True, eq=False)
+class PipelineState:
+    """Everything that a pipeline remembers between two blocks: its own copy, to go on from or to keep."""
+
+    fps: Fraction
+    samples: int
+    frames: int
+    ticks: int
+    layers: tuple[LayerState, ...]
+    """The lowest first."""
+    values: Mapping[str, controls.Value]
+    """Of the controls that belong to no preset."""
+    waiting: Mapping[str, tuple[Waiting, ...]]
+    """By what they act on: samples, frames, ticks."""
+    first_change: int | None
+    analyzer: State
+    gate: State
+    sounding: Float64[np.ndarray, "23"]
+    scaler: Standardizer | None
+    black: Fraction
+    steer: Steer
+    last: Picture | None
+    """The newest picture: it stays while the show is frozen."""
+    last_presets: tuple[Preset, ...]
+    """Whose generators it needs."""
+
+
 @dataclass
 class _Layer:
     """A preset that plays, or fades out under the one that was called after it."""
@@ -94,11 +139,7 @@ class Pipeline:
     def __init__(self, preset: Preset, fps: Fraction | int = 30) -> None:
         self.fps = Fraction(fps)
         self._values = {name: value for name, value in preset.controls.items() if not _belongs_to_preset(name)}
-        self._waiting: dict[str, list[tuple[int, ControlChange | Exchange]]] = {
-            "samples": [],
-            "frames": [],
-            "ticks": [],
-        }
+        self._waiting: dict[str, list[Waiting]] = {"samples": [], "frames": [], "ticks": []}
         self._analyzer = Analyzer()
         self._scaler: Standardizer | None = None
         self._layers = [self._layer(preset, 0)]
@@ -109,7 +150,8 @@ class Pipeline:
         self._sounding = initial  # the newest gated frame
         self._black = Fraction(0)  # how far a blackout has come, 0 to 1
         self._steer = Steer(None)
-        self._frozen: Picture | None = None
+        self._last: Picture | None = None
+        self._last_presets: tuple[Preset, ...] = ()
         self._first_change: int | None = None  # the sample of the earliest
         self.samples = self.frames = self.ticks = 0  # taken in, analysed, given out
 
@@ -140,18 +182,21 @@ class Pipeline:
 
     @property
     def presets(self) -> tuple[Preset, ...]:
-        """Those that are to be seen: the one that plays, and in a cross-fade those under it."""
-        return tuple(layer.preset for layer in self._layers)
+        """Those that are to be seen: the one that plays, in a cross-fade those under it, and those of a frozen picture."""
+        return (*self._last_presets, *(layer.preset for layer in self._layers))
 
-    def schedule(self, change: ControlChange) -> None:
-        """A control changes at a sample that has not been taken in yet; SettingError for what the table does not allow."""
+    def schedule(self, change: ControlChange) -> int:
+        """A control changes at a sample that has not been taken in yet; SettingError for what the table does not allow.
+
+        Gives the sample at which it acts: where the one that was named has gone by, the next one.
+        """
         row, _ = controls.find(change.name, self._top.inputs)
         checked = replace(change, value=row.checked(change.value))
-        self._wait(row.acts_on, change.sample, checked)
+        return self._wait(row.acts_on, change.sample, checked)
 
-    def exchange(self, sample: int, what: Exchange) -> None:
-        """Exchange something larger than a control at a sample that has not been taken in yet."""
-        self._wait("frames" if isinstance(what, Preset | UseScaler) else "ticks", sample, what)
+    def exchange(self, sample: int, what: Exchange) -> int:
+        """Exchange something larger than a control at a sample that has not been taken in yet; gives it, as `schedule`."""
+        return self._wait("frames" if isinstance(what, Preset | UseScaler) else "ticks", sample, what)
 
     def process(self, block: Float32[np.ndarray, "n"]) -> list[Tick]:
         """Take in n samples; the ticks that are now complete."""
@@ -178,6 +223,60 @@ class Pipeline:
         while self.ticks < pictures:
             ticks += self.process(np.zeros(tail(self.samples), np.float32))
         return [tick for tick in ticks if tick.number < pictures]
+
+    def state(self) -> PipelineState:
+        """Everything it remembers, between two blocks."""
+        return PipelineState(
+            self.fps,
+            self.samples,
+            self.frames,
+            self.ticks,
+            tuple(
+                LayerState(
+                    of.preset, of.voice.mapping, of.voice.pairs, of.voice.state(), {**of.values}, of.began, of.fade
+                )
+                for of in self._layers
+            ),
+            {**self._values},
+            {level: tuple(entries) for level, entries in self._waiting.items()},
+            self._first_change,
+            self._analyzer.state(),
+            self._gate.state(),
+            self._sounding.copy(),
+            self._scaler,
+            self._black,
+            self._steer,
+            self._last,
+            self._last_presets,
+        )
+
+    @classmethod
+    def restored(cls, state: PipelineState, fps: Fraction | None = None) -> "Pipeline":
+        """A pipeline that goes on where `state()` was taken; at another tick rate, with the same sound and the same fades."""
+        pipeline = cls(state.layers[-1].preset, state.fps if fps is None else fps)
+        pipeline._take_over(state)
+        return pipeline
+
+    def _take_over(self, state: PipelineState) -> None:
+        other_rate = self.fps != state.fps
+        self.samples, self.frames, self.ticks = state.samples, state.frames, state.ticks
+        if other_rate:
+            self.ticks = ticks_within(state.frames * HOP, self.fps)
+        self._values = {**state.values}
+        self._waiting = {level: list(entries) for level, entries in state.waiting.items()}
+        self._first_change = state.first_change
+        self._analyzer.restore(state.analyzer)
+        self._gate.restore(state.gate)
+        self._sounding = state.sounding.copy()
+        self._scaler = state.scaler
+        self._black, self._steer = state.black, state.steer
+        self._last, self._last_presets = state.last, state.last_presets
+        speed = self.fps / state.fps
+        self._layers = []
+        for of in state.layers:
+            voice = self._voice(of.preset, of.mapping, of.pairs)
+            voice.restore(of.voice, state.frames if other_rate else None)
+            self._layers.append(_Layer(of.preset, voice, {**of.values}, int(of.began * speed), round(of.fade * speed)))
 
     def _follow(self, frames: Float64[np.ndarray, "m 23"]) -> list[Tick]:
         ticks: list[Tick] = []
@@ -211,9 +310,11 @@ class Pipeline:
             reading = layer.voice.read(row, weight, offset, hold, _float(values["latent_smoothing"]))
             picture = self._look(layer, reading.latent, level, picture)
         assert picture is not None  # there is always a layer
-        if self._values["freeze"] and self._frozen is not None:
-            picture = replace(self._frozen, level=level)
-        self._frozen = picture
+        if self._values["freeze"] and self._last is not None:
+            picture = replace(self._last, level=level)
+        else:
+            self._last_presets = tuple(layer.preset for layer in self._layers)
+        self._last = picture
         self.ticks += 1
         return Tick(self.ticks - 1, row, picture, reading.nearest, reading.distance)
 
@@ -243,15 +344,19 @@ class Pipeline:
         return self._layers[-1]
 
     def _layer(self, preset: Preset, fade: int) -> _Layer:
-        voice = Voice(preset.mapping, preset.pairs, _columns(preset), self.fps)
-        voice.use_scaler(self._scaler)
         values = {name: value for name, value in preset.controls.items() if _belongs_to_preset(name)}
-        return _Layer(preset, voice, values, 0, fade)
+        return _Layer(preset, self._voice(preset, preset.mapping, preset.pairs), values, 0, fade)
 
-    def _wait(self, level: str, sample: int, what: ControlChange | Exchange) -> None:
+    def _voice(self, preset: Preset, mapping: LearnedMapping, pairs: Pairs) -> Voice:
+        voice = Voice(mapping, pairs, _columns(preset), self.fps)
+        voice.use_scaler(self._scaler)
+        return voice
+
+    def _wait(self, level: str, sample: int, what: ControlChange | Exchange) -> int:
         sample = max(sample, self.samples + 1 if self.samples else 0)
         insort(self._waiting[level], (sample, what), key=lambda entry: entry[0])
         self._first_change = sample if self._first_change is None else min(sample, self._first_change)
+        return sample
 
     def _apply(self, level: str, time: int | Fraction) -> None:
         waiting = self._waiting[level]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -13,6 +14,7 @@ from shared.mapping.learned import LearnedMapping
 from shared.mapping.pairs import Pairs
 from shared.mapping.scaling import Standardizer
 from shared.mapping.smoothing import LeakyIntegrator
+from shared.stage import State
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,32 @@ class Voice:
     def listen_to(self, frame: Float64[np.ndarray, "23"], frames: int) -> None:
         """Begin in the midst of a show: `frames` have gone by, and this is the one that sounds."""
         self._decimator.begin_at(frames, self._smoothing.process(self._standard(frame[None]))[0])
+
+    def state(self) -> State:
+        """Everything it remembers of the sound, as arrays that are copies."""
+        stages = {
+            "smoothing": self._smoothing,
+            "decimator": self._decimator,
+            "latent_smoothing": self._latent_smoothing,
+        }
+        arrays = {f"{part}.{name}": array for part, stage in stages.items() for name, array in stage.state().items()}
+        held = self._within_reach
+        return arrays if held is None else {**arrays, "within_reach": held.copy()}
+
+    def restore(self, state: State, frames: int | None = None) -> None:
+        """Go on where `state()` was taken. frames: how many have gone by, for a voice of another tick rate; else None."""
+        parts: dict[str, dict[str, NDArray[Any]]] = {"smoothing": {}, "decimator": {}, "latent_smoothing": {}}
+        for name, array in state.items():
+            part, _, of = name.partition(".")
+            if of:
+                parts[part][of] = array
+        self._smoothing.restore(parts["smoothing"])
+        self._latent_smoothing.restore(parts["latent_smoothing"])
+        if frames is None:
+            self._decimator.restore(parts["decimator"])
+        elif "last" in parts["smoothing"]:
+            self._decimator.begin_at(frames, parts["smoothing"]["last"])
+        self._within_reach = state["within_reach"].copy() if "within_reach" in state else None
 
     def use_scaler(self, scaler: Standardizer | None) -> None:
         """Standardise by another source's (23,) scaler; None: by the mapping's own."""

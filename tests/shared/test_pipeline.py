@@ -242,6 +242,59 @@ def test_exchanges_do_not_depend_on_how_the_sound_is_cut(preset, other):
     assert [t.number for t in steered] == list(range(27, 30))  # their intervals end from 40000 to before 45000
 
 
+@pytest.mark.parametrize("cut", [0, 1, 7999, 9000, 20000, 41000, 52000, 60001])
+def test_a_pipeline_goes_on_from_the_state_of_another(preset, other, cut):
+    samples = sound(1.5)[:, 0]
+    things = [
+        (5000, ControlChange(5000, "range", "hold")),
+        (6000, ControlChange(6000, "latent_smoothing", 0.5)),
+        (8000, other),
+        (9000, ControlChange(9000, "weight/pitch", 2.0)),
+        (11000, preset),
+        (30000, UseScaler(Standardizer(np.full(23, 9.0), np.full(23, 77.0)))),
+        (40000, Steer(np.linspace(-1, 1, 16, dtype=np.float32))),
+        (43000, ControlChange(43000, "freeze", 1)),
+        (45000, ControlChange(45000, "blackout", 1)),
+        (50000, UseMapping(other_mapping(preset), preset.pairs)),
+        (55000, ControlChange(55000, "freeze", 0)),
+    ]
+    first = Pipeline(preset)
+    for sample, thing in things:
+        first.schedule(thing) if isinstance(thing, ControlChange) else first.exchange(sample, thing)
+    first.process(samples[:cut])
+    state = first.state()
+    expected = first.process(samples[cut:])
+    for again in (Pipeline.restored(state), Pipeline.restored(Pipeline.restored(state).state())):
+        ticks = again.process(samples[cut:])
+        assert [t.number for t in ticks] == [t.number for t in expected]
+        for a, b in zip(ticks, expected, strict=True):
+            assert a.descriptors.tobytes() == b.descriptors.tobytes()
+            assert everything(a.picture) == everything(b.picture)
+        assert again.values == first.values
+
+
+def everything(picture):
+    if picture is None:
+        return None
+    return {**vars(picture), "latent": picture.latent.tobytes(), "under": everything(picture.under)}
+
+
+def other_mapping(preset):
+    return LearnedMapping.learn(preset.mapping.scaler, preset.pairs, Training(epochs=3))
+
+
+def test_a_pipeline_goes_on_at_another_tick_rate(preset):
+    samples = sound(2.0)[:, 0]
+    at_30 = Pipeline(preset)
+    at_30.process(samples[:30000])
+    ticks = Pipeline.restored(at_30.state(), Fraction(60)).process(samples[30000:])
+    plain = run(preset, samples, fps=60)
+    assert ticks[0].number == 40  # the first that ends behind the last frame heard
+    for tick in ticks[1:]:  # of the first one a frame had been counted already
+        assert tick.descriptors.tobytes() == plain[tick.number].descriptors.tobytes()
+    assert len(ticks) + 40 == 119
+
+
 def test_a_preset_fades_over_the_one_before_while_both_listen(preset, other):
     samples = sound(1.5)[:, 0]
     ticks = exchanged(preset, samples, [], [(14700, other)])
