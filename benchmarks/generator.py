@@ -6,109 +6,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.networks import FULL, NETWORKS, ONE_AT_A_TIME, SEVERAL_AT_ONCE, Network
 from benchmarks.textbook import Textbook
-from shared.image.architecture import Architecture
 from shared.image.device import pick_precision
 from shared.image.fast import FastSynthesis
 from shared.image.generator import Generator
-from shared.image.geometry import tensors
 from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU
 from shared.image.ops.modulated_conv import ModulatedConv
 from shared.image.stylegan3 import with_defaults
 from shared.image.threads import side_by_side
 
 CPU = torch.device("cpu")
-CONTRAST = 0.4  # standard deviation of the pictures that are compared
 QUICK_TURNS = 2
 WANTED_DB = {"full": 84.0, "half": 45.0}
-ONE_AT_A_TIME, SEVERAL_AT_ONCE, FULL = "half", "half, several at once", "full"
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network of random weights and how many times faster than the textbook its pictures are to be made."""
-
-    name: str
-    resolution: int
-    base: int
-    widest: int
-    layers: int = 14
-    radial: bool = False
-    targets: tuple[tuple[str, float], ...] = ()
-    quick: bool = False
-    once: bool = False
-    """Too large for more than one picture of the textbook."""
-
-    def generators(self) -> tuple[Generator, Generator, Textbook, Tensor]:
-        """In float32, in half precision, the textbook's, and one w (1, num_ws, w_dim)."""
-        arguments: dict[str, Any] = {"z_dim": 512, "c_dim": 0, "w_dim": 512, "img_channels": 3}
-        arguments |= {"img_resolution": self.resolution, "num_layers": self.layers}
-        arguments |= {"channel_base": self.base * (1 + self.radial), "channel_max": self.widest * (1 + self.radial)}
-        if self.radial:
-            arguments |= {"conv_kernel": 1, "use_radial_filters": True}
-        architecture = Architecture.from_arguments(arguments)
-        rng = np.random.default_rng(0)
-        arrays: dict[str, np.ndarray] = {}
-        for name, tensor in tensors(architecture).items():
-            if tensor.required:
-                arrays[name] = _weights(name, tensor.shape, rng)
-        half = Generator(architecture, arrays, CPU, "half")
-        z = rng.standard_normal((1, 512)).astype(np.float32)
-        last = next(name for name in reversed(arrays) if name.endswith("_3.weight"))
-        arrays[last] *= CONTRAST / float(half.synthesize_float(half.map(z)).std())
-        full, half = (Generator(architecture, arrays, CPU, precision) for precision in ("full", "half"))
-        stored = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        return full, half, Textbook(full, with_defaults(architecture, stored, CPU)), full.map(z)
-
-
-def _weights(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Random weights whose layers neither swell nor fade, like trained ones."""
-    values = rng.standard_normal(shape)
-    if name.endswith("magnitude_ema"):
-        values = np.ones(shape)
-    elif name.endswith("freqs"):
-        values *= (2 * rng.uniform(size=(len(values), 1)) ** 0.5) / np.linalg.norm(values, axis=1, keepdims=True)
-    elif name.endswith("phases"):
-        values = rng.uniform(size=shape)
-    elif name.endswith("input.affine.bias"):
-        values = np.array([1.0, 0.0, 0.0, 0.0])
-    elif name.endswith("affine.bias"):
-        values = np.ones(shape)
-    elif name.startswith("mapping.fc") and name.endswith("weight"):
-        values *= 100
-    elif name.endswith("bias"):
-        values *= 0.1
-    return np.asarray(values, np.float32)
-
-
-def _small(one: float, several: float) -> tuple[tuple[str, float], ...]:
-    return ((ONE_AT_A_TIME, one), (SEVERAL_AT_ONCE, several), (FULL, 6.0))
-
-
-NETWORKS = (
-    Network("T-128 2048", 128, 2048, 64),
-    Network("T-128 4096 8 layers", 128, 4096, 128, 8),
-    Network("T-256 2048", 256, 2048, 64, targets=_small(15, 22), quick=True),
-    Network("T-256 2048 10 layers", 256, 2048, 64, 10),
-    Network("T-256 4096", 256, 4096, 128),
-    Network("T-512 2048 10 layers", 512, 2048, 64, 10, targets=_small(18, 25), quick=True),
-    Network("R-128 2048 10 layers", 128, 2048, 64, 10, radial=True),
-    Network("R-256 2048 8 layers", 256, 2048, 64, 8, radial=True, targets=_small(22, 30), quick=True),
-    Network("R-512 2048 8 layers", 512, 2048, 64, 8, radial=True),
-    Network("T-256 published", 256, 16384, 512, targets=((ONE_AT_A_TIME, 7.0),), once=True),
-    Network("R-256 published", 256, 16384, 512, radial=True, targets=((ONE_AT_A_TIME, 7.0),), once=True),
-    Network("T-1024 published", 1024, 32768, 512, targets=((ONE_AT_A_TIME, 25.0),), once=True),
-    Network("R-1024 published", 1024, 32768, 512, radial=True, targets=((ONE_AT_A_TIME, 40.0),), once=True),
-)
 
 
 def run(quick: bool = False) -> dict[str, Any]:
@@ -136,7 +53,7 @@ def run(quick: bool = False) -> dict[str, Any]:
 
 
 def _row(network: Network, turns: int) -> dict[str, Any]:
-    full, half, textbook, w = network.generators()
+    full, half, textbook, w = _generators(network)
     assert isinstance(half._synthesis, FastSynthesis)
     wanted = textbook(w)
     turns = 1 if network.once else turns
@@ -150,7 +67,7 @@ def _row(network: Network, turns: int) -> dict[str, Any]:
     several = 2 if network.once else 8
     wall: dict[str, list[float]] = {name: [] for name in paths}
     cpu: dict[str, list[float]] = {name: [] for name in paths}
-    agreement = {name: _psnr(picture(), wanted) for name, picture in paths.items()}
+    agreement = {name: psnr(picture(), wanted) for name, picture in paths.items()}
     threads = torch.get_num_threads()
     for _ in range(turns):
         for name, picture in paths.items():
@@ -188,11 +105,19 @@ def _row(network: Network, turns: int) -> dict[str, Any]:
     return result
 
 
+def _generators(network: Network) -> tuple[Generator, Generator, Textbook, Tensor]:
+    """In float32, in half precision, the textbook's, and one w (1, num_ws, w_dim)."""
+    arrays = network.arrays()
+    full, half = (Generator(network.architecture, arrays, CPU, precision) for precision in ("full", "half"))
+    stored = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return full, half, Textbook(full, with_defaults(network.architecture, stored, CPU)), full.map(network.z())
+
+
 def _spread(times: list[float]) -> dict[str, float]:
     return {"median": median(times), "min": min(times), "max": max(times)}
 
 
-def _psnr(given: Tensor, wanted: Tensor) -> float:
+def psnr(given: Tensor, wanted: Tensor) -> float:
     """dB, with the peak of -1..1; 200 at most."""
     return float(10 * torch.log10(4 / (given - wanted).double().square().mean().clamp_min(4e-20)))
 
@@ -254,7 +179,7 @@ def _print(row: dict[str, Any]) -> None:
 def _alone(name: str) -> None:
     """One picture, and the most memory it took."""
     network = next(each for each in NETWORKS if each.name == name)
-    _, half, _, w = network.generators()
+    _, half, _, w = _generators(network)
     half.synthesize(w)
     print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 

@@ -13,16 +13,16 @@ from jaxtyping import config, install_import_hook
 import shared  # noqa: F401  # first of all, as it sets how OpenMP's threads wait
 
 ROOT = Path(__file__).parent.parent
-USES_NUMBA = re.compile(r"^\s*(from|import) numba\b", re.MULTILINE)
+USES_COMPILER = re.compile(r"^\s*(from|import) (numba|triton)\b", re.MULTILINE)
 
 
 def modules_to_check() -> list[str]:
-    """All modules of ours but those that use numba directly, as it cannot compile a function with a check around it."""
+    """All modules of ours but those that use numba or Triton directly, as neither compiles a function with a check around it."""
     modules = []
     for package in ("shared", "live", "offline", "benchmarks"):
         for file in sorted((ROOT / package).rglob("*.py")):
             # a name stands for all that is below it: packages are left out, as they would bring the others back in
-            if file.name != "__init__.py" and not USES_NUMBA.search(file.read_text(encoding="utf-8")):
+            if file.name != "__init__.py" and not USES_COMPILER.search(file.read_text(encoding="utf-8")):
                 modules.append(".".join(file.relative_to(ROOT).with_suffix("").parts))
     return modules
 

@@ -24,6 +24,9 @@ HALF = {
     "mps": Precision(torch.float16, torch.float16),
 }
 
+CHANNELS_LAST = {"cpu": True, "cuda": False, "mps": False}
+"""How maps lie in memory. On CUDA it was not measured which is faster; benchmarks/gpu.sh tells."""
+
 
 def devices() -> list[str]:
     """The kinds of device that this machine has, the fastest first."""

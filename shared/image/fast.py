@@ -1,14 +1,18 @@
-"""The synthesis network on a CPU at full speed: the same operators as in `stylegan3`, with one pass between convolutions.
+"""The synthesis network at full speed: the same operators as in `stylegan3`, with one pass between convolutions.
 
-    features ─ scale ─ convolution ─ FusedFilteredLReLU ─ convolution ─ … ─ ToRGB
+    features ─ scale ─ convolution ─ fused filtered leaky ReLU ─ convolution ─ … ─ ToRGB
                                      demodulation, bias, filters, nonlinearity, next layer's style, rounding
 
-Pictures are made one at a time, so a batch gives the bits of its rows; the threads share tiles and never a sum, so the bits
-do not depend on their number.
+Pictures are made one at a time, so a batch gives the bits of its rows. On a CPU the pass is compiled by numba; the threads
+share tiles and never a sum, so the bits do not depend on their number. On CUDA it is compiled by Triton, and all that
+a picture takes is recorded once and replayed.
 """
 
+import importlib.util
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import torch
 from jaxtyping import Float, Float32
@@ -18,10 +22,14 @@ from shared.image import geometry
 from shared.image.architecture import Architecture
 from shared.image.device import Precision
 from shared.image.ops.fourier_features import FourierFeatures
-from shared.image.ops.fully_connected import FullyConnected
-from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU
+from shared.image.ops.fully_connected import SLOPE, FullyConnected
 from shared.image.ops.modulated_conv import ModulatedConv
+from shared.image.replay import Replayed
 from shared.image.stylegan3 import SynthesisLayer, SynthesisNetwork, Weights
+
+Choice = Callable[[geometry.Layer], Precision]
+Nonlinearity = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""What FusedFilteredLReLU and TritonFilteredLReLU are: next_style * FilteredLReLU(x, scale), of x, scale, next_style."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class FastLayer:
 
     affine: FullyConnected
     convolution: ModulatedConv
-    nonlinearity: FusedFilteredLReLU
+    nonlinearity: Nonlinearity
 
 
 @dataclass(frozen=True)
@@ -43,45 +51,31 @@ class FastSynthesis:
     layers: tuple[FastLayer, ...]
     torgb: SynthesisLayer
     output_scale: float
+    memory_format: torch.memory_format
     picture: tuple[int, int, int]
     """Channels, height, width."""
 
     @classmethod
     def prepare(
-        cls,
-        architecture: Architecture,
-        weights: Weights,
-        precision: Callable[[geometry.Layer], Precision],
-        plain: SynthesisNetwork,
+        cls, architecture: Architecture, weights: Weights, precision: Choice, plain: SynthesisNetwork
     ) -> "FastSynthesis":
         """From the stored weights and the plain network, whose convolutions are taken over."""
         described = geometry.layers(architecture)
-        types = [precision(layer).convolution for layer in described]
-
-        def nonlinearity(i: int, layer: geometry.Layer) -> FusedFilteredLReLU:
-            plain_one = plain.layers[i].nonlinearity
-            return FusedFilteredLReLU.prepare(
-                weights(f"synthesis.{layer.name}.bias"),
-                weights(f"synthesis.{layer.name}.up_filter"),
-                weights(f"synthesis.{layer.name}.down_filter"),
-                up=layer.up,
-                padding=layer.padding,
-                gain=plain_one.gain,
-                slope=plain_one.slope,
-                clamp=plain_one.clamp,
-                dtype=types[i + 1],
-            )
-
         return cls(
             affine=plain.affine,
             features=plain.features,
             transform=plain.transform,
             layers=tuple(
-                FastLayer(plain.layers[i].affine, plain.layers[i].convolution, nonlinearity(i, layer))
+                FastLayer(
+                    plain.layers[i].affine,
+                    plain.layers[i].convolution,
+                    _nonlinearity(architecture, layer, weights, precision(layer), precision(described[i + 1])),
+                )
                 for i, layer in enumerate(described[:-1])
             ),
             torgb=plain.layers[-1],
             output_scale=plain.output_scale,
+            memory_format=plain.memory_format,
             picture=(architecture.img_channels, architecture.img_resolution, architecture.img_resolution),
         )
 
@@ -89,33 +83,69 @@ class FastSynthesis:
         self, ws: Float32[Tensor, "n num_ws w_dim"], transform: Float32[Tensor, "3 3"] | None = None
     ) -> Float32[Tensor, "n channels h w"]:
         """The picture, nominally -1..1 and not clipped; row 0 of w for the input, then one a layer."""
-        channels, height, width = self.picture
-        picture = ws.new_empty(len(ws), channels, height, width)
+        picture = ws.new_empty(len(ws), *self.picture)
+        make = self._replayed if ws.device.type == "cuda" else self._picture
         for i in range(len(ws)):
-            picture[i] = self._picture(ws[i : i + 1], transform)[0]
+            picture[i] = make(ws[i : i + 1], self.transform if transform is None else transform)[0]
         return picture
 
+    @cached_property
+    def _replayed(self) -> Replayed:
+        return Replayed(self._picture)
+
     def _picture(
-        self, ws: Float32[Tensor, "1 num_ws w_dim"], transform: Float32[Tensor, "3 3"] | None
+        self, ws: Float32[Tensor, "1 num_ws w_dim"], transform: Float32[Tensor, "3 3"]
     ) -> Float[Tensor, "1 channels h w"]:
         first, *rest = ws.unbind(1)
         layers: tuple[FastLayer | SynthesisLayer, ...] = (*self.layers, self.torgb)
         modulations = [layer.convolution.modulation(layer.affine(w)) for layer, w in zip(layers, rest, strict=True)]
-        x = self.features(self.affine(first), self.transform if transform is None else transform)
-        x = x * modulations[0][0][:, :, None, None]
+        x = self.features(self.affine(first), transform)
+        x = (x * modulations[0][0][:, :, None, None]).contiguous(memory_format=self.memory_format)
         for i, layer in enumerate(self.layers):
             x = layer.nonlinearity(layer.convolution.convolve(x), modulations[i][1], modulations[i + 1][0])
         x = self.torgb.convolution.convolve(x)
         return self.torgb.nonlinearity(x, modulations[-1][1]) * self.output_scale
 
 
-def suits(architecture: Architecture, precision: Callable[[geometry.Layer], Precision]) -> bool:
-    """Whether the fused operator computes all of a network: six taps a phase, an even rise, a fall by two; no float16."""
-    return all(
-        layer.down == 2
-        and layer.up % 2 == 0
-        and layer.up_taps == 6 * layer.up
-        and layer.down_taps == 12
-        and precision(layer).convolution in (torch.float32, torch.bfloat16)
-        for layer in geometry.layers(architecture)[:-1]
+def _nonlinearity(
+    architecture: Architecture, layer: geometry.Layer, weights: Weights, precision: Precision, following: Precision
+) -> Nonlinearity:
+    bias, *filters = (weights(f"synthesis.{layer.name}.{name}") for name in ("bias", "up_filter", "down_filter"))
+    return _operator(bias.device, layer, precision)(
+        bias,
+        *filters,
+        up=layer.up,
+        padding=layer.padding,
+        gain=math.sqrt(2),
+        slope=SLOPE,
+        clamp=architecture.conv_clamp,
+        dtype=following.convolution,
     )
+
+
+def _operator(device: torch.device, layer: geometry.Layer, precision: Precision) -> Callable[..., Nonlinearity]:
+    """What prepares a device's fused operator; its compiler is imported only where it is needed."""
+    if device.type == "cpu":
+        from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU
+
+        return FusedFilteredLReLU.prepare
+    from shared.image.ops.triton_filtered_lrelu import TritonFilteredLReLU
+
+    return partial(TritonFilteredLReLU.prepare, down=layer.down, inner=precision.activation)
+
+
+def why_not(architecture: Architecture, precision: Choice, device: torch.device) -> str | None:
+    """Why the fused operators cannot make a network's pictures, in words; None where they can."""
+    if device.type == "cuda":
+        return None if importlib.util.find_spec("triton") else "Triton is not installed"
+    if device.type != "cpu":
+        return f"there is no fused operator for {device.type}"
+    described = geometry.layers(architecture)[:-1]
+    usual = all(
+        layer.down == 2 and layer.up % 2 == 0 and layer.up_taps == 6 * layer.up and layer.down_taps == 12
+        for layer in described
+    )
+    if not usual:
+        return "the network's filters are unusual: not a fall by 2 and 6 taps a phase"
+    whole = all(precision(layer).convolution in (torch.float32, torch.bfloat16) for layer in described)
+    return None if whole else "float16 on a CPU"

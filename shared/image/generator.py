@@ -1,7 +1,8 @@
 """A generator from a file: latents in, pictures out."""
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from torch import Tensor
 from shared.errors import SettingError
 from shared.image.architecture import Architecture
 from shared.image.checkpoint import Arrays, read_checkpoint
-from shared.image.device import pick_device, pick_precision
-from shared.image.fast import FastSynthesis, suits
+from shared.image.device import HALF, pick_device, pick_precision
+from shared.image.fast import FastSynthesis, why_not
 from shared.image.stylegan3 import MappingNetwork, SynthesisNetwork, layer_precision, with_defaults
 
 __all__ = ["Generator", "load_generator", "pick_device"]
@@ -21,7 +22,8 @@ __all__ = ["Generator", "load_generator", "pick_device"]
 log = logging.getLogger(__name__)
 
 Array = np.ndarray | Tensor
-WANTED_DB = 45.0
+WANTED_DB = 45.0  # half precision against float32
+SAME_DB = {"full": 84.0, "half": 45.0}  # the fused path against the plain one
 
 
 def load_generator(path: str | Path, device: str = "cpu", precision: str = "full") -> "Generator":
@@ -37,6 +39,8 @@ def load_generator(path: str | Path, device: str = "cpu", precision: str = "full
     path = Path(path)
     architecture, arrays = read_checkpoint(path)
     generator = Generator(architecture, arrays, torch.device(device), chosen, path)
+    if generator.device.type == "cuda":  # cards, drivers and compilers differ: this one has to prove itself
+        generator.check_fused_path()
     if precision == "auto" and chosen == "half":
         judge = Generator(architecture, arrays, torch.device(device), "full", path)
         agreement = agreement_db(generator, judge)
@@ -50,8 +54,11 @@ def load_generator(path: str | Path, device: str = "cpu", precision: str = "full
 def agreement_db(generator: "Generator", judge: "Generator") -> float:
     """Peak (2) to noise of the difference of two generators' average picture, in dB."""
     w = judge.broadcast(judge.w_avg[None])
-    given, wanted = (each.synthesize_float(w).double() for each in (generator, judge))
-    return float(10 * torch.log10(4 / (given - wanted).square().mean()))
+    return _psnr_db(generator.synthesize_float(w), judge.synthesize_float(w))
+
+
+def _psnr_db(given: Float32[Tensor, "n c h w"], wanted: Float32[Tensor, "n c h w"]) -> float:
+    return float(10 * torch.log10(4 / (given.double() - wanted.double()).square().mean()))
 
 
 class Generator:
@@ -90,9 +97,34 @@ class Generator:
             self._synthesis: SynthesisNetwork | FastSynthesis = plain
             self.way = f"the plain path, {precision} precision"
             """How pictures are made, in words."""
-            if device.type == "cpu" and suits(architecture, chosen):
+            reason = why_not(architecture, chosen, device)
+            if reason is None:
                 self._synthesis = FastSynthesis.prepare(architecture, weights, chosen, plain)
-                self.way = f"the fused path, {'bfloat16' if precision == 'half' else 'float32'} convolutions"
+                number = str(HALF[device.type].convolution).removeprefix("torch.") if precision == "half" else "float32"
+                self.way = f"the fused path, {number} convolutions"
+            else:
+                self.way += f" ({reason})"
+
+    @torch.no_grad()
+    def check_fused_path(self) -> None:
+        """Make a picture on both paths; where they differ or the fused one fails, take the plain one, with a line."""
+        if self._synthesis is self.plain:
+            return
+        try:
+            w = self.broadcast(self.w_avg[None])
+            with self._exactly():
+                agreement = _psnr_db(self._synthesis(w), self.plain(w))
+            reason = (
+                "" if agreement >= SAME_DB[self.precision] else f"is wrong here, {agreement:.0f} dB from the plain one"
+            )
+        except (
+            Exception
+        ) as error:  # whatever Triton, its compiler or the driver may raise: the show takes the other path
+            reason = f"failed here: {' '.join(str(error).split())[:200] or type(error).__name__}"
+        if reason:
+            log.warning("the fused path %s: the plain path is used", reason)
+            self._synthesis = self.plain
+            self.way = f"the plain path, {self.precision} precision"
 
     @torch.no_grad()
     def map(
@@ -185,11 +217,12 @@ class Generator:
             raise SettingError(f"{name} holds NaN or infinity")
         return tensor.to(self.device)
 
-    def _exactly(self) -> AbstractContextManager[None]:
-        """On CUDA: no shortened float32 (TF32), and the same algorithms every time."""
+    @contextmanager
+    def _exactly(self) -> Iterator[None]:
+        """On CUDA: the generator's card, no shortened float32 (TF32), and the same algorithms every time."""
         if self.device.type != "cuda":
-            return nullcontext()
-        manager: AbstractContextManager[None] = torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        )
-        return manager
+            yield
+            return
+        cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        with torch.cuda.device(self.device), cudnn:
+            yield

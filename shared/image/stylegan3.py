@@ -19,7 +19,7 @@ from torch import Tensor
 
 from shared.image import geometry
 from shared.image.architecture import Architecture
-from shared.image.device import FULL, HALF, Precision
+from shared.image.device import CHANNELS_LAST, FULL, HALF, Precision
 from shared.image.ops.filtered_lrelu import FilteredLReLU
 from shared.image.ops.filters import down_filter, up_filter
 from shared.image.ops.fourier_features import FourierFeatures
@@ -136,7 +136,7 @@ class SynthesisNetwork:
     ) -> "SynthesisNetwork":
         """From the stored weights; `precision` says how each layer computes."""
         transform = weights("synthesis.input.transform")
-        memory_format = torch.channels_last if transform.device.type == "cpu" else torch.contiguous_format
+        memory_format = torch.channels_last if CHANNELS_LAST[transform.device.type] else torch.contiguous_format
         return cls(
             affine=FullyConnected.prepare(
                 weights("synthesis.input.affine.weight"), weights("synthesis.input.affine.bias")

@@ -1,5 +1,6 @@
 """The fast paths against their plain references, and that neither threads nor neighbours change a bit."""
 
+import re
 import threading
 
 import numpy as np
@@ -9,12 +10,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shared.image import generator as generators
-from shared.image.fast import FastSynthesis
+from shared.image.fast import FastSynthesis, why_not
 from shared.image.generator import agreement_db, load_generator
 from shared.image.ops import fused_filtered_lrelu as fused
 from shared.image.ops.filtered_lrelu import FilteredLReLU
-from shared.image.ops.filters import radial_lowpass
-from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU, separable_terms, tiles
+from shared.image.ops.filters import radial_lowpass, separable_terms
+from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU, tiles
+from shared.image.replay import Replayed
+from shared.image.stylegan3 import layer_precision
 from shared.image.threads import run_each, side_by_side
 from tests.image.reference import psnr
 from tests.image.test_generator import GLASS
@@ -172,6 +175,55 @@ def test_what_runs_is_logged(caplog):
     with caplog.at_level("INFO"):
         load_generator(GLASS)
     assert "generator.safetensors on cpu: the fused path, float32 convolutions" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("fused", "message"),
+    [
+        (lambda w, transform=None: torch.zeros(1, 3, 64, 64), "wrong here, .* dB from the plain one"),
+        (lambda w, transform=None: torch.full((1, 3, 64, 64), torch.nan), "wrong here, nan dB"),
+        (lambda w, transform=None: 1 / 0, "failed here: division by zero"),
+    ],
+)
+def test_a_fused_path_that_fails_is_left_with_a_line(cases, fused, message, caplog):
+    g = cases["t64"].generator()
+    g.check_fused_path()
+    assert not caplog.text
+    assert isinstance(g._synthesis, FastSynthesis)
+    g._synthesis = fused
+    g.check_fused_path()
+    assert re.search(f"the fused path (is )?{message}.*: the plain path is used", caplog.text)
+    assert g._synthesis is g.plain
+    assert g.way == "the plain path, full precision"
+
+
+def test_why_the_plain_path_is_taken(cases):
+    assert "fused" in cases["t64"].generator().way
+    assert cases["t64"].generator(lrelu_upsampling=4).way.startswith("the plain path, full precision (the network's")
+    architecture = cases["t64"].architecture
+    assert why_not(architecture, layer_precision(True, torch.device("mps")), torch.device("mps")).endswith("for mps")
+    cuda = torch.device("cuda")
+    assert why_not(architecture, layer_precision(True, cuda), cuda) in (None, "Triton is not installed")
+
+
+def test_recorded_work_is_replayed_with_new_numbers():
+    """The bookkeeping of a CUDA graph, without one: the same places in memory, whatever was given."""
+    recorded = []
+
+    def capture(work):
+        recorded.append(result := work())
+        return result, lambda: result.copy_(work())
+
+    function = Replayed(lambda x, y: x @ y, capture)
+    x, y = torch.randn(2, 3), torch.randn(3, 4)
+    first = function(x, y)
+    kept = first.clone()
+    assert torch.equal(function(x + 1, y), (x + 1) @ y)
+    assert torch.equal(first, kept)  # the later call gave a tensor of its own
+    assert torch.equal(first, x @ y)
+    assert len(recorded) == 1
+    assert torch.equal(function(x[:1], y), x[:1] @ y)
+    assert len(recorded) == 2
 
 
 def test_side_by_side_keeps_order_and_bounds_memory():

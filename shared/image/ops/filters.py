@@ -57,3 +57,14 @@ def down_filter(layer: Layer) -> Float32[np.ndarray, "n"] | Float32[np.ndarray, 
         return np.ones(1, np.float32)
     design = radial_lowpass if layer.radial else separable_lowpass
     return design(layer.down_taps, layer.target.cutoff, layer.target.half_width, layer.rate)
+
+
+def separable_terms(
+    taps: Float32[np.ndarray, "n n"], negligible: float
+) -> tuple[Float32[np.ndarray, "terms n"], Float32[np.ndarray, "terms n"]]:
+    """Filters along y and along x whose products add up to `taps`, without singular values below `negligible` times the first."""
+    columns, values, rows = np.linalg.svd(taps.astype(np.float64))
+    kept = max(1, int(np.sum(values > values[0] * negligible)))
+    share = np.sqrt(values[:kept, None])
+    along_y, along_x = columns.T[:kept] * share, rows[:kept] * share
+    return np.ascontiguousarray(along_y, np.float32), np.ascontiguousarray(along_x, np.float32)

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Float32, Int64, UInt16
 from torch import Tensor
 
+from shared.image.ops.filters import separable_terms
 from shared.image.ops.fused_kernels import BENT_ROWS, HALF_TAPS, LANES, RAISED_ROWS, filter_tile
 from shared.image.threads import run_each
 
@@ -133,17 +134,6 @@ def tiles(
             rings = (up * stride + LANES) * (RAISED_ROWS + BENT_ROWS + 2) + 2 * phases * stride
             made.append(Tile(np.array((*plan, *part), np.int64), rings + 5 * length))
     return tuple(made)
-
-
-def separable_terms(
-    taps: Float32[np.ndarray, "n n"], negligible: float
-) -> tuple[Float32[np.ndarray, "terms n"], Float32[np.ndarray, "terms n"]]:
-    """Filters along y and along x whose products add up to `taps`, without singular values below `negligible` times the first."""
-    columns, values, rows = np.linalg.svd(taps.astype(np.float64))
-    kept = max(1, int(np.sum(values > values[0] * negligible)))
-    share = np.sqrt(values[:kept, None])
-    along_y, along_x = columns.T[:kept] * share, rows[:kept] * share
-    return np.ascontiguousarray(along_y, np.float32), np.ascontiguousarray(along_x, np.float32)
 
 
 def flat(x: Float[Tensor, "1 channels h w"]) -> tuple[Float32[np.ndarray, "n"], UInt16[np.ndarray, "m"]]:

@@ -1,0 +1,96 @@
+"""The networks that are measured: random weights, in the sizes that artists and the published checkpoints have."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from shared.image.architecture import Architecture
+from shared.image.generator import Generator
+from shared.image.geometry import tensors
+
+CONTRAST = 0.4  # standard deviation of the pictures that are compared
+ONE_AT_A_TIME, SEVERAL_AT_ONCE, FULL = "half", "half, several at once", "full"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of random weights and how many times faster than the textbook its pictures are to be made."""
+
+    name: str
+    resolution: int
+    base: int
+    widest: int
+    layers: int = 14
+    radial: bool = False
+    targets: tuple[tuple[str, float], ...] = ()
+    quick: bool = False
+    once: bool = False
+    """Too large for more than one picture of the textbook."""
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """R has twice T's channels, and kernels of a single sample."""
+        arguments: dict[str, Any] = {"z_dim": 512, "c_dim": 0, "w_dim": 512, "img_channels": 3}
+        arguments |= {"img_resolution": self.resolution, "num_layers": self.layers}
+        arguments |= {"channel_base": self.base * (1 + self.radial), "channel_max": self.widest * (1 + self.radial)}
+        if self.radial:
+            arguments |= {"conv_kernel": 1, "use_radial_filters": True}
+        return Architecture.from_arguments(arguments)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The weights; the last layer's are such that pictures have the contrast of pictures."""
+        rng = np.random.default_rng(0)
+        described = tensors(self.architecture)
+        arrays = {name: _weights(name, tensor.shape, rng) for name, tensor in described.items() if tensor.required}
+        half = Generator(self.architecture, arrays, torch.device("cpu"), "half")
+        last = next(name for name in reversed(arrays) if name.endswith("_3.weight"))
+        arrays[last] *= CONTRAST / float(half.synthesize_float(half.map(self.z())).std())
+        return arrays
+
+    def z(self, count: int = 1) -> np.ndarray:
+        """Latents, (count, 512)."""
+        return np.random.default_rng(5).standard_normal((count, 512)).astype(np.float32)
+
+
+def _weights(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Random weights whose layers neither swell nor fade, like trained ones."""
+    values = rng.standard_normal(shape)
+    if name.endswith("magnitude_ema"):
+        values = np.ones(shape)
+    elif name.endswith("freqs"):
+        values *= (2 * rng.uniform(size=(len(values), 1)) ** 0.5) / np.linalg.norm(values, axis=1, keepdims=True)
+    elif name.endswith("phases"):
+        values = rng.uniform(size=shape)
+    elif name.endswith("input.affine.bias"):
+        values = np.array([1.0, 0.0, 0.0, 0.0])
+    elif name.endswith("affine.bias"):
+        values = np.ones(shape)
+    elif name.startswith("mapping.fc") and name.endswith("weight"):
+        values *= 100
+    elif name.endswith("bias"):
+        values *= 0.1
+    return np.asarray(values, np.float32)
+
+
+def _small(one: float, several: float) -> tuple[tuple[str, float], ...]:
+    return ((ONE_AT_A_TIME, one), (SEVERAL_AT_ONCE, several), (FULL, 6.0))
+
+
+NETWORKS = (
+    Network("T-128 2048", 128, 2048, 64),
+    Network("T-128 4096 8 layers", 128, 4096, 128, 8),
+    Network("T-256 2048", 256, 2048, 64, targets=_small(15, 22), quick=True),
+    Network("T-256 2048 10 layers", 256, 2048, 64, 10),
+    Network("T-256 4096", 256, 4096, 128),
+    Network("T-512 2048 10 layers", 512, 2048, 64, 10, targets=_small(18, 25), quick=True),
+    Network("R-128 2048 10 layers", 128, 2048, 64, 10, radial=True),
+    Network("R-256 2048 8 layers", 256, 2048, 64, 8, radial=True, targets=_small(22, 30), quick=True),
+    Network("R-512 2048 8 layers", 512, 2048, 64, 8, radial=True),
+    Network("T-256 published", 256, 16384, 512, targets=((ONE_AT_A_TIME, 7.0),), once=True),
+    Network("R-256 published", 256, 16384, 512, radial=True, targets=((ONE_AT_A_TIME, 7.0),), once=True),
+    Network("T-1024 published", 1024, 32768, 512, targets=((ONE_AT_A_TIME, 25.0),), once=True),
+    Network("R-1024 published", 1024, 32768, 512, radial=True, targets=((ONE_AT_A_TIME, 40.0),), once=True),
+)
