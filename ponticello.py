@@ -24,6 +24,7 @@ COMMANDS = {
         "offline.demo", "play the shipped preset with the shipped sound: in a window, or without a screen into demo.mp4"
     ),
     "live": Entry("live.command", "play live: sound in, pictures out, steered by OSC"),
+    "soundcheck": Entry("live.soundcheck_command", "fit gain, gate and standardising to a source and a hall"),
     "render": Entry("offline.render", "render a sound to a video"),
     "analyse": Entry("offline.analyse", "write a sound's 23 descriptors to a file"),
     "convert": Entry("offline.convert", "convert an official StyleGAN3 checkpoint"),

@@ -153,7 +153,7 @@ def command(
     source = open_input(
         given if given is not None else told.get("input"),
         channel=channel or told.get("channel", "1"),
-        rate=rate if rate is not None else _whole("rate", told.get("rate")),
+        rate=rate if rate is not None else whole("rate", told.get("rate")),
         play=play_file,
         output=output if output is not None else told.get("output"),
         loop=loop,
@@ -168,6 +168,7 @@ def command(
         precision=precision,
         seconds=seconds,
         hall_file=hall_file,
+        scaler=room.scaler,
         stats_file=stats,
         hashes_file=hashes,
     )
@@ -194,7 +195,8 @@ def _number_or_word(text: str) -> float | str:
         return text
 
 
-def _whole(key: str, text: str | None) -> int | None:
+def whole(key: str, text: str | None) -> int | None:
+    """A whole number of Hz that a hall file names; SettingError for anything else."""
     if text is None:
         return None
     if not text.isdecimal():

@@ -19,12 +19,15 @@ from live.osc_frames import OscFrames
 from live.osc_listeners import Peer
 from live.osc_messages import PREFIX, Change, Event, Question, Request
 from live.repertoire import Repertoire
+from live.soundcheck_findings import Findings
+from live.soundcheck_stage import SoundCheckOnStage
 from live.source import Source
 from live.timing import Timing
 from shared import controls
 from shared.controls import CONTROLS, STREAMS, Value
 from shared.errors import SettingError
-from shared.pipeline import Steer
+from shared.mapping.scaling import Standardizer
+from shared.pipeline import Steer, UseScaler
 from shared.preset import Preset
 
 
@@ -57,10 +60,13 @@ class Desk:
         newest: Callable[[], Heard | None],
         on_stage: Callable[[], tuple[Preset, ...]],
         hall_file: Path | None = None,
+        scaler: Standardizer | None = None,
     ) -> None:
         self._source, self._engine, self._timing, self._repertoire = source, engine, timing, repertoire
         self._background, self._port, self._notices = background, port, notices
         self._newest, self._on_stage, self._hall_file = newest, on_stage, hall_file
+        self._scaler = scaler  # of the hall
+        self.soundcheck = SoundCheckOnStage(source, engine, background, port, notices, self._use_findings)
         self.values: dict[str, Value] = {}
         self.quit = False
         self.preset_changes = 0
@@ -74,6 +80,7 @@ class Desk:
             "pair": self._pair,
             "unpair": self._unpair,
             "train": self._train,
+            "soundcheck": self._soundcheck,
             "play": lambda _: self._file().play(),
             "pause": lambda _: self._file().pause(),
             "seek": self._seek,
@@ -81,6 +88,7 @@ class Desk:
         self.questions: Mapping[str, Callable[[], Value]] = {
             "preset": lambda: self.preset.name,
             "show": lambda: self._shown,
+            "soundcheck": lambda: self.soundcheck.phase,
             "seek": lambda: self._file().place_s,
         }
         self.streams: Mapping[str, Callable[[tuple[float, ...], float], None]] = {
@@ -186,10 +194,10 @@ class Desk:
         file = self._hall_file if asked.argument is None else Path(str(asked.argument)).expanduser()
         if file is None:
             raise SettingError("no hall file is in use; name one that ends in .toml")
-        values = dict(self.values)
+        values, scaler = dict(self.values), self._scaler
 
         def save() -> Then:
-            hall.save(file, values)
+            hall.save(file, values, scaler)
             return lambda: self._notices.tell(f"saved: {file.absolute()}", wrong=False)
 
         self._do(asked, save)
@@ -242,6 +250,20 @@ class Desk:
             return use
 
         self._do(asked, learn)
+
+    def _soundcheck(self, asked: Asked) -> None:
+        if asked.argument:
+            self.soundcheck.begin(lambda: self.preset, partial(self._refuse, asked.address, asked.sender))
+        else:
+            self.soundcheck.break_off()
+
+    def _use_findings(self, found: Findings) -> None:
+        now = time.monotonic()
+        if found.gain_db is not None:
+            self._change("gain", found.gain_db, now)
+        self._change("gate", found.gate_db, now)
+        self._scaler = found.scaler
+        self._engine.exchange(UseScaler(found.scaler), now)
 
     def _seek(self, asked: Asked) -> None:
         assert isinstance(asked.argument, float)

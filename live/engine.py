@@ -45,6 +45,8 @@ class Engine:
         self._on_tick, self._notices = on_tick, notices
         self._asked: queue.SimpleQueue[tuple[float, tuple[str, Value] | Exchange]] = queue.SimpleQueue()
         self._newest_sample = 0  # that something was asked for: what comes later acts no earlier
+        self.listener: Callable[[Block | FrameBlock], None] | None = None
+        """Hears every block as it comes in, in the engine's thread."""
         self._latent: np.ndarray | None = None
         self._mean_square = 0.0
         self._over = threading.Event()
@@ -115,6 +117,8 @@ class Engine:
 
     def _follow(self, block: Block | FrameBlock, now: float) -> None:
         """Hop by hop, so that what is told of a tick is of its moment."""
+        if (listener := self.listener) is not None:
+            listener(block)
         if isinstance(block, FrameBlock):
             for frame in block.frames:
                 self._hand_on(self._pipeline.process_frames(frame[None]), now)

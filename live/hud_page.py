@@ -5,6 +5,7 @@
     level of the sound               │ beside a square picture on a wide screen
     a bar for each descriptor        │
     distance                         ┘
+    what to do now                     a line at its right, along the upper edge
     errors                             a strip at its right, along the lower edge
 
 Lengths and places are in heights of a row of bars, from the panel's top left corner.
@@ -52,7 +53,7 @@ TITLE, STATUS, FIRST, SECOND, METER, LEVEL, BARS = (
 )  # base lines; tops of meter and bars
 DISTANCE, BELOW = 1.1, 1.9  # from the last bar to the last base line, and to the panel's lower edge
 BAR_HEIGHT, GROUP_GAP = 0.42, 0.35
-ERROR_LINE = 1.3
+ERROR_LINE, PROMPT_LINE = 1.3, 1.5
 
 
 class Overlay(NamedTuple):
@@ -88,7 +89,7 @@ class HudPage:
         return self._made_for == (area, scale, names)
 
     def draw(self, state: HudState, errors: tuple[str, ...]) -> tuple[Overlay, ...]:
-        """The panel, and the strip of errors where there are any."""
+        """The panel, what the player is asked to do, and the strip of errors, where there are any."""
         image = self._empty.copy()
         draw = ImageDraw.Draw(image)
         self._draw_heading(draw, state)
@@ -96,7 +97,8 @@ class HudPage:
         self._draw_meter(draw, state)
         self._draw_bars(draw, state)
         panel = Overlay(self._margin, self._margin, np.asarray(image))
-        return (panel, self._error_strip(errors)) if errors else (panel,)
+        prompt = (self._prompt(state.prompt),) if state.prompt else ()
+        return (panel, *prompt, self._error_strip(errors)) if errors else (panel, *prompt)
 
     def _draw_heading(self, draw: ImageDraw.ImageDraw, state: HudState) -> None:
         end = RIGHT
@@ -150,6 +152,13 @@ class HudPage:
             x = round((BARS_LEFT + RIGHT) / 2 * self._row)
             draw.line((x, BARS * self._row, x, self._end_of_bars * self._row), AXIS)
         return image
+
+    def _prompt(self, line: str) -> Overlay:
+        left = self._empty.width + 2 * self._margin
+        shown = self._title.shortened(line, self._area[0] - left - self._margin - 2 * LEFT * self._row)
+        image = self._panel(self._title.length(shown) + 2 * LEFT * self._row, 1.9 * PROMPT_LINE * self._row)
+        self._write(ImageDraw.Draw(image), LEFT, 1.25 * PROMPT_LINE, shown, TEXT, self._title)
+        return Overlay(left, self._margin, np.asarray(image))
 
     def _error_strip(self, errors: tuple[str, ...]) -> Overlay:
         left = self._empty.width + 2 * self._margin

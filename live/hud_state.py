@@ -30,5 +30,7 @@ class HudState:
     """How long the recording has been going on."""
     frozen: bool = False
     blackout: bool = False
+    prompt: str = ""
+    """What the player is asked to do now."""
     errors: tuple[str, ...] = ()
     """What went wrong, the newest last. What has come to those of the state before is shown for some seconds."""

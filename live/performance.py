@@ -30,6 +30,7 @@ from live.source import Source
 from live.stats import Times
 from live.timing import Timing, Waiting
 from shared.atomic import written_atomically
+from shared.mapping.scaling import Standardizer
 from shared.painter import Painter
 from shared.pipeline import Pipeline
 from shared.preset import Preset
@@ -44,9 +45,9 @@ WHILE_S = 5.0
 class Performance:
     """Everything that a show is made of. `run` plays it in the main thread.
 
-    preset: the first of `presets`, with the hall's controls in its `controls`. seconds: how long to play, None: until it
-    is stopped. stopped: whoever sets it ends the show. Nothing that happens on the way raises out of `run` but what keeps
-    the show from beginning.
+    preset: the first of `presets`, with the hall's controls in its `controls`. scaler: the hall's, of a sound-check.
+    seconds: how long to play, None: until it is stopped. stopped: whoever sets it ends the show. Nothing that happens on the
+    way raises out of `run` but what keeps the show from beginning.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Performance:
         painter: Painter,
         seconds: float | None = None,
         hall_file: Path | None = None,
+        scaler: Standardizer | None = None,
         stats_file: Path | None = None,
         hashes_file: Path | None = None,
         stopped: threading.Event | None = None,
@@ -81,7 +83,7 @@ class Performance:
         self._osc_error = ""
         repertoire = Repertoire(presets, painter)
         generator_s = warm_up(preset, painter)
-        self._pipeline = pipeline = Pipeline(preset)
+        self._pipeline = pipeline = Pipeline(preset, scaler=scaler)
         self.hashes: dict[int, str] | None = {} if hashes_file else None
         self._engine = Engine(pipeline, source, self._on_tick, self._notices)
         self._pictures = PictureThread(painter, self._on_image, self._notices, self.hashes)
@@ -99,6 +101,7 @@ class Performance:
             newest=lambda: self._newest,
             on_stage=lambda: pipeline.presets,
             hall_file=hall_file,
+            scaler=scaler,
         )
 
     def run(self, on_start: Callable[[], None] = lambda: None) -> dict[str, Any]:
@@ -150,6 +153,7 @@ class Performance:
             self._desk.handle(event)
         for then in self._background.done():
             then()
+        self._desk.soundcheck.step()
         self._present()
         now = time.monotonic()
         if now >= self._next_hud:
@@ -235,6 +239,7 @@ class Performance:
             descriptors=tuple(map(float, heard.tick.descriptors)) if heard else (),
             distance=heard.tick.distance if heard else float("nan"),
             clock=self._timing.clock,
+            prompt=self._desk.soundcheck.prompt,
             frozen=bool(values["freeze"]),
             blackout=bool(values["blackout"]),
             errors=tuple(self._errors),

@@ -134,18 +134,24 @@ class _Layer:
 
 
 class Pipeline:
-    """Sound in blocks of any size to ticks; the sample count is the only clock."""
+    """Sound in blocks of any size to ticks; the sample count is the only clock.
 
-    def __init__(self, preset: Preset, fps: Fraction | int = 30) -> None:
+    scaler: what standardises the sound from the beginning, as `UseScaler` does later; None: the presets' own.
+    """
+
+    def __init__(self, preset: Preset, fps: Fraction | int = 30, scaler: Standardizer | None = None) -> None:
         self.fps = Fraction(fps)
         self._values = {name: value for name, value in preset.controls.items() if not _belongs_to_preset(name)}
         self._waiting: dict[str, list[Waiting]] = {"samples": [], "frames": [], "ticks": []}
         self._analyzer = Analyzer()
-        self._scaler: Standardizer | None = None
+        self._scaler = scaler
         self._layers = [self._layer(preset, 0)]
         voice, columns = self._top.voice, _columns(preset)
         initial = np.zeros(len(DESCRIPTORS))
-        initial[columns] = voice.initial
+        if scaler is None:
+            initial[columns] = voice.initial
+        else:  # the mean sound is this source's
+            initial[:] = scaler.mean
         self._gate = Gate(initial)
         self._sounding = initial  # the newest gated frame
         self._black = Fraction(0)  # how far a blackout has come, 0 to 1

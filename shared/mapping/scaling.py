@@ -1,5 +1,6 @@
 """Standardising: every descriptor to mean 0 and deviation 1 over a corpus."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,11 @@ class Standardizer(Memoryless[NDArray[np.float64], NDArray[np.float64]]):
     def process(self, block: Float64[np.ndarray, "m d"], /) -> Float64[np.ndarray, "m d"]:
         """Standardise every row."""
         return np.asarray((block - self.mean) / self._divisor)
+
+    def of(self, columns: Sequence[int]) -> "Standardizer":
+        """For these of its descriptors alone."""
+        chosen = list(columns)
+        return Standardizer(self.mean[chosen], self.deviation[chosen])
 
     @property
     def _divisor(self) -> Float64[np.ndarray, "d"]:
