@@ -1,0 +1,125 @@
+"""The smooth fields behind a picture: sums of plane waves, the phases of which move linearly with the scene's parameters.
+
+Everything that is seen is a function of these fields at one point (see `optics`): what the first layers of a StyleGAN3
+give is of the same kind (Karras et al. 2021, section 3), which is why such pictures can be learned. No field knows where the
+frame is: a scene can be turned and shifted without end.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+PARAMETERS = 20
+"""Normally distributed numbers that make a scene: the first `COLOURS` colour, light, matter and the scene's turn, the others movement."""
+COLOURS = 7
+HUE, SPREAD, LIGHT_X, LIGHT_Y, BROKEN, FIRE, TURN = range(COLOURS)
+WIDEST_TURN = 1.1
+"""Radians for each unit of the squashed parameter, which seldom exceeds 1."""
+FAMILIES = 4
+"""Of cracks."""
+TAU = 2 * math.pi
+
+
+@dataclass(frozen=True)
+class Wave:
+    """amplitude sin(2 pi frequency . x + phase): the frequency in cycles per picture width, its direction in radians."""
+
+    field: str
+    amplitude: float
+    frequency: float
+    direction: float
+    motion: float = 1.0
+    """Standard deviation of the phase in radians, over scenes."""
+
+
+WAVES = (
+    # cracks: a long wave that cuts, another that bends the cut
+    Wave("crack0", 1.00, 0.90, 0.20, 1.6),
+    Wave("crack0", 0.42, 0.70, 1.45, 1.3),
+    Wave("crack1", 1.00, 1.40, 1.02, 1.6),
+    Wave("crack1", 0.34, 0.80, 2.60, 1.3),
+    Wave("crack2", 1.00, 1.10, 1.78, 1.6),
+    Wave("crack2", 0.45, 0.65, 0.35, 1.3),
+    Wave("crack3", 1.00, 1.55, 2.62, 1.6),
+    Wave("crack3", 0.34, 0.90, 0.90, 1.3),
+    # where a family cuts at all
+    Wave("reach0", 1.0, 0.62, 1.9, 1.4),
+    Wave("reach1", 1.0, 0.55, 0.1, 1.4),
+    Wave("reach2", 1.0, 0.66, 2.8, 1.4),
+    Wave("reach3", 1.0, 0.58, 1.2, 1.4),
+    # how far the pieces have moved apart; where the light falls
+    Wave("apart", 1.0, 0.45, 0.7),
+    Wave("light", 0.6, 0.38, 2.2),
+    Wave("light", 0.6, 0.46, 0.5),
+    # light that the glass throws: folds, and threads
+    Wave("caustic", 1.0, 1.10, 0.55, 1.5),
+    Wave("caustic", 0.7, 1.62, 2.05, 1.5),
+    Wave("caustic", 0.5, 1.90, 1.20, 1.5),
+    Wave("thread", 1.0, 0.60, 1.35, 1.5),
+    Wave("thread", 0.8, 0.75, 0.15, 1.5),
+    Wave("pulse", 1.0, 0.85, 2.45, 1.5),
+)
+FIELDS = tuple(dict.fromkeys(wave.field for wave in WAVES))
+SLOPED = {"crack0", "crack1", "crack2", "crack3", "caustic", "thread"}
+"""Fields of which the optics need the slope too."""
+
+
+def squash(p: Tensor) -> Tensor:
+    """A normally distributed number to -1.3..1.3, nearly as it is near 0."""
+    return p / torch.sqrt(1 + 0.6 * p * p)
+
+
+class Fields:
+    """All fields of a family of scenes, which a seed fixes: how each phase moves with the parameters."""
+
+    def __init__(self, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        moving = torch.randn(len(WAVES), PARAMETERS - COLOURS, generator=generator)
+        moving *= torch.tensor([wave.motion for wave in WAVES])[:, None] / moving.norm(dim=1, keepdim=True)
+        self.motion: Float32[Tensor, "waves parameters"] = torch.cat([torch.zeros(len(WAVES), COLOURS), moving], dim=1)
+        """Radians per unit of each parameter."""
+        self.rest: Float32[Tensor, "waves"] = torch.rand(len(WAVES), generator=generator) * TAU
+        self.frequencies: Float32[Tensor, "waves 2"] = torch.tensor(
+            [(w.frequency * math.cos(w.direction), w.frequency * math.sin(w.direction)) for w in WAVES]
+        )
+
+    def turns(self, p: Float32[Tensor, "n parameters"]) -> Float32[Tensor, "n"]:
+        """How far each scene is turned about the middle of the picture, in radians."""
+        return WIDEST_TURN * squash(p[:, TURN])
+
+    def phases(self, p: Float32[Tensor, "n parameters"]) -> Float32[Tensor, "n waves"]:
+        """Of each wave at the middle of the scene, in radians."""
+        return p @ self.motion.T + self.rest
+
+    def __call__(
+        self, p: Float32[Tensor, "n parameters"], size: int, transforms: Float32[Tensor, "n 3 3"] | None = None
+    ) -> dict[str, Float32[Tensor, "n _ size size"]]:
+        """Each field's value and, where it is among `SLOPED`, its slopes along x and y (per picture width), on a grid of pixels.
+
+        transforms: where in the scene a place of the picture lies, like the generator's own; none leaves it as it is.
+        """
+        cos, sin = torch.cos(self.turns(p)), torch.sin(self.turns(p))
+        turn = torch.stack([cos, -sin, sin, cos], dim=1).reshape(-1, 2, 2)
+        vectors = self.frequencies @ turn
+        phases = self.phases(p)
+        if transforms is not None:
+            phases = phases + TAU * (vectors @ transforms[:, :2, 2:])[:, :, 0]
+            vectors = vectors @ transforms[:, :2, :2]
+        line = ((torch.arange(size) + 0.5) / size - 0.5) * TAU
+        # sin(a + b) and cos(a + b) of a that follows x and b that follows y: two products instead of a sine for every pixel
+        across = line * vectors[:, :, :1]
+        down = line * vectors[:, :, 1:] + phases[:, :, None]
+        sx, cx = torch.sin(across)[:, :, None], torch.cos(across)[:, :, None]
+        sy, cy = torch.sin(down)[:, :, :, None], torch.cos(down)[:, :, :, None]
+        fields: dict[str, Tensor] = {}
+        for i, wave in enumerate(WAVES):
+            part = wave.amplitude * torch.addcmul(sx[:, i] * cy[:, i], cx[:, i], sy[:, i])[:, None]
+            if wave.field in SLOPED:
+                cosine = (wave.amplitude * TAU) * torch.addcmul(cx[:, i] * cy[:, i], sx[:, i], sy[:, i], value=-1)
+                slopes = cosine[:, None] * vectors[:, i, :, None, None]
+                part = torch.cat([part, slopes], dim=1)
+            fields[wave.field] = fields[wave.field] + part if wave.field in fields else part
+        return fields

@@ -1,0 +1,75 @@
+"""Fits the generator of the preset `glass` to computed pictures: python presets/glass/make/train_generator.py FOLDER [RECIPE]
+
+Stopped at any time, the same command goes on from FOLDER/training.safetensors. Beside it: generator.safetensors (float16, as
+`ponticello live` takes it), grid.png (each row of the generator's pictures above the renderer's of the same scenes) and
+log.csv. One thread; times are CPU seconds.
+"""
+
+import argparse
+import csv
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from PIL import Image
+from training.recipe import RECIPES
+from training.trainer import Trainer
+
+COLUMNS = 8
+SAVE_EVERY_S = 150.0
+"""Of CPU time."""
+
+
+def main() -> None:
+    """Train until the recipe's steps are done."""
+    parser = argparse.ArgumentParser(description="Fit the generator of the preset glass.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("recipe", nargs="?", default=next(iter(RECIPES)), choices=list(RECIPES))
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    trainer = Trainer(RECIPES[arguments.recipe])
+    if (folder / "training.safetensors").exists():
+        trainer.load(folder / "training.safetensors")
+    saved = time.process_time()
+    losses: list[dict[str, float]] = []
+    while trainer.step_number < trainer.steps:
+        losses.append(trainer.step())
+        if time.process_time() - saved > SAVE_EVERY_S or trainer.step_number == trainer.steps:
+            report(trainer, folder, losses)
+            losses.clear()
+            saved = time.process_time()
+
+
+def report(trainer: Trainer, folder: Path, losses: list[dict[str, float]]) -> None:
+    """Save the run, its generator, its grid, and a line of the log."""
+    given, wanted, found = trainer.show()
+    save_grid(folder / "grid.png", given, wanted)
+    trainer.export(folder / "generator.safetensors")
+    means = {name: float(np.mean([part[name] for part in losses if name in part])) for name in losses[-1]}
+    line = {"step": trainer.step_number, "cpu_s": round(trainer.cpu_seconds), "stage": trainer.place()[0]}
+    line |= {name: f"{value:.4f}" for name, value in (found | means).items()}  # type: ignore[dict-item]
+    names = ("step", "cpu_s", "stage", "l1", "psnr", "edges", "fields", "buffers", "preview", "picture", "texture")
+    is_new = not (folder / "log.csv").exists()
+    with (folder / "log.csv").open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names)
+        if is_new:
+            writer.writeheader()
+        writer.writerow(line)
+    trainer.save(folder / "training.safetensors")
+
+
+def save_grid(path: Path, given: Float32[np.ndarray, "n 3 h w"], wanted: Float32[np.ndarray, "n 3 h w"]) -> None:
+    """Rows of the one above rows of the other, `COLUMNS` pictures wide."""
+    rows = []
+    for first in range(0, len(given), COLUMNS):
+        rows += [np.concatenate(list(pictures[first : first + COLUMNS]), axis=2) for pictures in (given, wanted)]
+    image = np.clip(np.concatenate(rows, axis=1) * 127.5 + 128, 0, 255).astype(np.uint8)
+    Image.fromarray(image.transpose(1, 2, 0)).save(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Loops of the trainable filtered leaky ReLU, compiled by numba: raise, bend, lower, for a map and, backwards, for its gradient.
+
+Both directions are one shape of work, for each axis: with F of 6 a taps and G of 6 b taps,
+
+    u[p] = sum_j F[j] x'[p + j - before],  x'[q] = x[q / a] where a divides q, else 0;  0 <= p < P
+    v[p] = bend(u[p])          forwards: leaky ReLU and clamp, which side of them is kept; backwards: the kept slope times u
+    y[m] = sum_j G[j] v[m b + j + offset]
+
+A map is stored with its channels last; signals at the raised rate as L = max(a, b) phases (position f + L k is column k of
+phase f), a map that is read as L / a phases, one that is written as L / b, so that every inner loop runs along a whole row.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+from numba import njit
+
+Loop = Callable[..., Any]
+
+TAPS = 6
+READ_ROWS = 8  # rings, powers of two: raised rows of the input, of which 6 are needed at once
+BENT_ROWS = 32  # rows of v, at most: 6 b are needed at once, b at most 4
+IDLE, OPEN, LEAKY = 0, 1, 2  # what the nonlinearity did: clamped, passed, multiplied by the slope
+
+
+def _compiled(loop: Loop) -> Loop:
+    flags = {"contract", "nsz", "reassoc", "nnan"}
+    return cast(Loop, njit(cache=True, fastmath=flags, error_model="numpy", boundscheck=False, nogil=True)(loop))
+
+
+@_compiled
+def _mix(out, out_at, x, places, first, taps, count, adds):  # type: ignore[no-untyped-def]
+    """out[i] = sum of six taps[first + k] x[places[first + k] + i], added to what is there where `adds`."""
+    t0, t1, t2 = taps[first], taps[first + 1], taps[first + 2]
+    t3, t4, t5 = taps[first + 3], taps[first + 4], taps[first + 5]
+    o = np.uintp(out_at)
+    p0, p1, p2 = np.uintp(places[first]), np.uintp(places[first + 1]), np.uintp(places[first + 2])
+    p3, p4, p5 = np.uintp(places[first + 3]), np.uintp(places[first + 4]), np.uintp(places[first + 5])
+    n = np.uintp(count)
+    if adds:
+        for i in range(n):
+            a = t0 * x[p0 + i] + t1 * x[p1 + i] + t2 * x[p2 + i]
+            out[o + i] += a + t3 * x[p3 + i] + t4 * x[p4 + i] + t5 * x[p5 + i]
+    else:
+        for i in range(n):
+            a = t0 * x[p0 + i] + t1 * x[p1 + i] + t2 * x[p2 + i]
+            out[o + i] = a + t3 * x[p3 + i] + t4 * x[p4 + i] + t5 * x[p5 + i]
+
+
+@_compiled
+def _bend(v, at, kept, kept_at, count, slope, clamp):  # type: ignore[no-untyped-def]
+    """Leaky ReLU and clamp of a run, and what they did."""
+    o, k = np.uintp(at), np.uintp(kept_at)
+    for i in range(np.uintp(count)):
+        u = v[o + i]
+        w = max(u, u * slope)
+        v[o + i] = min(max(w, -clamp), clamp)
+        kept[k + i] = np.uint8(0) if abs(w) > clamp else (np.uint8(1) if u > 0 else np.uint8(2))
+
+
+@_compiled
+def _unbend(v, at, kept, kept_at, count, slope):  # type: ignore[no-untyped-def]
+    """The gradient's run times the slope that was kept."""
+    o, k = np.uintp(at), np.uintp(kept_at)
+    one, none = np.float32(1), np.float32(0)
+    for i in range(np.uintp(count)):
+        side = kept[k + i]
+        v[o + i] *= one if side == 1 else (slope if side == 2 else none)
+
+
+@_compiled
+def filter_maps(x, y, kept, F, G, a, b, before, offset, positions, slope, clamp, forwards):  # type: ignore[no-untyped-def]
+    """The formula above for a batch. x: (n, h, w, c), y: (n, oh, ow, c), kept: (n, P, L K c) with K = ceil(P / L), written or read."""
+    batch, height, width, channels = x.shape
+    _, out_height, out_width, _ = y.shape
+    L = max(a, b)
+    in_phases, out_phases = L // a, L // b
+    K = -(-positions // L)
+    beyond = max(-offset, (out_height - 1) * b + TAPS * b + offset - positions, before, positions - before - width * a, 0)
+    pad = TAPS + 1 + -(-beyond // L)  # empty columns on either side of each phase
+    bent_rows_kept = BENT_ROWS // 2 if b == 2 else BENT_ROWS
+    stride = (max(K, -(-width // in_phases)) + 2 * pad) * channels
+    origin = pad * channels
+    row = np.zeros(in_phases * stride, np.float32)
+    read = np.zeros(READ_ROWS * L * stride, np.float32)
+    bent = np.zeros(bent_rows_kept * L * stride, np.float32)
+    lowered = np.zeros(L * stride, np.float32)
+    made = np.zeros(out_phases * stride, np.float32)
+    out_columns = -(-out_width // out_phases)
+
+    # where the taps of each phase start in the row that is read, and of each output phase in the lowered row
+    along_taps = np.zeros(L * TAPS, np.float32)
+    along_at = np.zeros(L * TAPS, np.int64)
+    for f in range(L):
+        r = (before - f) % a
+        for t in range(TAPS):
+            i = (f + r - before) // a + t
+            along_taps[f * TAPS + t] = F[r + a * t]
+            along_at[f * TAPS + t] = (i % in_phases) * stride + origin + (i // in_phases) * channels
+    taps = TAPS * b
+    across_taps = np.zeros(out_phases * taps, np.float32)
+    across_at = np.zeros(out_phases * taps, np.int64)
+    for e in range(out_phases):
+        for j in range(taps):
+            p = e * b + j + offset
+            across_taps[e * taps + j] = G[j]
+            across_at[e * taps + j] = (p % L) * stride + origin + (p // L) * channels
+    y_taps = np.zeros(TAPS, np.float32)
+    y_at = np.zeros(TAPS, np.int64)
+    rows_at = np.zeros(taps, np.int64)
+    rows_taps = np.zeros(taps, np.float32)
+
+    for n in range(batch):
+        loaded, bent_rows = -(before // a) - TAPS, min(0, offset)
+        read[:] = 0.0
+        for m in range(out_height):
+            while bent_rows <= m * b + offset + taps - 1:
+                p = bent_rows
+                ring = (p & (bent_rows_kept - 1)) * L * stride
+                if p < 0 or p >= positions:
+                    bent[ring : ring + L * stride] = 0.0
+                    bent_rows += 1
+                    continue
+                r = (before - p) % a
+                i0 = (p + r - before) // a
+                while loaded < i0 + TAPS:
+                    at = (loaded & (READ_ROWS - 1)) * L * stride
+                    if loaded < 0 or loaded >= height:
+                        read[at : at + L * stride] = 0.0
+                    else:
+                        for f in range(in_phases):
+                            o = f * stride + origin
+                            for column in range(f, width, in_phases):
+                                for c in range(channels):
+                                    row[o + c] = x[n, loaded, column, c]
+                                o += channels
+                        for f in range(L):
+                            _mix(read, at + f * stride + origin, row, along_at, f * TAPS, along_taps, K * channels, False)
+                    loaded += 1
+                for t in range(TAPS):
+                    y_taps[t] = F[r + a * t]
+                    y_at[t] = ((i0 + t) & (READ_ROWS - 1)) * L * stride
+                _mix(bent, ring, read, y_at, 0, y_taps, L * stride, False)
+                for f in range(L):
+                    at = ring + f * stride + origin
+                    if forwards:
+                        _bend(bent, at, kept[n, p], f * K * channels, K * channels, slope, clamp)
+                    else:
+                        _unbend(bent, at, kept[n, p], f * K * channels, K * channels, slope)
+                    if f + L * (K - 1) >= positions:
+                        bent[at + (K - 1) * channels : at + K * channels] = 0.0
+                bent_rows += 1
+            for j in range(taps):
+                rows_taps[j] = G[j]
+                rows_at[j] = ((m * b + offset + j) & (bent_rows_kept - 1)) * L * stride
+            for k in range(b):
+                _mix(lowered, 0, bent, rows_at, k * TAPS, rows_taps, L * stride, k > 0)
+            for e in range(out_phases):
+                for k in range(b):
+                    _mix(made, e * stride, lowered, across_at, e * taps + k * TAPS, across_taps, out_columns * channels, k > 0)
+                o = e * stride
+                for column in range(e, out_width, out_phases):
+                    for c in range(channels):
+                        y[n, m, column, c] = made[o + c]
+                    o += channels

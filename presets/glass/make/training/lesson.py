@@ -1,0 +1,49 @@
+"""One step's material: scenes, how they are seen, and what the network should show of them. A number fixes all of it."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+from training.recipe import Recipe
+
+FARTHEST = 0.2
+"""ln of the strongest zoom."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Scenes p; z of the scenes or, where w is between two, of both ends; transforms of the picture."""
+
+    p: Float32[Tensor, "n parameters"]
+    z: Float32[Tensor, "n z_dim"]
+    other_z: Float32[Tensor, "n z_dim"]
+    between: Float32[Tensor, "n 1"]
+    """How far from z's w to the other's: 0 for most."""
+    transforms: Float32[Tensor, "n 3 3"]
+
+
+def parameters(z: Float32[Tensor, "n z_dim"], to_p: Float32[Tensor, "parameters z_dim"]) -> Float32[Tensor, "n parameters"]:
+    """The scene that a z stands for."""
+    return z * z.square().mean(dim=1, keepdim=True).rsqrt() @ to_p.T
+
+
+def lesson(recipe: Recipe, to_p: Float32[Tensor, "parameters z_dim"], number: int) -> Lesson:
+    """The material of step `number`."""
+    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)
+    n, z_dim = recipe.batch, to_p.shape[1]
+    z, other_z = (torch.randn(n, z_dim, generator=generator) for _ in range(2))
+    chosen = torch.rand(n, 1, generator=generator) < recipe.between
+    between = torch.rand(n, 1, generator=generator) * chosen
+    p = torch.lerp(parameters(z, to_p), parameters(other_z, to_p), between)
+    is_moved = torch.rand(n, generator=generator) < recipe.moved
+    angle = torch.rand(n, generator=generator) * 2 * math.pi
+    zoom = torch.exp((torch.rand(n, generator=generator) * 2 - 1) * FARTHEST)
+    shift = torch.randn(n, 2, generator=generator) * 0.4
+    cos, sin = angle.cos() * zoom, angle.sin() * zoom
+    zero, one = torch.zeros(n), torch.ones(n)
+    rows = (cos, -sin, shift[:, 0], sin, cos, shift[:, 1], zero, zero, one)
+    moves = torch.stack(rows, dim=1).reshape(n, 3, 3)
+    transforms = torch.where(is_moved[:, None, None], moves, torch.eye(3))
+    return Lesson(p, z, other_z, between, transforms)

@@ -1,0 +1,129 @@
+"""StyleGAN3's generator as a trainable network: the operators of `shared.image`, with gradients, under the published names."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, leaky_relu, linear
+from training.filtered_lrelu import Filters, TrainableFilteredLReLU
+
+from shared.image import geometry
+from shared.image.architecture import Architecture
+from shared.image.ops.fourier_features import FourierFeatures
+from shared.image.ops.fully_connected import SLOPE
+from shared.image.stylegan3 import unit_mean_square
+
+EPSILON = 1e-8
+GAIN = math.sqrt(2)
+
+
+class TrainableGenerator(nn.Module):
+    """What `shared.image.generator` computes, for training; `arrays` is what `write_checkpoint` takes.
+
+    lr_multiplier: of the mapping network while it is trained; the file is written with the architecture's.
+    """
+
+    def __init__(self, architecture: Architecture, lr_multiplier: float = 0.1) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.lr_multiplier = lr_multiplier
+        self.layers = geometry.layers(architecture)
+        self.filters = tuple(Filters.of(layer, SLOPE, architecture.conv_clamp) for layer in self.layers[:-1])
+        self.trained = nn.ParameterDict()
+        for name, tensor in geometry.tensors(architecture).items():
+            if not tensor.required:
+                continue
+            key = name.replace(".", "/")  # a parameter's name may not hold a dot
+            if name.endswith((".freqs", ".phases", ".magnitude_ema", ".w_avg")):
+                self.register_buffer(key, torch.ones(tensor.shape) if "magnitude" in name else torch.zeros(tensor.shape))
+                continue
+            start = torch.randn(tensor.shape)
+            if name.startswith("mapping.") and name.endswith("weight"):
+                start /= lr_multiplier
+            if name.endswith("bias"):
+                start = torch.ones(tensor.shape) if "affine" in name else torch.zeros(tensor.shape)
+            if name == "synthesis.input.affine.weight":
+                start = torch.zeros(tensor.shape)
+            if name == "synthesis.input.affine.bias":
+                start = torch.tensor([1.0, 0.0, 0.0, 0.0])
+            self.trained[key] = nn.Parameter(start)
+
+    def get(self, name: str) -> Tensor:
+        """A stored tensor by its published name."""
+        key = name.replace(".", "/")
+        return self.trained[key] if key in self.trained else self.get_buffer(key)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All stored tensors, float32, with the mapping's weights in terms of the architecture's own lr_multiplier."""
+        ratio = self.lr_multiplier / self.architecture.mapping_kwargs.lr_multiplier
+        arrays = {}
+        for name, tensor in geometry.tensors(self.architecture).items():
+            if tensor.required:
+                factor = ratio if name.startswith("mapping.fc") else 1.0
+                arrays[name] = np.asarray((self.get(name).detach() * factor).numpy(), np.float32)
+        return arrays
+
+    def map(self, z: Float32[Tensor, "n z_dim"]) -> Float32[Tensor, "n w_dim"]:
+        """One w for each z."""
+        x = unit_mean_square(z)
+        for j in range(self.architecture.mapping_kwargs.num_layers):
+            weight, bias = self.get(f"mapping.fc{j}.weight"), self.get(f"mapping.fc{j}.bias")
+            x = linear(x, weight * (self.lr_multiplier / math.sqrt(weight.shape[1])), bias * self.lr_multiplier)
+            x = leaky_relu(x, SLOPE) * GAIN
+        return x
+
+    def style(self, prefix: str, w: Float32[Tensor, "n w_dim"]) -> Float32[Tensor, "n _"]:
+        """The affine map of w that belongs to a layer or the input."""
+        weight = self.get(f"{prefix}.affine.weight")
+        return linear(w, weight / math.sqrt(weight.shape[1]), self.get(f"{prefix}.affine.bias"))
+
+    def synthesize(
+        self,
+        w: Float32[Tensor, "n w_dim"],
+        transform: Float32[Tensor, "3 3"],
+        *,
+        depth: int | None = None,
+        beta: float | None = None,
+        visit: Callable[[int, Tensor], None] | None = None,
+    ) -> Tensor:
+        """The pictures (n, 3, h, w); or with `depth` the map behind that many layers.
+
+        beta: how slowly magnitude_ema follows, None: not at all. visit: is given each layer's number and its map.
+        """
+        features = FourierFeatures.prepare(
+            self.get("synthesis.input.weight"),
+            self.get("synthesis.input.freqs"),
+            self.get("synthesis.input.phases"),
+            geometry.signals(self.architecture)[0],
+        )
+        x = features(self.style("synthesis.input", w), transform).contiguous(memory_format=torch.channels_last)
+        for i, layer in enumerate(self.layers[:depth]):
+            x = self._layer(i, layer, x, w, beta)
+            if visit is not None:
+                visit(i, x)
+        return x if depth is not None else x * self.architecture.output_scale
+
+    def _layer(self, i: int, layer: geometry.Layer, x: Tensor, w: Tensor, beta: float | None) -> Tensor:
+        prefix = f"synthesis.{layer.name}"
+        ema = self.get(f"{prefix}.magnitude_ema")
+        if beta is not None:
+            ema.lerp_(x.detach().square().mean(), 1 - beta)
+        gain = ema.rsqrt().clone()  # the buffer may move before the gradient is taken
+        weight, style = self.get(f"{prefix}.weight"), self.style(prefix, w)
+        bias = self.get(f"{prefix}.bias")[None, :, None, None]
+        if layer.is_torgb:
+            weight = weight / math.sqrt(weight[0].numel())
+            y = conv2d(x * (style * gain)[:, :, None, None], weight) + bias
+            clamp = self.architecture.conv_clamp
+            return y if clamp is None else y.clamp(-clamp, clamp)
+        weight = weight * weight.square().sum(dim=(1, 2, 3), keepdim=True).rsqrt()
+        style = style * (style.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt()
+        energy = weight.square().sum(dim=(2, 3)).T
+        factors = (style.square() @ energy + EPSILON / weight[0].numel()).rsqrt() * (gain * GAIN)
+        y = conv2d(x * style[:, :, None, None], weight, padding=layer.kernel - 1)
+        z = torch.addcmul(bias * GAIN, y, factors[:, :, None, None])
+        result: Tensor = TrainableFilteredLReLU.apply(z, self.filters[i])
+        return result

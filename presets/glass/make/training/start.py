@@ -1,0 +1,121 @@
+"""Where training starts: not from noise but from a network whose first layer already gives the renderer's smooth fields.
+
+The input's waves are the renderer's, a sine and a cosine of each. sin(a + phase) = sin a cos phase + cos a sin phase, so
+styles cos phase and sin phase move a wave; w is made to hold them, as functions of one direction of p each, which the first
+fully connected layer's units bend at many places.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float32
+from painting.fields import COLOURS, FIELDS, PARAMETERS, WAVES, Fields, squash
+from torch import Tensor
+from torch.nn.functional import leaky_relu
+from training.network import GAIN, TrainableGenerator
+
+from shared.image.ops.fully_connected import SLOPE
+
+SAMPLES = 6000
+RIDGE = 1e-3
+PASSED_ON = 3
+"""Layers that are made to give the fields."""
+WIDEST = 2.6
+"""Deviations of a direction of p within which units bend."""
+
+
+def projection(seed: int, z_dim: int) -> Float32[Tensor, "parameters z_dim"]:
+    """p = projection z for z of unit mean square: orthonormal rows, so p is normally distributed if z is."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.linalg.qr(torch.randn(z_dim, PARAMETERS, generator=generator))[0].T.contiguous()
+
+
+def steering(fields: Fields, p: Float32[Tensor, "n parameters"]) -> Float32[Tensor, "n targets"]:
+    """What w is to hold: cosines and sines of the waves' phases, of the turn, and the colours' numbers."""
+    phases, turn = fields.phases(p), fields.turns(p)[:, None]
+    return torch.cat([phases.cos(), phases.sin(), turn.cos(), turn.sin(), squash(p[:, :COLOURS])], dim=1)
+
+
+@torch.no_grad()
+def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "parameters z_dim"]) -> None:
+    """Set the input, the mapping and the first layer as described above; the rest of the network stays as it is."""
+    architecture = network.architecture
+    z_dim, w_dim, waves = architecture.z_dim, architecture.w_dim, len(WAVES)
+    if architecture.mapping_kwargs.num_layers != 2 or network.layers[0].source.channels < 2 * waves:
+        raise ValueError(f"a start needs 2 mapping layers and {2 * waves} channels at the input")
+    _set_waves(network, fields)
+
+    # first layer of the mapping: every direction of p that matters, bent at `knots` places
+    directions = torch.cat([fields.motion, torch.eye(PARAMETERS)[:COLOURS]])
+    directions = directions / directions.norm(dim=1, keepdim=True)
+    knots = w_dim // len(directions)
+    places = torch.linspace(-WIDEST, WIDEST, knots)
+    signs = torch.where(places < 0, -1.0, 1.0).repeat(len(directions))
+    rows = directions.repeat_interleave(knots, 0) * signs[:, None]
+    spare = w_dim - len(rows)
+    rows = torch.cat([rows, torch.randn(spare, PARAMETERS) / math.sqrt(PARAMETERS)])
+    bends = torch.cat([-places.repeat(len(directions)) * signs, torch.zeros(spare)])
+    rate = network.lr_multiplier
+    network.get("mapping.fc0.weight").copy_(rows @ to_p * (math.sqrt(z_dim) / rate))
+    network.get("mapping.fc0.bias").copy_(bends / rate)
+
+    # second: each target and its opposite, so that the leaky ReLU behind loses nothing; the units left are free
+    p = torch.randn(SAMPLES, PARAMETERS)
+    hidden = leaky_relu(p @ rows.T + bends, SLOPE) * GAIN
+    hidden = torch.cat([hidden, torch.ones(SAMPLES, 1)], dim=1)
+    targets = steering(fields, p)
+    count = targets.shape[1]
+    gram = hidden.T @ hidden / SAMPLES + RIDGE * torch.eye(w_dim + 1)
+    solution = torch.linalg.solve(gram, hidden.T @ targets / SAMPLES).T
+    weight, bias = network.get("mapping.fc1.weight"), network.get("mapping.fc1.bias")
+    for sign, first in ((1, 0), (-1, count)):
+        weight[first : first + count] = sign * solution[:, :-1] * (math.sqrt(w_dim) / rate)
+        bias[first : first + count] = sign * solution[:, -1] / rate
+    network.get("mapping.w_avg").copy_(network.map(p @ to_p).mean(dim=0))
+
+    # styles that read targets back: (leaky(t) - leaky(-t)) / (1.2 sqrt 2) = t
+    reading = torch.zeros(count, w_dim)
+    each = torch.arange(count)
+    reading[each, each] = math.sqrt(w_dim) / ((1 + SLOPE) * GAIN)
+    reading[each, each + count] = -reading[each, each]
+    first = f"synthesis.{network.layers[0].name}"
+    network.get(f"{first}.affine.weight")[: 2 * waves] = reading[: 2 * waves]
+    network.get(f"{first}.affine.bias")[: 2 * waves] = 0.0
+    turned = network.get("synthesis.input.affine.weight")
+    turned.zero_()
+    turned[:2] = reading[2 * waves : 2 * waves + 2]
+    network.get("synthesis.input.affine.bias").zero_()
+
+    sums = torch.zeros(len(FIELDS), network.layers[0].source.channels)
+    for i, wave in enumerate(WAVES):
+        sums[FIELDS.index(wave.field), [i, waves + i]] = wave.amplitude
+    _set_rows(network, 0, sums)
+    for layer in range(1, PASSED_ON):  # fields go in as leaky(f) and leaky(-f), and out likewise
+        differences = torch.zeros(len(FIELDS), network.layers[layer].source.channels)
+        each = torch.arange(len(FIELDS))
+        differences[each, 2 * each], differences[each, 2 * each + 1] = 1.0, -1.0
+        _set_rows(network, layer, differences)
+        network.get(f"synthesis.{network.layers[layer].name}.affine.weight")[: 2 * len(FIELDS)] = 0.0
+
+
+def _set_rows(network: TrainableGenerator, layer: int, rows: Float32[Tensor, "fields inputs"]) -> None:
+    """The first outputs of a layer's convolution: each row at the same place, no neighbours, then its opposite."""
+    kernel = network.get(f"synthesis.{network.layers[layer].name}.weight")
+    kernel[: 2 * len(rows)] = 0.0
+    middle = kernel.shape[2] // 2
+    kernel[: 2 * len(rows) : 2, :, middle, middle] = rows
+    kernel[1 : 2 * len(rows) : 2, :, middle, middle] = -rows
+    kernel.mul_(kernel.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt())
+
+
+def _set_waves(network: TrainableGenerator, fields: Fields) -> None:
+    """Sines of all waves, cosines of all waves, then others that nobody asked for."""
+    frequencies, phases = network.get("synthesis.input.freqs"), network.get("synthesis.input.phases")
+    waves, channels = len(WAVES), len(phases)
+    frequencies[: 2 * waves] = fields.frequencies.repeat(2, 1)
+    phases[: 2 * waves] = torch.cat([torch.zeros(waves), torch.full((waves,), 0.25)])
+    others = channels - 2 * waves
+    angle, radius = torch.rand(others) * 2 * math.pi, torch.rand(others).sqrt() * network.architecture.first_cutoff
+    frequencies[2 * waves :] = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
+    phases[2 * waves :] = torch.rand(others)
+    network.get("synthesis.input.weight").copy_(torch.eye(channels) * math.sqrt(channels))

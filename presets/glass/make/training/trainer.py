@@ -1,0 +1,247 @@
+"""A run: a network, heads that look into it, optimisers, and where all of them are kept between sessions."""
+
+import copy
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from painting.fields import FIELDS, PARAMETERS, Fields
+from painting.optics import Rendering, render
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, conv2d
+from training.lesson import lesson
+from training.losses import TextureLoss, picture_loss, slopes
+from training.muon import Muon
+from training.network import TrainableGenerator
+from training.recipe import Recipe
+from training.start import prepare, projection
+
+from shared.atomic import written_atomically
+from shared.image.checkpoint import write_checkpoint
+
+FIELD_RATE, BUFFER_RATE, PREVIEW_RATE = HEAD_RATES = 32, 64, 128
+AVERAGE = 0.995
+"""Of the weights' moving average, a step."""
+WARM_UP = 60
+FINAL_RATE = 0.02
+SETTLE, FREEZE = 300, 0.7
+"""magnitude_ema follows quickly for so many steps of a stage, and not at all after this share of the last stage."""
+VALIDATION = 24
+LARGEST_NORM = 1.0
+
+
+class Trainer:
+    """Everything that a run holds. All randomness comes from the recipe's seed and the step's number."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.fields = Fields(recipe.seed)
+        self.to_p = projection(recipe.seed, recipe.architecture.z_dim)
+        self.network = TrainableGenerator(recipe.architecture)
+        prepare(self.network, self.fields, self.to_p)
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.texture = TextureLoss(recipe.seed)
+        generator = torch.Generator().manual_seed(recipe.seed + 1)
+        self.shown_z = torch.randn(VALIDATION, self.to_p.shape[1], generator=generator)
+        self.layer_of = {layer.target.sampling_rate: i for i, layer in enumerate(self.network.layers[:-1])}
+        buffers = render(self.fields, torch.zeros(1, PARAMETERS), 4, look=recipe.look).buffers.shape[1]
+        self.heads = nn.ParameterDict()
+        for rate, outputs in ((FIELD_RATE, len(FIELDS)), (BUFFER_RATE, buffers), (PREVIEW_RATE, 3)):
+            inputs = self.network.layers[self.layer_of[rate]].target.channels
+            self.heads[f"{rate}_weight"] = nn.Parameter(torch.randn(outputs, inputs, 1, 1) / math.sqrt(inputs))
+            self.heads[f"{rate}_bias"] = nn.Parameter(torch.zeros(outputs))
+        stored = dict(self.network.trained.items())
+        mapping = [weight for name, weight in stored.items() if name.startswith("mapping")]
+        kernels = {n: w for n, w in stored.items() if w.ndim == 4 and w.shape[2] > 1}
+        others = [w for n, w in stored.items() if not n.startswith("mapping") and n not in kernels]
+        others += list(self.heads.values())
+        self.muon = Muon(kernels)
+        self.adam = torch.optim.Adam(
+            [{"params": others, "rate": recipe.adam_rate}, {"params": mapping, "rate": recipe.mapping_rate}],
+            betas=(0.9, 0.98),
+        )
+        self.step_number = 0
+        self.cpu_seconds = 0.0
+
+    @property
+    def steps(self) -> int:
+        """Of the whole run."""
+        return sum(stage.iterations for stage in self.recipe.stages)
+
+    def place(self) -> tuple[int, int]:
+        """The stage that comes next and the step within it."""
+        done = self.step_number
+        for i, stage in enumerate(self.recipe.stages):
+            if done < stage.iterations or i == len(self.recipe.stages) - 1:
+                return i, done
+            done -= stage.iterations
+        raise ValueError("a recipe without stages")
+
+    def rate(self) -> float:
+        """What all learning rates are multiplied with: up at the start of each stage, down in the last."""
+        stage, step = self.place()
+        rate = min(1.0, 0.1 + step / WARM_UP)
+        if stage == len(self.recipe.stages) - 1:
+            left = (1 - step / self.recipe.stages[-1].iterations) / self.recipe.decay
+            if left < 1:
+                rate *= FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 - math.cos(math.pi * max(left, 0)))
+        return rate
+
+    def step(self) -> dict[str, float]:
+        """One step; the parts of its loss."""
+        began = time.process_time()
+        recipe, (number, within) = self.recipe, self.place()
+        stage, is_last = recipe.stages[number], number == len(recipe.stages) - 1
+        work = lesson(recipe, self.to_p, self.step_number)
+        if within == 0:
+            new = [rate for rate in HEAD_RATES if (recipe.stages[number - 1].rate if number else 0) < rate <= stage.rate]
+            for rate in new:
+                self.fit_heads(rate)
+        is_frozen = is_last and within > FREEZE * stage.iterations
+        beta = None if is_frozen else 0.98 if within < SETTLE else 0.998
+        seen: dict[int, Tensor] = {}
+        w = self.network.map(torch.cat([work.z, work.other_z]))
+        w = torch.lerp(*w.chunk(2), work.between)
+        depth = None if is_last else self.layer_of[stage.rate] + 1
+        picture = self.network.synthesize(w, work.transforms, depth=depth, beta=beta, visit=seen.__setitem__)
+        parts = {}
+        for rate in HEAD_RATES:
+            if rate <= stage.rate:
+                given = self.head(rate, seen[self.layer_of[rate]])
+                wanted = self.wanted(work.p, rate, work.transforms)
+                if rate == FIELD_RATE:
+                    d = given - wanted.fields
+                    parts["fields"] = d.abs().mean() + 4 * d.square().mean()
+                elif rate == BUFFER_RATE:
+                    d = given - wanted.buffers
+                    parts["buffers"] = d.abs().mean() + 2 * d.square().mean()
+                else:
+                    parts["preview"] = picture_loss(given, wanted.picture)
+        weights = {"fields": 0.3 if stage.rate > BUFFER_RATE else 1.0, "buffers": 0.4, "preview": 0.3 if is_last else 1.0}
+        if is_last:
+            target = self.wanted(work.p, recipe.resolution, work.transforms).picture
+            parts["picture"] = picture_loss(picture, target)
+            parts["texture"] = self.texture(picture, target)
+            weights |= {"picture": 1.0, "texture": recipe.texture}
+        loss = sum((weights[name] * part for name, part in parts.items()), torch.zeros(()))
+        self.adam.zero_grad()
+        for weight in self.muon.weights.values():
+            weight.grad = None
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._move(self.rate())
+        self.step_number += 1
+        self.cpu_seconds += time.process_time() - began
+        return {name: float(part.detach()) for name, part in parts.items()}
+
+    def _move(self, rate: float) -> None:
+        for group in self.adam.param_groups:
+            group["lr"] = group["rate"] * rate
+            nn.utils.clip_grad_norm_(group["params"], LARGEST_NORM)
+        self.adam.step()
+        self.muon.step(self.recipe.muon_rate * rate)
+        with torch.no_grad():
+            follow = min(1 - AVERAGE, 1.0) if self.step_number > 1 / (1 - AVERAGE) else 1 / (self.step_number + 1)
+            for name, weight in self.network.trained.items():
+                self.average.trained[name].lerp_(weight, follow)
+            for name, buffer in self.network.named_buffers():
+                self.average.get_buffer(name).copy_(buffer)
+
+    def head(self, rate: int, x: Tensor) -> Tensor:
+        """What a head sees in the map of its layer, the margin cut off."""
+        margin = (x.shape[2] - rate) // 2
+        inside = x[:, :, margin : margin + rate, margin : margin + rate]
+        return conv2d(inside, self.heads[f"{rate}_weight"], self.heads[f"{rate}_bias"])
+
+    @torch.no_grad()
+    def fit_heads(self, rate: int, lessons: int = 6) -> None:
+        """Set the head of a rate to the best linear reading of its layer as it is now (ridge regression)."""
+        inputs, outputs = [], []
+        for number in range(lessons):
+            work = lesson(self.recipe, self.to_p, -1 - number)
+            seen: dict[int, Tensor] = {}
+            w = torch.lerp(self.network.map(work.z), self.network.map(work.other_z), work.between)
+            depth = self.layer_of[rate] + 1
+            self.network.synthesize(w, work.transforms, depth=depth, beta=0.5, visit=seen.__setitem__)
+            margin = (seen[depth - 1].shape[2] - rate) // 2
+            inside = seen[depth - 1][:, :, margin : margin + rate, margin : margin + rate]
+            wanted = self.wanted(work.p, rate, work.transforms)
+            target = {FIELD_RATE: wanted.fields, BUFFER_RATE: wanted.buffers, PREVIEW_RATE: wanted.picture}[rate]
+            inputs.append(inside.permute(0, 2, 3, 1).flatten(0, 2))
+            outputs.append(target.permute(0, 2, 3, 1).flatten(0, 2))
+        x, y = torch.cat(inputs), torch.cat(outputs)
+        x = torch.cat([x, torch.ones(len(x), 1)], dim=1)
+        solution = torch.linalg.solve(x.T @ x / len(x) + 1e-3 * torch.eye(x.shape[1]), x.T @ y / len(x)).T
+        self.heads[f"{rate}_weight"].copy_(solution[:, :-1, None, None])
+        self.heads[f"{rate}_bias"].copy_(solution[:, -1])
+
+    @torch.no_grad()
+    def wanted(self, p: Tensor, size: int, transforms: Tensor | None = None) -> Rendering:
+        """What the renderer makes of scenes."""
+        return render(self.fields, p, size, transforms, self.recipe.look)
+
+    @torch.no_grad()
+    def show(self) -> tuple[Float32[np.ndarray, "n 3 h w"], Float32[np.ndarray, "n 3 h w"], dict[str, float]]:
+        """Pictures by the averaged weights of scenes never trained on, the renderer's of the same, and how they compare.
+
+        l1: mean absolute difference, of -1..1. psnr: dB. edges: energy of the slopes, given to wanted.
+        """
+        z = self.shown_z
+        p = z * z.square().mean(dim=1, keepdim=True).rsqrt() @ self.to_p.T
+        size = self.recipe.resolution
+        wanted = torch.cat([self.wanted(rows, size).picture for rows in p.split(4)])
+        given = torch.cat(
+            [self.average.synthesize(self.average.map(rows), torch.eye(3)).clamp(-1, 1) for rows in z.split(4)]
+        )
+        d = given - wanted
+        energy = [sum(float(s.square().mean()) for s in slopes(x)) for x in (given, wanted)]
+        found = {"l1": float(d.abs().mean()), "psnr": float(10 * torch.log10(4 / d.square().mean()))}
+        found |= {"edges": energy[0] / energy[1]}
+        return given.numpy(), wanted.numpy(), found
+
+    @torch.no_grad()
+    def export(self, path: Path) -> None:
+        """The averaged weights as a generator's file, in float16."""
+        generator = torch.Generator().manual_seed(self.recipe.seed + 2)
+        z = torch.randn(4096, self.to_p.shape[1], generator=generator)
+        self.average.get("mapping.w_avg").copy_(self.average.map(z).mean(dim=0))
+        write_checkpoint(path, self.recipe.architecture, self.average.arrays(), half=True)
+
+    def save(self, path: Path) -> None:
+        """All that is needed to go on as if nothing had happened."""
+        tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": t for name, t in self.average.state_dict().items()}
+        tensors |= {f"heads.{name}": t for name, t in self.heads.state_dict().items()}
+        tensors |= {f"velocity.{name}": t for name, t in self.muon.velocity.items()}
+        for i, entry in self.adam.state_dict()["state"].items():
+            tensors |= {f"adam.{i}.{name}": t for name, t in entry.items()}
+        metadata = {"step": str(self.step_number), "cpu_seconds": json.dumps(self.cpu_seconds)}
+        with written_atomically(path) as temporary:
+            save_file({name: t.detach().contiguous().clone() for name, t in tensors.items()}, temporary, metadata)
+
+    def load(self, path: Path) -> None:
+        """What `save` wrote, by an equal recipe."""
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+        self.network.load_state_dict(part("network."))
+        self.average.load_state_dict(part("average."))
+        self.heads.load_state_dict(part("heads."))
+        self.muon.velocity = part("velocity.")
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, t in part("adam.").items():
+            i, key = name.split(".")
+            state.setdefault(int(i), {})[key] = t
+        self.adam.load_state_dict({"state": state, "param_groups": self.adam.state_dict()["param_groups"]})
+        self.step_number = int(metadata["step"])
+        self.cpu_seconds = float(json.loads(metadata["cpu_seconds"]))
