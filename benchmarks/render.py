@@ -25,7 +25,7 @@ def run(quick: bool = False) -> dict[str, Any]:
     job = Job(preset, preset.folder / "sounds" / "glass.flac", end=Fraction(6 if quick else 20))
     painter = Painter()
     painter.load(preset)
-    pictures = [tick.picture for tick, _ in zip(job.ticks(), job.excerpt(10**9), strict=False)]
+    pictures = [tick.picture for tick, _ in zip(job.ticks(), job.excerpt(range(10**9)), strict=False)]
 
     def alone() -> float:
         began = time.perf_counter()

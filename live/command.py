@@ -119,6 +119,9 @@ def command(
     hall_file: Annotated[
         Path | None, typer.Option("--hall", help="Hall file (.toml): devices and technical controls.")
     ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Record the show into this folder, for `ponticello render PRESET FOLDER`.")
+    ] = None,
     seconds: Annotated[float | None, typer.Option(help="End after so many seconds.")] = None,
     stats: Annotated[Path | None, typer.Option(help="Write how it went to this JSON file.")] = None,
     hashes: Annotated[Path | None, typer.Option(help="Write every picture's SHA-256 to this CSV file.")] = None,
@@ -168,6 +171,7 @@ def command(
         precision=precision,
         seconds=seconds,
         hall_file=hall_file,
+        record=None if record is None else record.expanduser().absolute(),
         scaler=room.scaler,
         stats_file=stats,
         hashes_file=hashes,

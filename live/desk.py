@@ -22,6 +22,7 @@ from live.repertoire import Repertoire
 from live.soundcheck_findings import Findings
 from live.soundcheck_stage import SoundCheckOnStage
 from live.source import Source
+from live.takes import Takes
 from live.timing import Timing
 from shared import controls
 from shared.controls import CONTROLS, STREAMS, Value
@@ -57,13 +58,14 @@ class Desk:
         background: Background,
         port: OscPort,
         notices: Notices,
+        takes: Takes,
         newest: Callable[[], Heard | None],
         on_stage: Callable[[], tuple[Preset, ...]],
         hall_file: Path | None = None,
         scaler: Standardizer | None = None,
     ) -> None:
         self._source, self._engine, self._timing, self._repertoire = source, engine, timing, repertoire
-        self._background, self._port, self._notices = background, port, notices
+        self._background, self._port, self._notices, self.takes = background, port, notices, takes
         self._newest, self._on_stage, self._hall_file = newest, on_stage, hall_file
         self._scaler = scaler  # of the hall
         self.soundcheck = SoundCheckOnStage(source, engine, background, port, notices, self._use_findings)
@@ -81,6 +83,7 @@ class Desk:
             "unpair": self._unpair,
             "train": self._train,
             "soundcheck": self._soundcheck,
+            "record": self._record,
             "play": lambda _: self._file().play(),
             "pause": lambda _: self._file().pause(),
             "seek": self._seek,
@@ -89,6 +92,7 @@ class Desk:
             "preset": lambda: self.preset.name,
             "show": lambda: self._shown,
             "soundcheck": lambda: self.soundcheck.phase,
+            "record": lambda: self.takes.running,
             "seek": lambda: self._file().place_s,
         }
         self.streams: Mapping[str, Callable[[tuple[float, ...], float], None]] = {
@@ -102,6 +106,7 @@ class Desk:
             "freeze": lambda _: self._switch("freeze"),
             "blackout": lambda _: self._switch("blackout"),
             "pair": lambda _: self._pair(Asked()),
+            "record": lambda _: self._record(Asked(not self.takes.running)),
             "preset": lambda event: self._call_preset(Asked(float(event.number or 1))),
         }
         self._take_up(preset)
@@ -264,6 +269,20 @@ class Desk:
         self._change("gate", found.gate_db, now)
         self._scaler = found.scaler
         self._engine.exchange(UseScaler(found.scaler), now)
+
+    def _record(self, asked: Asked) -> None:
+        if bool(asked.argument) == self.takes.running:
+            return
+        if not asked.argument:
+            self.takes.end()
+            return
+        name = self.preset.name
+
+        def begin() -> Then:
+            recorder = self.takes.begin(name)
+            return lambda: self.takes.use(recorder)
+
+        self._do(asked, begin)
 
     def _seek(self, asked: Asked) -> None:
         assert isinstance(asked.argument, float)

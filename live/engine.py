@@ -1,5 +1,6 @@
 """The thread between sound and ticks: every block goes through the pipeline, whatever happens to the pictures."""
 
+import math
 import queue
 import threading
 import time
@@ -10,9 +11,12 @@ import numpy as np
 from jaxtyping import Float64
 
 from live.notices import Notices, describe
+from live.recorder import Recorder
 from live.source import Block, FrameBlock, Source
+from shared.audio.framing import tail
 from shared.controls import ControlChange, Value
 from shared.errors import PonticelloError
+from shared.mapping.decimation import ticks_within
 from shared.pipeline import Exchange, Pipeline, Tick
 from shared.stage import HOP, SAMPLE_RATE
 
@@ -34,6 +38,11 @@ class Heard:
     """Of the latent vector, per second."""
 
 
+@dataclass(frozen=True)
+class _Record:
+    recorder: Recorder | None
+
+
 class Engine:
     """Reads the source, drives the pipeline, hands on every tick. Only its thread touches the pipeline once it has started.
 
@@ -43,11 +52,13 @@ class Engine:
     def __init__(self, pipeline: Pipeline, source: Source, on_tick: Callable[[Heard], None], notices: Notices) -> None:
         self._pipeline, self._source = pipeline, source
         self._on_tick, self._notices = on_tick, notices
-        self._asked: queue.SimpleQueue[tuple[float, tuple[str, Value] | Exchange]] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[tuple[float, tuple[str, Value] | Exchange] | _Record] = queue.SimpleQueue()
+        self._recorder: Recorder | None = None
         self._newest_sample = 0  # that something was asked for: what comes later acts no earlier
         self.listener: Callable[[Block | FrameBlock], None] | None = None
         """Hears every block as it comes in, in the engine's thread."""
         self._latent: np.ndarray | None = None
+        self._stop: float = math.inf  # the number of the first tick that is none of the show's
         self._mean_square = 0.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -55,7 +66,7 @@ class Engine:
     @property
     def ticks(self) -> int:
         """Handed on so far."""
-        return self._pipeline.ticks
+        return int(min(self._pipeline.ticks, self._stop))
 
     @property
     def frames(self) -> int:
@@ -90,6 +101,10 @@ class Engine:
         """The same with something larger."""
         self._asked.put((arrived, what))
 
+    def record(self, recorder: Recorder | None) -> None:
+        """From the next block on, this one is told everything; the one before, if any, ends. None: none is."""
+        self._asked.put(_Record(recorder))
+
     def _run(self) -> None:
         while not self._over.is_set():
             blocks = self._source.read(READ_S)
@@ -100,23 +115,50 @@ class Engine:
                     self._follow(block, now)
                 except Exception as error:  # the sound goes on, and with it the show
                     self._notices.tell(f"analysis: {describe(error)}; the show goes on with the next sound")
+        self._take_in_what_was_asked()
+        self._finish()
+
+    def _finish(self) -> None:
+        """The show ends: the tick that is still owed comes, as in a render of this sound."""
+        samples = self._pipeline.samples
+        self._stop = ticks_within(samples, self._pipeline.fps)
+        if self._source.gives == "samples" and self._pipeline.ticks < self._stop:
+            self._follow(Block(samples, np.zeros(tail(samples), np.float32)), time.monotonic())
+        self._change_recorder(None, samples)
+
+    def _change_recorder(self, recorder: Recorder | None, sample: int) -> None:
+        if self._recorder is not None:
+            self._recorder.end(sample)
+        self._recorder = recorder
+        if recorder is not None:
+            recorder.begin(self._pipeline.state(), self._source.gives)
 
     def _take_in_what_was_asked(self) -> None:
         while not self._asked.empty():
-            arrived, what = self._asked.get()
-            now = self._pipeline.samples
+            asked, now = self._asked.get(), self._pipeline.samples
+            if isinstance(asked, _Record):
+                self._change_recorder(asked.recorder, now)
+                continue
+            arrived, what = asked
             sample = min(round(self._source.sample_at(arrived)), now + FURTHEST)
             self._newest_sample = sample = max(sample, self._newest_sample, now + 1 if now else 0)
             try:
                 if isinstance(what, tuple):
-                    self._pipeline.schedule(ControlChange(sample, *what))
+                    change = ControlChange(sample, *what)
+                    self._told(self._pipeline.schedule(change), change)
                 else:
-                    self._pipeline.exchange(sample, what)
+                    self._told(self._pipeline.exchange(sample, what), what)
             except PonticelloError as error:
                 self._notices.tell(describe(error))
 
+    def _told(self, sample: int, what: ControlChange | Exchange) -> None:
+        if self._recorder is not None:
+            self._recorder.change(sample, what)
+
     def _follow(self, block: Block | FrameBlock, now: float) -> None:
         """Hop by hop, so that what is told of a tick is of its moment."""
+        if self._recorder is not None:
+            self._recorder.block(block)
         if (listener := self.listener) is not None:
             listener(block)
         if isinstance(block, FrameBlock):
@@ -130,6 +172,8 @@ class Engine:
 
     def _hand_on(self, ticks: list[Tick], now: float) -> None:
         for tick in ticks:
+            if tick.number >= self._stop:
+                return
             latent, last = tick.picture.latent, self._latent
             self._latent = latent
             moved = last is not None and last.shape == latent.shape

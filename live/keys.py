@@ -12,6 +12,7 @@ Action = Literal[
     "freeze",
     "blackout",
     "hud",
+    "record",
     "pair",
     "preset",
 ]
@@ -48,6 +49,7 @@ KEYS: tuple[Key, ...] = (
     Key("Z", "freeze", True, "Hold the picture, and let it go."),
     Key("B", "blackout", True, "Fade to black, and back."),
     Key("H", "hud", False, "Show or hide the head-up display."),
+    Key("R", "record", False, "Begin a recording, and end it."),
     Key("P", "pair", False, "Pair the picture shown now with the sound heard now."),
     Key("1-9", "preset", True, "The first, second ... preset of the command line."),
 )

@@ -28,6 +28,7 @@ from live.picture_thread import Made, PictureThread
 from live.repertoire import Repertoire, warm_up
 from live.source import Source
 from live.stats import Times
+from live.takes import Takes
 from live.timing import Timing, Waiting
 from shared.atomic import written_atomically
 from shared.mapping.scaling import Standardizer
@@ -46,8 +47,8 @@ class Performance:
     """Everything that a show is made of. `run` plays it in the main thread.
 
     preset: the first of `presets`, with the hall's controls in its `controls`. scaler: the hall's, of a sound-check.
-    seconds: how long to play, None: until it is stopped. stopped: whoever sets it ends the show. Nothing that happens on the
-    way raises out of `run` but what keeps the show from beginning.
+    seconds: how long to play, None: until it is stopped. record: a folder to record into from the beginning. stopped:
+    whoever sets it ends the show. Nothing that happens on the way raises out of `run` but what keeps the show from beginning.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Performance:
         painter: Painter,
         seconds: float | None = None,
         hall_file: Path | None = None,
+        record: Path | None = None,
         scaler: Standardizer | None = None,
         stats_file: Path | None = None,
         hashes_file: Path | None = None,
@@ -89,6 +91,11 @@ class Performance:
         self._pictures = PictureThread(painter, self._on_image, self._notices, self.hashes)
         self._timing = Timing(source, pipeline.fps, pipeline.latency, generator_s)
         self._background = Background()
+        generator = painter.load(preset)
+        facts = {"input": source.label, "device": generator.device.type, "generator": generator.way}
+        self._takes = Takes(record, self._engine, self._notices, facts)
+        if record is not None:
+            self._takes.use(self._takes.begin(preset.name))
         self._desk = Desk(
             preset,
             source=source,
@@ -98,6 +105,7 @@ class Performance:
             background=self._background,
             port=port,
             notices=self._notices,
+            takes=self._takes,
             newest=lambda: self._newest,
             on_stage=lambda: pipeline.presets,
             hall_file=hall_file,
@@ -117,7 +125,7 @@ class Performance:
                 self._step()
         finally:
             seconds = time.monotonic() - began
-            for close in (self._engine.close, self._pictures.close, self._background.close):
+            for close in (self._engine.close, self._takes.close, self._pictures.close, self._background.close):
                 close()
             self._tell()
             for close in (self._source.close, self._port.close, self._display.close):
@@ -240,6 +248,7 @@ class Performance:
             distance=heard.tick.distance if heard else float("nan"),
             clock=self._timing.clock,
             prompt=self._desk.soundcheck.prompt,
+            recording_s=self._takes.seconds,
             frozen=bool(values["freeze"]),
             blackout=bool(values["blackout"]),
             errors=tuple(self._errors),

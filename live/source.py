@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -61,7 +61,7 @@ class Source(ABC):
     happened is told by `counters` and `errors`. One thread reads; all else may be called from any thread.
     """
 
-    gives: ClassVar[str] = "samples"
+    gives: ClassVar[Literal["samples", "frames"]] = "samples"
     """What `read` returns: Blocks for "samples", FrameBlocks for "frames"."""
 
     def __init__(self, label: str, now: Clock) -> None:

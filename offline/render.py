@@ -1,4 +1,4 @@
-"""A sound through the pipeline to a video: every tick a picture, none dropped, the same ones every time."""
+"""A sound, or a recorded performance, through the pipeline to a video: every tick a picture, the same ones every time."""
 
 import hashlib
 import json
@@ -7,28 +7,29 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import torch
 import typer
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 
 from offline.ahead import ahead
 from offline.codecs import CODECS, choose_codec
+from offline.material import Material, find_material
 from offline.progress import progress, say
-from offline.soundtrack import Soundtrack
 from offline.video_writer import VideoWriter
 from shared.atomic import check_place, written_atomically
-from shared.audio.files import SoundReader
-from shared.errors import SettingError, SoundError, Stopped, UserError
+from shared.errors import SettingError, Stopped, UserError
 from shared.image.device import pick_device
 from shared.image.threads import side_by_side
-from shared.mapping.decimation import checked_rate, ticks_within
-from shared.painter import Painter
-from shared.pipeline import Pipeline, Tick
-from shared.preset import Preset, sha256_of
+from shared.mapping.decimation import checked_rate
+from shared.painter import Painter, resized
+from shared.pipeline import Tick
+from shared.preset import Preset
 
 WAITING_TICKS = 64  # analysed ahead of the generator, at most
 NTSC = {
@@ -41,52 +42,44 @@ NTSC = {
 
 @dataclass(frozen=True)
 class Job:
-    """What to render: a sound (or an excerpt of it) at a rate and with a generator's device and precision."""
+    """What to render: a sound or a recording (or an excerpt) at a rate and with a generator's device and precision."""
 
     preset: Preset
     sound: Path
     fps: Fraction = Fraction(30)
     channel: int | None = None
     start: Fraction = Fraction(0)
-    """Seconds; the ticks i with start <= i/fps < end are rendered, of the whole pipeline run from sample 0."""
+    """Seconds; the ticks i with start <= i/fps < end are rendered, of the whole pipeline run from its beginning."""
     end: Fraction | None = None
     device: str | None = None
     precision: str = "auto"
 
-    def excerpt(self, pictures: int) -> range:
-        """The numbers of the ticks that are rendered, among all `pictures` of the sound."""
-        first = -(-self.start * self.fps // 1)
-        stop = pictures if self.end is None else min(pictures, -(-self.end * self.fps // 1))
-        return range(first, stop)
+    @cached_property
+    def material(self) -> Material:
+        """The sound, opened; SoundError, PresetError or SettingError where it cannot be used."""
+        return find_material(self.preset, self.sound, self.channel)
+
+    def excerpt(self, numbers: range) -> range:
+        """The numbers of the ticks that are rendered, among all of the sound's; SettingError where there are none."""
+        first = numbers.start + -(-self.start * self.fps // 1)
+        last = numbers.stop if self.end is None else min(numbers.stop, numbers.start + -(-self.end * self.fps // 1))
+        if not (wanted := range(first, last)):
+            end = "the end" if self.end is None else f"--end {float(self.end):g}"
+            raise SettingError(
+                f"no picture between --start {float(self.start):g} and {end}; the sound is {float(len(numbers) / self.fps):.3f} s long"
+            )
+        return wanted
 
     def ticks(self) -> Iterator[Tick]:
-        """All ticks of the sound, floor(frames fps / rate) of them, analysed as they are asked for."""
-        pipeline = Pipeline(self.preset, self.fps)
-        with SoundReader(self.sound, self.channel) as reader:
-            pictures = ticks_within(reader.frames, self.fps, reader.rate)
-            try:
-                for block in reader.blocks():
-                    # a resampled sound may be a fraction of a sample longer than its source
-                    yield from (tick for tick in pipeline.process(block) if tick.number < pictures)
-                yield from pipeline.finish(ticks_within(reader.frames_read, self.fps, reader.rate))
-            finally:
-                for remark in reader.remarks():
-                    say(remark)
+        """All ticks of the sound, analysed as they are asked for."""
+        return self.material.ticks(self.fps)
 
     def identity(self, way: str) -> str:
         """What decides the pictures, as a hash: pieces of two renders fit together where it is the same.
 
         way: how the generator computes.
         """
-        facts = (
-            self.preset.digest,
-            sha256_of(self.sound),
-            str(self.fps),
-            self.channel,
-            str(self.start),
-            str(self.end),
-            way,
-        )
+        facts = (self.material.identity(), str(self.fps), str(self.start), str(self.end), way)
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -125,28 +118,24 @@ def render(
     Ctrl-C: what is finished is then playable beside the output.
     """
     chosen = choose_codec(output, codec)
-    with SoundReader(job.sound, job.channel) as reader:
-        rate, channels, subtype = reader.rate, reader.channels, reader.subtype
-        length = reader.frames
-    wanted = job.excerpt(expected_pictures(job, length, rate))
+    material = job.material
+    wanted = job.excerpt(material.numbers(job.fps))
     painter = Painter(pick_device(job.device), job.precision)
-    generator = painter.load(job.preset)
-    if job.preset.pairs.digest != job.preset.mapping.pairs_digest:
-        say(f"the pairs of {job.preset.name} have changed since its mapping was trained; the mapping is used as it is")
-
-    def sound() -> Iterator[Float32[np.ndarray, "n channels"]]:
-        stop = None if job.end is None else round(wanted.stop * rate / job.fps)
-        with SoundReader(job.sound) as reader:
-            yield from reader.soundtrack(round(wanted.start * rate / job.fps), stop)
+    generators = [painter.load(preset) for preset in material.presets]
+    ways = sorted({f"{generator.device.type}, {generator.way}" for generator in generators})
+    image_size = max(generator.img_resolution for generator in generators)
+    told = len(material.remarks)
+    for remark in material.remarks:
+        say(remark)
 
     writer = VideoWriter(
         output,
         codec=chosen,
         fps=job.fps,
-        image_size=generator.img_resolution,
+        image_size=image_size,
         size=size,
-        soundtrack=Soundtrack(rate, channels, subtype, sound),
-        identity=job.identity(f"{generator.device.type}, {generator.way}"),
+        soundtrack=material.soundtrack(job.fps, wanted, job.end is None),
+        identity=job.identity("; ".join(ways)),
         resume=resume,
         first_number=wanted.start,
     )
@@ -159,7 +148,7 @@ def render(
         image: UInt8[np.ndarray, "h w 3"] = painter.paint(tick.picture).cpu().numpy()
         return image
 
-    at_once = None if generator.device.type == "cpu" else 1  # a card draws one after the other
+    at_once = None if generators[0].device.type == "cpu" else 1  # a card draws one after the other
     with (
         writer,
         closing(ahead(job.ticks(), WAITING_TICKS)) as ticks,
@@ -175,7 +164,7 @@ def render(
                 if image is not None and hashes is not None:
                     hashes.add(tick.number, image)
                 if image is not None and place >= writer.start:
-                    writer.write(image)
+                    writer.write(_at_size(image, image_size))
                 done = max(done, place + 1)
                 advance(done)
             writer.finish()
@@ -183,7 +172,17 @@ def render(
             left = writer.interrupt()
             playable = f"; {left} plays what there is" if left else ""
             raise Stopped(f"stopped after {done} of {len(wanted)} pictures{playable}; go on with --resume") from None
+        finally:
+            for remark in material.remarks[told:]:
+                say(remark)
     return done
+
+
+def _at_size(image: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "side side 3"]:
+    if image.shape[0] == side:
+        return image
+    enlarged = resized(torch.from_numpy(image).to(torch.float32), side)
+    return np.asarray((enlarged + 0.5).to(torch.uint8))
 
 
 def within(ticks: Iterable[Tick], wanted: range) -> Iterator[Tick]:
@@ -193,22 +192,6 @@ def within(ticks: Iterable[Tick], wanted: range) -> Iterator[Tick]:
             return
         if tick.number >= wanted.start:
             yield tick
-
-
-def expected_pictures(job: Job, length: int, rate: int) -> int:
-    """The pictures of a sound of `length` frames; SoundError or SettingError where nothing would be rendered."""
-    pictures = ticks_within(length, job.fps, rate)
-    if not pictures:
-        raise SoundError(
-            f"{job.sound} is shorter than one picture: {length} samples at {rate} Hz, one picture lasts "
-            f"{float(rate / job.fps):g}; give a longer sound"
-        )
-    if not job.excerpt(pictures):
-        end = "the end" if job.end is None else f"--end {float(job.end):g}"
-        raise SettingError(
-            f"no picture between --start {float(job.start):g} and {end}; the sound is {length / rate:.3f} s long"
-        )
-    return pictures
 
 
 def check_places(sound: Path, output: Path, hashes: Path | None) -> None:
@@ -247,7 +230,10 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def command(
     preset: Annotated[str, typer.Argument(help="A preset's folder, or a shipped preset's name.")],
-    sound: Annotated[Path, typer.Argument(help="A sound file: WAV, FLAC, OGG, MP3, ..., any rate.")],
+    sound: Annotated[
+        Path,
+        typer.Argument(help="A sound file (WAV, FLAC, OGG, MP3, ..., any rate), or the folder of a recorded show."),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The video: .mp4, .mov, .mkv, or a folder for PNGs.")],
     fps: Annotated[str, typer.Option(help="Pictures a second; 30000/1001 is allowed.")] = "30",
     size: Annotated[
@@ -271,7 +257,7 @@ def command(
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default the fastest there is.")] = None,
     precision: Annotated[str, typer.Option(help="auto, full or half.")] = "auto",
 ) -> None:
-    """Render a sound to a video, with the sound in it."""
+    """Render a sound, or a recorded performance, to a video, with the sound in it."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     check_places(sound, output, hashes)
     job = Job(

@@ -172,6 +172,8 @@ ACTIONS: Mapping[str, Action] = {row.name: row for row in (
     Action("play", "nothing", "", "Plays the sound file on."),
     Action("pause", "nothing", "", "Holds the sound file."),
     Action("seek", "number", "seconds from 0", "Goes to a place in the sound file.", tells="the place that sounds now"),
+    Action("record", "switch", "1 to begin, 0 to end", "Records the show, for `ponticello render PRESET FOLDER`: docs/recording.md.",
+        tells="1 while it is recorded"),
     Action("notify", "number", "1, or a port; or 0",
         "Sends all outputs to whoever asks: to the port that the message came from (1) or to another port of that machine; 0 ends it.",
         high=65535, tells="1 for whoever gets the outputs"),

@@ -87,7 +87,7 @@ class Painter:
         for part in chain:
             moved = transform_matrix(part.rotate, part.translate) if part.rotate or any(part.translate) else None
             image = self._generators[part.generator].synthesize(self._w(part), moved)
-            blend = blend + part.mix * (_resized(image.to(torch.float32), side) - blend)
+            blend = blend + part.mix * (resized(image.to(torch.float32), side) - blend)
         return (blend + 0.5).to(torch.uint8)
 
     def _w(self, picture: Picture) -> Tensor:
@@ -98,8 +98,8 @@ class Painter:
         return generator.truncate(generator.broadcast(latent), picture.truncation)
 
 
-def _resized(image: Float32[Tensor, "h w 3"], side: int) -> Float32[Tensor, "side side 3"]:
-    """For the time of a cross-fade between generators of different sizes."""
+def resized(image: Float32[Tensor, "h w 3"], side: int) -> Float32[Tensor, "side side 3"]:
+    """The image at another size: for generators of different sizes in one show."""
     if image.shape[0] == side:
         return image
     planes = image.permute(2, 0, 1)[None]

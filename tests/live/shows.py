@@ -23,7 +23,7 @@ from tests.live.osc_client import Client, until
 class Show:
     """A show and all that it did: `asked` has what was scheduled, as (sample, what)."""
 
-    def __init__(self, presets, source, hashes, controls=(), painter=None, hall_file=None, stats=None):
+    def __init__(self, presets, source, hashes, controls=(), painter=None, hall_file=None, stats=None, record=None):
         loaded = [Preset.load(preset) for preset in presets]
         first = replace(loaded[0], controls={**loaded[0].controls, **dict(controls)})
         self.stopped = threading.Event()
@@ -41,12 +41,13 @@ class Show:
             hall_file=hall_file,
             stats_file=stats,
             hashes_file=hashes,
+            record=record,
         )
         self.asked = []
         pipeline = self.performance._pipeline
         schedule, exchange = pipeline.schedule, pipeline.exchange
-        pipeline.schedule = lambda change: (self.asked.append((change.sample, change)), schedule(change))
-        pipeline.exchange = lambda sample, what: (self.asked.append((sample, what)), exchange(sample, what))
+        pipeline.schedule = lambda change: (self.asked.append((change.sample, change)), schedule(change))[1]
+        pipeline.exchange = lambda sample, what: (self.asked.append((sample, what)), exchange(sample, what))[1]
         self.numbers = None
         started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(started,))

@@ -13,6 +13,7 @@ WINDOWED = {
     "M": Event("next_monitor"),
     "Space": Event("play_pause"),
     "H": Event("hud"),
+    "R": Event("record"),
     "P": Event("pair"),
 }
 ALWAYS = {
@@ -40,7 +41,7 @@ def test_shift_matters_with_esc_alone(fullscreen):
     assert pressed("B", True, fullscreen) == Event("blackout")
 
 
-@pytest.mark.parametrize("name", ["", "0", "Q", "R", "1-9", "é"])
+@pytest.mark.parametrize("name", ["", "0", "Q", "1-9", "é"])
 def test_other_keys_do_nothing(name):
     assert pressed(name, False, False) is None
 

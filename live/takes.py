@@ -1,0 +1,66 @@
+"""Recordings of a show, one after the other: where they go, and when they begin and end."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+
+from live.engine import Engine
+from live.notices import Notices
+from live.recorder import Recorder
+from shared.preset import OWN
+from shared.recording.entries import Fact
+
+
+class Takes:
+    """folder: of the first take; others come beside it, numbered. None: all go to the artist's own recordings.
+
+    facts: what a recording says of how the show was played.
+    """
+
+    def __init__(self, folder: Path | None, engine: Engine, notices: Notices, facts: Mapping[str, Fact]) -> None:
+        self._folder, self._engine, self._notices = folder, engine, notices
+        self._facts = {"program": version("ponticello"), **facts}
+        self._recorder: Recorder | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a recording is being made."""
+        return self._recorder is not None and not self._recorder.failed
+
+    @property
+    def seconds(self) -> float:
+        """How long it is; NaN where none is being made."""
+        return self._recorder.seconds if self._recorder is not None and self.running else float("nan")
+
+    def begin(self, preset: str) -> Recorder:
+        """Make the folder of the next take; UserError where it cannot be. `use` has it recorded."""
+        return Recorder(self._next(preset), self._facts, self._notices)
+
+    def use(self, recorder: Recorder) -> None:
+        """Record from the next block on."""
+        self._recorder = recorder
+        self._engine.record(recorder)
+        self._notices.tell(f"recording: {recorder.folder}", wrong=False)
+
+    def end(self) -> None:
+        """End the take that is being made."""
+        if self._recorder is not None:
+            self._engine.record(None)
+            self._notices.tell(f"recorded: {self._recorder.folder}", wrong=False)
+        self._recorder = None
+
+    def close(self) -> None:
+        """The engine has ended: wait until all is written."""
+        if self._recorder is not None:
+            self._recorder.wait()
+
+    def _next(self, preset: str) -> Path:
+        if self._folder is None:
+            now = datetime.now().strftime("%Y-%m-%d %H.%M.%S")
+            stem = OWN / "recordings" / f"{preset} {now}"
+        else:
+            stem = self._folder
+        free = (stem if n == 1 else stem.with_name(f"{stem.name}-{n}") for n in count(1))
+        return next(folder for folder in free if not folder.exists() or not any(folder.iterdir()))

@@ -1,0 +1,140 @@
+"""What a render is made of: a sound file, or a recorded performance. Both give ticks, and the sound that goes with them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from offline.soundtrack import Soundtrack
+from shared.audio.files import SoundReader
+from shared.errors import SettingError, SoundError
+from shared.mapping.decimation import ticks_within
+from shared.pipeline import Pipeline, Tick
+from shared.preset import Preset, sha256_of
+from shared.recording.reader import Recording, is_recording
+from shared.stage import SAMPLE_RATE
+
+
+class Material(ABC):
+    """presets: all whose generators are needed. remarks: what the user should know, complete once `ticks` has ended."""
+
+    presets: tuple[Preset, ...]
+    remarks: list[str]
+
+    @abstractmethod
+    def numbers(self, fps: Fraction) -> range:
+        """The numbers of all its ticks; SoundError where it is shorter than one."""
+
+    @abstractmethod
+    def ticks(self, fps: Fraction) -> Iterator[Tick]:
+        """All ticks, analysed as they are asked for."""
+
+    @abstractmethod
+    def soundtrack(self, fps: Fraction, wanted: range, to_the_end: bool) -> Soundtrack | None:
+        """The sound of these ticks, with what follows the last one where wanted; None where there is none."""
+
+    @abstractmethod
+    def identity(self) -> object:
+        """What decides its pictures besides the tick rate, as plain data."""
+
+
+class SoundMaterial(Material):
+    """A sound file through a preset; channel: which one is analysed (from 1), None: the average of all."""
+
+    def __init__(self, preset: Preset, path: Path, channel: int | None = None) -> None:
+        self.presets, self._preset = (preset,), preset
+        self._path, self._channel = path, channel
+        self.remarks = []
+        if preset.pairs.digest != preset.mapping.pairs_digest:
+            self.remarks.append(
+                f"the pairs of {preset.name} have changed since its mapping was trained; the mapping is used as it is"
+            )
+        with SoundReader(path, channel) as reader:
+            self._rate, self._channels, self._subtype = reader.rate, reader.channels, reader.subtype
+            self._frames = reader.frames
+
+    def numbers(self, fps: Fraction) -> range:
+        """As many as fit into the file's length."""
+        pictures = ticks_within(self._frames, fps, self._rate)
+        if not pictures:
+            raise SoundError(
+                f"{self._path} is shorter than one picture: {self._frames} samples at {self._rate} Hz, one picture lasts "
+                f"{float(self._rate / fps):g}; give a longer sound"
+            )
+        return range(pictures)
+
+    def ticks(self, fps: Fraction) -> Iterator[Tick]:
+        """floor(frames fps / rate) of them."""
+        pipeline = Pipeline(self._preset, fps)
+        with SoundReader(self._path, self._channel) as reader:
+            pictures = ticks_within(reader.frames, fps, reader.rate)
+            try:
+                for block in reader.blocks():
+                    # a resampled sound may be a fraction of a sample longer than its source
+                    yield from (tick for tick in pipeline.process(block) if tick.number < pictures)
+                yield from pipeline.finish(ticks_within(reader.frames_read, fps, reader.rate))
+            finally:
+                self.remarks += reader.remarks()
+
+    def soundtrack(self, fps: Fraction, wanted: range, to_the_end: bool) -> Soundtrack:
+        """All channels of the file at its own rate."""
+        stop = None if to_the_end else round(wanted.stop * self._rate / fps)
+
+        def sound() -> Iterator[Float32[np.ndarray, "n channels"]]:
+            with SoundReader(self._path) as reader:
+                yield from reader.soundtrack(round(wanted.start * self._rate / fps), stop)
+
+        return Soundtrack(self._rate, self._channels, self._subtype, sound)
+
+    def identity(self) -> object:
+        """Preset, sound and channel."""
+        return (self._preset.digest, sha256_of(self._path), self._channel)
+
+
+class RecordedMaterial(Material):
+    """A performance as it was played, with a preset whose generator is used where it played."""
+
+    def __init__(self, preset: Preset, folder: Path) -> None:
+        self._recording = recording = Recording(folder, preset)
+        self._preset = preset
+        self.presets = recording.presets
+        self.remarks = recording.remarks
+
+    def numbers(self, fps: Fraction) -> range:
+        """In the show's counting: a recording may begin in the middle of it."""
+        numbers = self._recording.numbers(fps)
+        if not numbers:
+            raise SoundError(
+                f"{self._recording.folder} is shorter than one picture: {self._recording.samples} samples at {SAMPLE_RATE} Hz"
+            )
+        return numbers
+
+    def ticks(self, fps: Fraction) -> Iterator[Tick]:
+        """As in the show."""
+        return self._recording.ticks(fps)
+
+    def soundtrack(self, fps: Fraction, wanted: range, to_the_end: bool) -> Soundtrack | None:
+        """The one channel that was heard; None where descriptors came from outside."""
+        recording = self._recording
+        if recording.gives == "frames":
+            return None
+        start = round(wanted.start * SAMPLE_RATE / fps)
+        end = recording.first_sample + recording.samples
+        stop = end if to_the_end else min(end, round(wanted.stop * SAMPLE_RATE / fps))
+        return Soundtrack(SAMPLE_RATE, 1, "FLOAT", lambda: recording.sound(start, stop))
+
+    def identity(self) -> object:
+        """Recording and generator."""
+        return (self._recording.digest, sha256_of(self._preset.generator_path))
+
+
+def find_material(preset: Preset, path: Path, channel: int | None) -> Material:
+    """A sound file, or the folder of a recording. Raises SoundError, PresetError or SettingError."""
+    if not is_recording(path):
+        return SoundMaterial(preset, path, channel)
+    if channel is not None:
+        raise SettingError(f"--channel {channel} given; {path} is a recording, of the one channel that was heard")
+    return RecordedMaterial(preset, path)

@@ -1,0 +1,95 @@
+"""Presets and mappings as they were played, kept in the recording: each once, whatever becomes of the preset later."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import tomlkit
+
+from shared import controls
+from shared.atomic import written_atomically
+from shared.controls import Value
+from shared.mapping.learned import LearnedMapping
+from shared.mapping.pairs import Pairs
+from shared.pipeline import UseMapping
+from shared.preset import VERSION, GeneratorFile, Preset, sha256_of
+
+MAPPING, PAIRS = "mapping.safetensors", "pairs.safetensors"
+DIGITS = 12  # of a hash, in a folder's name
+
+
+class Snapshots:
+    """The folders `presets/` and `learned/` of a recording that is being made."""
+
+    def __init__(self, recording: Path) -> None:
+        self._recording = recording
+        self._generators: dict[Path, str] = {}  # their SHA-256: a large file is read once
+
+    def preset(self, preset: Preset, mapping: LearnedMapping | None = None, pairs: Pairs | None = None) -> str:
+        """Keep a preset, with another mapping and pairs where given; the name of its folder in `presets/`."""
+        toml = tomlkit.dumps(self._settings(preset))
+        mapping, pairs = mapping or preset.mapping, pairs or preset.pairs
+        return self._keep("presets", preset.name, mapping, pairs, toml)
+
+    def learned(self, learned: UseMapping) -> str:
+        """Keep what was learned while playing; the name of its folder in `learned/`."""
+        return self._keep("learned", "mapping", learned.mapping, learned.pairs)
+
+    def _keep(self, kind: str, stem: str, mapping: LearnedMapping, pairs: Pairs, toml: str = "") -> str:
+        sha = hashlib.sha256(f"{toml}\n{pairs.names}\n{pairs.digest}\n{mapping.reach}\n{mapping.space}".encode())
+        scaler, regressor = mapping.scaler, mapping.regressor
+        for array in (scaler.mean, scaler.deviation, *regressor.weights, *regressor.biases):
+            sha.update(array.tobytes())
+        folder = self._recording / kind / f"{stem}-{sha.hexdigest()[:DIGITS]}"
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            mapping.save(folder / MAPPING)
+            pairs.save(folder / PAIRS)
+            if toml:
+                with written_atomically(folder / "preset.toml") as temporary:
+                    temporary.write_text(toml, "utf-8")
+        return folder.name
+
+    def _settings(self, preset: Preset) -> dict[str, object]:
+        path = preset.generator_path
+        if path not in self._generators:
+            self._generators[path] = preset.settings.generator.sha256 or sha256_of(path)
+        return {
+            "version": VERSION,
+            "inputs": list(preset.settings.inputs),
+            "generator": {"file": str(path), "sha256": self._generators[path]},
+            "training": msgspec.to_builtins(preset.settings.training),
+            "controls": _own_controls(preset.controls),
+        }
+
+
+def load_preset(recording: Path, name: str, generators: Mapping[str, GeneratorFile]) -> Preset:
+    """The preset of this folder. generators: those to be used instead of what had this SHA-256."""
+    preset = Preset.load(recording / "presets" / name)
+    generator = generators.get(preset.settings.generator.sha256, preset.settings.generator)
+    return replace(preset, settings=msgspec.structs.replace(preset.settings, generator=generator))
+
+
+def load_learned(recording: Path, name: str) -> UseMapping:
+    """What was learned while playing; PresetError where it is missing or damaged."""
+    folder = recording / "learned" / name
+    return UseMapping(LearnedMapping.load(folder / MAPPING), Pairs.load(folder / PAIRS))
+
+
+def _own_controls(values: Mapping[str, Value]) -> dict[str, object]:
+    """The preset's own, as preset.toml writes them."""
+    table: dict[str, object] = {}
+    for name, value in values.items():
+        base, _, descriptor = name.partition("/")
+        if controls.CONTROLS[base].home != "preset":
+            continue
+        plain = list(value) if isinstance(value, tuple) else value
+        if descriptor:
+            part = table.setdefault(base, {})
+            assert isinstance(part, dict)
+            part[descriptor] = plain
+        else:
+            table[base] = plain
+    return table

@@ -1,0 +1,105 @@
+"""Writing a recording, so that it can be read up to its last `sync` whatever happens."""
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from jaxtyping import Float32, Float64
+from numpy.typing import NDArray
+
+from shared.controls import ControlChange
+from shared.errors import UserError
+from shared.pipeline import Exchange, PipelineState
+from shared.recording import state_file
+from shared.recording.entries import VERSION, End, Fact, Gives, Head, Line, describe
+from shared.recording.snapshots import Snapshots
+from shared.recording.wav import GrowingWav
+from shared.stage import HOP, SAMPLE_RATE
+
+FRAME_RATE = 86  # Hz in the header of files of frames: a whole number is all it can hold (44100 / 512 is 86.13)
+MOST: Mapping[Gives, int] = {"samples": 600 * SAMPLE_RATE, "frames": 600 * FRAME_RATE}
+"""Rows in a file: ten minutes."""
+FILES: Mapping[Gives, str] = {"samples": "sound", "frames": "frames"}
+"""How the files are called, before their number."""
+
+
+class RecordingWriter:
+    """A recording in a new folder. `begin` first; then in the order in which things happen; OSError where the disk refuses."""
+
+    def __init__(self, folder: Path) -> None:
+        """Makes the folder; UserError where there is something in it already, or where it cannot be made."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if any(folder.iterdir()):
+                raise UserError(f"{folder} is not empty; a recording needs a new folder")
+        except OSError as error:
+            raise UserError(f"cannot record in {folder}: {error.strerror}; choose a folder that is yours") from error
+        self.folder = folder
+        self.samples = 0
+        """Recorded so far, at 44.1 kHz."""
+        self._snapshots = Snapshots(folder)
+        self._log = (folder / "log.jsonl").open("ab")
+        self._first_sample = 0
+        self._file: GrowingWav | None = None
+        self._files = 0
+
+    def begin(self, state: PipelineState, gives: Gives, settings: Mapping[str, Fact]) -> None:
+        """The state of the pipeline before the first block, and what a reader may want to know of the show."""
+        self._first_sample = state.samples
+        state_file.write(self.folder / "state.safetensors", state, self._snapshots)
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        top = state.layers[-1]
+        preset = self._snapshots.preset(top.preset, top.mapping, top.pairs)
+        self._say(Head(VERSION, now, str(state.fps), gives, state.samples, preset, dict(settings)))
+        self.sync()
+
+    def sound(self, samples: Float32[np.ndarray, "n"]) -> None:
+        """A block that the pipeline took in."""
+        self._append(samples, "samples", SAMPLE_RATE, 1, 4)
+        self.samples += len(samples)
+
+    def frames(self, frames: Float64[np.ndarray, "m 23"]) -> None:
+        """Frames that the pipeline took in."""
+        self._append(frames, "frames", FRAME_RATE, frames.shape[1], 8)
+        self.samples += len(frames) * HOP
+
+    def change(self, sample: int, what: ControlChange | Exchange) -> None:
+        """Something that the pipeline was told, acting on this sample of the show."""
+        self._say(describe(self._first_sample + self.samples, sample, what, self._snapshots))
+
+    def sync(self) -> None:
+        """What has been written so far is safe from here on. The changes first: they go before the sound they act on."""
+        self._log.flush()
+        os.fsync(self._log.fileno())
+        if self._file is not None:
+            self._file.sync()
+
+    def end(self, sample: int) -> None:
+        """The recording ends at this sample of the show; what came after it were zeros that complete its last frame."""
+        self._say(End(sample))
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._log.close()
+        if self._file is not None:
+            self._file.close()
+
+    def _say(self, line: Line) -> None:
+        self._log.write(msgspec.json.encode(line) + b"\n")
+
+    def _append(self, rows: NDArray[Any], gives: Gives, rate: int, channels: int, width: int) -> None:
+        while len(rows):
+            if self._file is None:
+                self._files += 1
+                path = self.folder / f"{FILES[gives]}-{self._files:03d}.wav"
+                self._file = GrowingWav(path, rate, channels, width)
+            part, rows = np.split(rows, [MOST[gives] - self._file.frames])
+            self._file.write(part)
+            if self._file.frames == MOST[gives]:
+                self._file.close()
+                self._file = None

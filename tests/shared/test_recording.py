@@ -1,0 +1,316 @@
+"""A recorded performance gives the very ticks of the show, at its rate; and what a cut or damaged one gives."""
+
+import json
+import struct
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import soundfile
+
+from shared.controls import ControlChange
+from shared.errors import PresetError, SoundError, UserError
+from shared.mapping.decimation import ticks_within
+from shared.mapping.learned import LearnedMapping
+from shared.mapping.pairs import Pairs
+from shared.mapping.regression import Training
+from shared.mapping.scaling import Standardizer
+from shared.pipeline import Pipeline, Steer, UseMapping, UseScaler
+from shared.preset import Preset
+from shared.recording import writer as writing
+from shared.recording.reader import Recording, is_recording
+from shared.recording.wav import GrowingWav
+from shared.recording.writer import RecordingWriter
+from tests.small import make_preset, sound, write_generator
+
+SAMPLES = sound(3.0)[:, 0]
+LATENT = np.linspace(-1, 1, 16, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    return Preset.load(make_preset(tmp_path_factory.mktemp("preset") / "p"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    toml = "version = 1\ninputs = ['loudness', 'pitch', 'mfcc3']\n[controls]\ncrossfade = 0.4\nrotate = 40\n"
+    return Preset.load(make_preset(tmp_path_factory.mktemp("other") / "o", toml=toml, inputs=3, seed=5))
+
+
+def learned(preset):
+    """A pair more, and a mapping that has learned it."""
+    old = preset.pairs
+    pairs = Pairs(
+        (*old.names, "live 1"),
+        np.vstack([old.descriptors, np.linspace(-1, 1, 23)]),
+        np.vstack([old.latents, LATENT]),
+        np.vstack([old.positions, [np.nan, np.nan]]),
+    )
+    return UseMapping(LearnedMapping.learn(preset.mapping.scaler, pairs, Training(epochs=20)), pairs)
+
+
+def happenings(preset, other):
+    """What is asked for, and at which sample of the show it is."""
+    return [
+        (2000, ControlChange(2100, "gain", 6)),
+        (5000, ControlChange(5000, "latent_smoothing", 0.5)),
+        (9000, other),
+        (12000, ControlChange(12000, "weight/pitch", 2.0)),
+        (13000, ControlChange(13000, "translate", (0.25, -0.5))),
+        (15000, preset),
+        (36000, UseScaler(Standardizer(np.linspace(9, 99, 23), np.full(23, 77.0)))),
+        (40000, Steer(LATENT)),
+        (44000, ControlChange(44000, "freeze", 1)),
+        (47000, ControlChange(60000, "blackout", True)),
+        (52000, Steer(None)),
+        (55000, learned(preset)),
+        (61000, ControlChange(61000, "freeze", 0)),
+        (66000, ControlChange(66000, "blackout", 0)),
+        (70000, UseScaler(None)),
+        (80000, ControlChange(80000, "range", "hold")),
+    ]
+
+
+def play(preset, other, folder, begin, samples=SAMPLES, end=True, cuts=(), between=lambda writer, place: None):
+    """A show that is recorded from a sample on; its ticks."""
+    pipeline, writer, ticks = Pipeline(preset), None, []
+    things = happenings(preset, other)
+    places = sorted({begin, *(at for at, _ in things), *cuts} - {0})
+    for place, part in zip([0, *places], np.split(samples, places), strict=True):
+        if place == begin:
+            writer = RecordingWriter(folder)
+            writer.begin(pipeline.state(), "samples", {"input": "a test"})
+        for at, what in things:
+            if at == place:
+                told = pipeline.schedule(what) if isinstance(what, ControlChange) else pipeline.exchange(at, what)
+                if writer:
+                    writer.change(told, what)
+        if writer:
+            writer.sound(part)
+        ticks += pipeline.process(part)
+        if writer:
+            between(writer, place)
+    if end:
+        writer.end(pipeline.samples)
+    return ticks
+
+
+def everything(picture):
+    if picture is None:
+        return None
+    return {**vars(picture), "latent": picture.latent.tobytes(), "under": everything(picture.under)}
+
+
+def same(ticks, expected):
+    assert [t.number for t in ticks] == [t.number for t in expected]
+    for a, b in zip(ticks, expected, strict=True):
+        assert a.descriptors.tobytes() == b.descriptors.tobytes(), a.number
+        assert everything(a.picture) == everything(b.picture), a.number
+        assert (a.nearest, a.distance) == (b.nearest, b.distance)
+
+
+@pytest.mark.parametrize("begin", [0, 700, 2050, 9300, 16000, 45000, 56000, 79999])
+def test_what_is_recorded_from_any_moment_on_is_played_again(preset, other, tmp_path, begin):
+    ticks = play(preset, other, tmp_path / "r", begin, cuts=[1000, 30001])
+    recording = Recording(tmp_path / "r", preset)
+    again = list(recording.ticks(Fraction(30)))
+    assert [t.number for t in again] == list(recording.numbers(Fraction(30)))
+    same(again, [t for t in ticks if t.number >= again[0].number])
+    assert again[0].number == ticks_within(begin // 512 * 512, Fraction(30))
+    assert again[-1].number == ticks[-1].number == 88
+    assert recording.samples == len(SAMPLES) - begin
+    assert not recording.remarks
+    heard = np.concatenate(list(recording.sound(0, len(SAMPLES))))[:, 0]
+    assert np.array_equal(heard[begin:], SAMPLES[begin:])
+    assert not heard[:begin].any()
+
+
+def test_at_another_rate_the_same_performance(preset, other, tmp_path):
+    play(preset, other, tmp_path / "r", 0)
+    recording = Recording(tmp_path / "r", preset)
+    pipeline, things = Pipeline(preset, 60), happenings(preset, other)
+    expected = []
+    for at, what in things:
+        expected += pipeline.process(SAMPLES[pipeline.samples : at])
+        pipeline.schedule(what) if isinstance(what, ControlChange) else pipeline.exchange(at, what)
+    expected += pipeline.process(SAMPLES[pipeline.samples :])
+    again = list(recording.ticks(Fraction(60)))
+    same(again, expected)
+    assert [t.number for t in again] == list(recording.numbers(Fraction(60)))
+    play(preset, other, tmp_path / "middle", 9300)  # in the midst of a cross-fade
+    middle = Recording(tmp_path / "middle", preset)
+    numbers = [t.number for t in middle.ticks(Fraction(24))]
+    assert numbers == list(middle.numbers(Fraction(24)))
+    assert numbers[0] == ticks_within(9300 // 512 * 512, Fraction(24))
+
+
+def test_frames_that_came_from_outside(preset, tmp_path):
+    frames = np.random.default_rng(0).standard_normal((200, 23)) * 300
+    frames[:, 22] = np.linspace(-80, 0, 200)
+    pipeline = Pipeline(preset)
+    pipeline.process_frames(frames[:17])
+    writer = RecordingWriter(tmp_path / "r")
+    writer.begin(pipeline.state(), "frames", {})
+    ticks = []
+    for n, row in enumerate(frames[17:]):
+        if n == 50:
+            change = ControlChange(pipeline.samples + 5, "rotate", 30)
+            writer.change(pipeline.schedule(change), change)
+        writer.frames(row[None])
+        ticks += pipeline.process_frames(row[None])
+    writer.end(pipeline.samples)
+    recording = Recording(tmp_path / "r", preset)
+    same(list(recording.ticks(Fraction(30))), ticks)
+    assert recording.gives == "frames"
+    assert {t.picture.rotate for t in ticks} == {0, 30}
+
+
+def test_a_new_file_every_ten_minutes(preset, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "MOST", {"samples": 10000, "frames": 7})
+    monkeypatch.setattr("shared.recording.reader.MOST", {"samples": 10000, "frames": 7})
+    ticks = play(preset, preset, tmp_path / "r", 700)
+    lengths = [soundfile.info(path).frames for path in sorted((tmp_path / "r").glob("sound-*.wav"))]
+    assert lengths == [10000] * 13 + [len(SAMPLES) - 700 - 130000]
+    recording = Recording(tmp_path / "r", preset)
+    same(list(recording.ticks(Fraction(30))), ticks)
+    with (tmp_path / "r" / "sound-003.wav").open("r+b") as file:
+        file.truncate(20000)
+    recording = Recording(tmp_path / "r", preset)
+    assert recording.samples == 20000 + (20000 - 58) // 4
+    assert "sound-003.wav is cut off; what comes after it is left out" in recording.remarks[0]
+    cut = list(recording.ticks(Fraction(30)))
+    same(cut, ticks[: len(cut)])
+    assert [t.number for t in cut] == list(recording.numbers(Fraction(30)))
+    (tmp_path / "r" / "sound-002.wav").unlink()
+    with pytest.raises(SoundError, match=r"sound-002.wav is missing; restore it"):
+        Recording(tmp_path / "r", preset)
+
+
+def test_cut_off_at_any_moment_it_is_good_up_to_its_last_sync(preset, other, tmp_path):
+    """The disk as it is after every sync, as a failing power leaves it."""
+    kept = []
+
+    def sync_and_copy(writer, place):
+        writer.sync()
+        kept.append({p.relative_to(writer.folder): p.read_bytes() for p in writer.folder.rglob("*") if p.is_file()})
+
+    ticks = play(preset, other, tmp_path / "r", 2050, between=sync_and_copy)
+    for n, files in enumerate(kept[::3]):
+        folder = tmp_path / f"cut {n}"
+        for path, content in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            torn = content + content[-5:] if path.suffix == ".wav" else content  # more sound than its header knows of
+            (folder / path).write_bytes(torn + b'{"line": "contr' if path.suffix == ".jsonl" else torn)
+        recording = Recording(folder, preset)
+        again = list(recording.ticks(Fraction(30)))
+        assert len(again) >= ((recording.samples + 2050) // 512 * 512) // 1470 - 3
+        same(again, [t for t in ticks if again and again[0].number <= t.number <= again[-1].number])
+        assert f"{folder} was cut off while it was recorded; all of its" in recording.remarks[-1]
+
+
+def test_a_preset_that_changes_after_the_show_does_not_change_the_recording(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    preset = Preset.load(folder)
+    ticks = play(preset, preset, tmp_path / "r", 0)
+    make_preset(tmp_path / "q", seed=9)
+    for name in ("mapping.safetensors", "pairs.safetensors"):
+        (folder / name).write_bytes((tmp_path / "q" / name).read_bytes())
+    (folder / "preset.toml").write_text("version = 1\n[controls]\nrotate = 77\n")
+    changed = Preset.load(folder)
+    assert not np.array_equal(changed.pairs.latents, preset.pairs.latents)
+    recording = Recording(tmp_path / "r", changed)
+    same(list(recording.ticks(Fraction(30))), ticks)
+    assert not recording.remarks
+
+
+def test_another_generator_is_used_where_it_is_asked_for(preset, other, tmp_path):
+    play(preset, other, tmp_path / "r", 0)
+    larger = make_preset(tmp_path / "larger")
+    write_generator(larger / "generator.safetensors", resolution=32, seed=3)
+    recording = Recording(tmp_path / "r", Preset.load(larger))
+    assert "was played with another generator than larger's" in recording.remarks[0]
+    used = {t.picture.generator for t in recording.ticks(Fraction(30))}
+    assert used == {larger / "generator.safetensors", other.generator_path}
+    assert {p.generator_path for p in recording.presets} == used
+
+
+def test_the_generator_may_have_moved_and_that_of_another_preset_may_not(tmp_path):
+    first, second = make_preset(tmp_path / "a"), make_preset(tmp_path / "b", seed=4)
+    preset = Preset.load(first)
+    ticks = play(preset, Preset.load(second), tmp_path / "r", 0)
+    first.rename(tmp_path / "moved")
+    moved = Preset.load(tmp_path / "moved")
+    again = list(Recording(tmp_path / "r", moved).ticks(Fraction(30)))
+    assert [t.picture.latent.tobytes() for t in again] == [t.picture.latent.tobytes() for t in ticks]
+    assert again[0].picture.generator == moved.generator_path
+    second.rename(tmp_path / "gone")
+    with pytest.raises(PresetError, match=r"there is no file .*b/generator.safetensors"):
+        list(Recording(tmp_path / "r", moved).ticks(Fraction(30)))
+
+
+def test_what_is_called_often_is_kept_once(preset, other, tmp_path):
+    pipeline = Pipeline(preset)
+    writer = RecordingWriter(tmp_path / "r")
+    writer.begin(pipeline.state(), "samples", {})
+    for n in range(20):
+        writer.change(n, other if n % 2 else replace(preset, controls={**preset.controls}))
+    writer.change(30, replace(other, controls={**other.controls, "crossfade": 5.0}))
+    writer.end(0)
+    assert len(list((tmp_path / "r" / "presets").iterdir())) == 3
+    assert Recording(tmp_path / "r", preset).presets[-1].controls["crossfade"] == 5.0
+
+
+def test_a_folder_is_recorded_into_only_once(preset, tmp_path):
+    play(preset, preset, tmp_path / "r", 0, samples=SAMPLES[:90000])
+    with pytest.raises(UserError, match=r"r is not empty; a recording needs a new folder"):
+        RecordingWriter(tmp_path / "r")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match=r"cannot record in .*file: .*; choose a folder that is yours"):
+        RecordingWriter(tmp_path / "file")
+    assert is_recording(tmp_path / "r")
+    assert not is_recording(tmp_path)
+    assert not is_recording(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda r: (r / "log.jsonl").write_bytes(b""), "log.jsonl has no beginning"),
+        (lambda r: (r / "log.jsonl").write_bytes(b"\xff\n"), "log.jsonl, line 1, is damaged"),
+        (lambda r: edit_line(r, 0, version=99), "log.jsonl was written by a newer Ponticello"),
+        (lambda r: edit_line(r, 1, sample="x"), r"log.jsonl, line 2, is damaged \(Expected `int`, got `str`"),
+        (lambda r: edit_line(r, 8, latent="???"), "damaged latent vector"),
+        (lambda r: (r / "state.safetensors").unlink(), "no file .*state.safetensors"),
+        (lambda r: (r / "state.safetensors").write_bytes(b"12345678"), "state.safetensors is damaged"),
+        (lambda r: [p.unlink() for p in r.glob("presets/*/mapping.safetensors")], "no mapping.safetensors"),
+        (lambda r: (r / "sound-001.wav").write_bytes(b"RIFF"), "sound-001.wav cannot be read"),
+    ],
+)
+def test_a_damaged_recording_is_refused_in_one_line(preset, other, tmp_path, change, why):
+    play(preset, other, tmp_path / "r", 0)
+    change(tmp_path / "r")
+    with pytest.raises((PresetError, SoundError), match=why) as caught:
+        list(Recording(tmp_path / "r", preset).ticks(Fraction(30)))
+    assert "\n" not in str(caught.value)
+
+
+def edit_line(folder, number, **new):
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    lines[number] = json.dumps(json.loads(lines[number]) | new)
+    (folder / "log.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def test_a_growing_wav_is_whole_after_every_sync(tmp_path):
+    rows = np.random.default_rng(0).standard_normal((50, 23))
+    wav = GrowingWav(tmp_path / "x.wav", 86, 23, 8)
+    for n in range(0, 50, 10):
+        wav.write(rows[n : n + 10])
+        wav.sync()
+        read, rate = soundfile.read(tmp_path / "x.wav", dtype="float64")
+        assert rate == 86
+        assert np.array_equal(read, rows[: n + 10])
+    wav.close()
+    data = (tmp_path / "x.wav").read_bytes()
+    assert struct.unpack_from("<I", data, 4)[0] == len(data) - 8
