@@ -31,6 +31,7 @@ def main() -> None:
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # tails of exponentials would cost a hundred times as much
     trainer = Trainer(RECIPES[arguments.recipe])
     if (folder / "training.safetensors").exists():
         trainer.load(folder / "training.safetensors")
@@ -50,8 +51,8 @@ def report(trainer: Trainer, folder: Path, losses: list[dict[str, float]]) -> No
     save_grid(folder / "grid.png", given, wanted)
     trainer.export(folder / "generator.safetensors")
     means = {name: float(np.mean([part[name] for part in losses if name in part])) for name in losses[-1]}
-    line = {"step": trainer.step_number, "cpu_s": round(trainer.cpu_seconds), "stage": trainer.place()[0]}
-    line |= {name: f"{value:.4f}" for name, value in (found | means).items()}  # type: ignore[dict-item]
+    line = {"step": str(trainer.step_number), "cpu_s": f"{trainer.cpu_seconds:.0f}", "stage": str(trainer.place()[0])}
+    line |= {name: f"{value:.4f}" for name, value in (found | means).items()}
     names = ("step", "cpu_s", "stage", "l1", "psnr", "edges", "fields", "buffers", "preview", "picture", "texture")
     is_new = not (folder / "log.csv").exists()
     with (folder / "log.csv").open("a", newline="", encoding="utf-8") as file:

@@ -99,11 +99,12 @@ class Fields:
     ) -> dict[str, Float32[Tensor, "n _ size size"]]:
         """Each field's value and, where it is among `SLOPED`, its slopes along x and y (per picture width), on a grid of pixels.
 
-        transforms: where in the scene a place of the picture lies, like the generator's own; none leaves it as it is.
+        transforms: where in the scene a place of the picture lies, like the generator's own (turns and shifts); none leaves
+        it as it is. Slopes are those along the picture's axes before it is transformed: its light turns with it.
         """
         cos, sin = torch.cos(self.turns(p)), torch.sin(self.turns(p))
         turn = torch.stack([cos, -sin, sin, cos], dim=1).reshape(-1, 2, 2)
-        vectors = self.frequencies @ turn
+        vectors = untransformed = self.frequencies @ turn
         phases = self.phases(p)
         if transforms is not None:
             phases = phases + TAU * (vectors @ transforms[:, :2, 2:])[:, :, 0]
@@ -119,7 +120,7 @@ class Fields:
             part = wave.amplitude * torch.addcmul(sx[:, i] * cy[:, i], cx[:, i], sy[:, i])[:, None]
             if wave.field in SLOPED:
                 cosine = (wave.amplitude * TAU) * torch.addcmul(cx[:, i] * cy[:, i], sx[:, i], sy[:, i], value=-1)
-                slopes = cosine[:, None] * vectors[:, i, :, None, None]
+                slopes = cosine[:, None] * untransformed[:, i, :, None, None]
                 part = torch.cat([part, slopes], dim=1)
             fields[wave.field] = fields[wave.field] + part if wave.field in fields else part
         return fields

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float32
-from painting.fields import BROKEN, FAMILIES, FIELDS, FIRE, HUE, LIGHT_X, LIGHT_Y, SPREAD, WAVES, Fields, squash
 from torch import Tensor
 from torch.nn.functional import softplus
+
+from painting.fields import BROKEN, FAMILIES, FIELDS, FIRE, HUE, LIGHT_X, LIGHT_Y, SPREAD, WAVES, Fields, squash
 
 PIXEL = 1 / 256
 """The finest width that is drawn, in picture widths, whatever the picture's size."""
@@ -131,7 +132,9 @@ def render(
     fold = f["caustic"][:, 0] + look.refraction * glass * (tilt_x * along_x + tilt_y * along_y) / 8.0
     depth = (fold - 0.35) * torch.rsqrt(along_x**2 + along_y**2 + 16.0)
     beyond = depth.clamp(min=0)
-    caustic = torch.sigmoid(depth / (0.4 * px)) * torch.rsqrt(1 + (beyond / (1.2 * px)) ** 2) * torch.exp(-beyond / 0.06)
+    caustic = (
+        torch.sigmoid(depth / (0.4 * px)) * torch.rsqrt(1 + (beyond / (1.2 * px)) ** 2) * torch.exp(-beyond / 0.06)
+    )
     caustic = caustic * (0.8 + 0.65 * q[:, FIRE]).clamp(min=0.05)
 
     # threads: bundles of fine lines in front of everything, bright in places

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float32
 from torch import Tensor
-from training.recipe import Recipe
 
-FARTHEST = 0.2
-"""ln of the strongest zoom."""
+from training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,9 @@ class Lesson:
     transforms: Float32[Tensor, "n 3 3"]
 
 
-def parameters(z: Float32[Tensor, "n z_dim"], to_p: Float32[Tensor, "parameters z_dim"]) -> Float32[Tensor, "n parameters"]:
+def parameters(
+    z: Float32[Tensor, "n z_dim"], to_p: Float32[Tensor, "parameters z_dim"]
+) -> Float32[Tensor, "n parameters"]:
     """The scene that a z stands for."""
     return z * z.square().mean(dim=1, keepdim=True).rsqrt() @ to_p.T
 
@@ -39,9 +39,8 @@ def lesson(recipe: Recipe, to_p: Float32[Tensor, "parameters z_dim"], number: in
     p = torch.lerp(parameters(z, to_p), parameters(other_z, to_p), between)
     is_moved = torch.rand(n, generator=generator) < recipe.moved
     angle = torch.rand(n, generator=generator) * 2 * math.pi
-    zoom = torch.exp((torch.rand(n, generator=generator) * 2 - 1) * FARTHEST)
     shift = torch.randn(n, 2, generator=generator) * 0.4
-    cos, sin = angle.cos() * zoom, angle.sin() * zoom
+    cos, sin = angle.cos(), angle.sin()
     zero, one = torch.zeros(n), torch.ones(n)
     rows = (cos, -sin, shift[:, 0], sin, cos, shift[:, 1], zero, zero, one)
     moves = torch.stack(rows, dim=1).reshape(n, 3, 3)

@@ -5,7 +5,6 @@ from jaxtyping import Float32
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, leaky_relu
 
-
 BLACK = 0.995
 """Of -1..1: what is as dark, or as bright, counts as cut off."""
 

@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, leaky_relu, linear
-from training.filtered_lrelu import Filters, TrainableFilteredLReLU
 
 from shared.image import geometry
 from shared.image.architecture import Architecture
 from shared.image.ops.fourier_features import FourierFeatures
 from shared.image.ops.fully_connected import SLOPE
 from shared.image.stylegan3 import unit_mean_square
+from training.filtered_lrelu import Filters, TrainableFilteredLReLU
 
 EPSILON = 1e-8
 GAIN = math.sqrt(2)
@@ -38,7 +38,9 @@ class TrainableGenerator(nn.Module):
                 continue
             key = name.replace(".", "/")  # a parameter's name may not hold a dot
             if name.endswith((".freqs", ".phases", ".magnitude_ema", ".w_avg")):
-                self.register_buffer(key, torch.ones(tensor.shape) if "magnitude" in name else torch.zeros(tensor.shape))
+                self.register_buffer(
+                    key, torch.ones(tensor.shape) if "magnitude" in name else torch.zeros(tensor.shape)
+                )
                 continue
             start = torch.randn(tensor.shape)
             if name.startswith("mapping.") and name.endswith("weight"):

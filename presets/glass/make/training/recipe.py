@@ -39,7 +39,7 @@ class Recipe:
     between: float = 0.2
     """Share of scenes that are made from a w between two others."""
     moved: float = 0.25
-    """Share of scenes that are seen turned, shifted and from nearer or farther, by the generator's transform."""
+    """Share of scenes that are seen turned and shifted, by the generator's transform."""
 
     @property
     def architecture(self) -> Architecture:

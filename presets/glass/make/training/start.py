@@ -12,9 +12,9 @@ from jaxtyping import Float32
 from painting.fields import COLOURS, FIELDS, PARAMETERS, WAVES, Fields, squash
 from torch import Tensor
 from torch.nn.functional import leaky_relu
-from training.network import GAIN, TrainableGenerator
 
 from shared.image.ops.fully_connected import SLOPE
+from training.network import GAIN, TrainableGenerator
 
 SAMPLES = 6000
 RIDGE = 1e-3
@@ -25,7 +25,7 @@ WIDEST = 2.6
 
 
 def projection(seed: int, z_dim: int) -> Float32[Tensor, "parameters z_dim"]:
-    """p = projection z for z of unit mean square: orthonormal rows, so p is normally distributed if z is."""
+    """Such that p = projection z for z of unit mean square: orthonormal rows, so p is normally distributed if z is."""
     generator = torch.Generator().manual_seed(seed)
     return torch.linalg.qr(torch.randn(z_dim, PARAMETERS, generator=generator))[0].T.contiguous()
 

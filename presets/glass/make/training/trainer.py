@@ -14,16 +14,16 @@ from painting.optics import Rendering, render
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d
+from torch.nn.functional import conv2d
+
+from shared.atomic import written_atomically
+from shared.image.checkpoint import write_checkpoint
 from training.lesson import lesson
 from training.losses import TextureLoss, picture_loss, slopes
 from training.muon import Muon
 from training.network import TrainableGenerator
 from training.recipe import Recipe
 from training.start import prepare, projection
-
-from shared.atomic import written_atomically
-from shared.image.checkpoint import write_checkpoint
 
 FIELD_RATE, BUFFER_RATE, PREVIEW_RATE = HEAD_RATES = 32, 64, 128
 AVERAGE = 0.995
@@ -101,7 +101,9 @@ class Trainer:
         stage, is_last = recipe.stages[number], number == len(recipe.stages) - 1
         work = lesson(recipe, self.to_p, self.step_number)
         if within == 0:
-            new = [rate for rate in HEAD_RATES if (recipe.stages[number - 1].rate if number else 0) < rate <= stage.rate]
+            new = [
+                rate for rate in HEAD_RATES if (recipe.stages[number - 1].rate if number else 0) < rate <= stage.rate
+            ]
             for rate in new:
                 self.fit_heads(rate)
         is_frozen = is_last and within > FREEZE * stage.iterations
@@ -124,7 +126,11 @@ class Trainer:
                     parts["buffers"] = d.abs().mean() + 2 * d.square().mean()
                 else:
                     parts["preview"] = picture_loss(given, wanted.picture)
-        weights = {"fields": 0.3 if stage.rate > BUFFER_RATE else 1.0, "buffers": 0.4, "preview": 0.3 if is_last else 1.0}
+        weights = {
+            "fields": 0.3 if stage.rate > BUFFER_RATE else 1.0,
+            "buffers": 0.4,
+            "preview": 0.3 if is_last else 1.0,
+        }
         if is_last:
             target = self.wanted(work.p, recipe.resolution, work.transforms).picture
             parts["picture"] = picture_loss(picture, target)
@@ -147,7 +153,7 @@ class Trainer:
         self.adam.step()
         self.muon.step(self.recipe.muon_rate * rate)
         with torch.no_grad():
-            follow = min(1 - AVERAGE, 1.0) if self.step_number > 1 / (1 - AVERAGE) else 1 / (self.step_number + 1)
+            follow = max(1 - AVERAGE, 1 / (self.step_number + 1))
             for name, weight in self.network.trained.items():
                 self.average.trained[name].lerp_(weight, follow)
             for name, buffer in self.network.named_buffers():
@@ -183,8 +189,15 @@ class Trainer:
 
     @torch.no_grad()
     def wanted(self, p: Tensor, size: int, transforms: Tensor | None = None) -> Rendering:
-        """What the renderer makes of scenes."""
-        return render(self.fields, p, size, transforms, self.recipe.look)
+        """What the renderer makes of scenes; one at a time, as the processor's caches like it."""
+        parts = [
+            render(
+                self.fields, p[i : i + 1], size, None if transforms is None else transforms[i : i + 1], self.recipe.look
+            )
+            for i in range(len(p))
+        ]
+        columns = zip(*((part.picture, part.fields, part.buffers) for part in parts), strict=True)
+        return Rendering(*(torch.cat(column) for column in columns))
 
     @torch.no_grad()
     def show(self) -> tuple[Float32[np.ndarray, "n 3 h w"], Float32[np.ndarray, "n 3 h w"], dict[str, float]]:
@@ -195,7 +208,7 @@ class Trainer:
         z = self.shown_z
         p = z * z.square().mean(dim=1, keepdim=True).rsqrt() @ self.to_p.T
         size = self.recipe.resolution
-        wanted = torch.cat([self.wanted(rows, size).picture for rows in p.split(4)])
+        wanted = self.wanted(p, size).picture
         given = torch.cat(
             [self.average.synthesize(self.average.map(rows), torch.eye(3)).clamp(-1, 1) for rows in z.split(4)]
         )

@@ -1,0 +1,272 @@
+"""The renderer of the preset `glass` and what fits a generator to it: sound arithmetic, and runs that can be taken up again."""
+
+import colorsys
+import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn.functional import leaky_relu
+
+from shared.image import geometry
+from shared.image.architecture import Architecture
+from shared.image.generator import Generator, load_generator
+from shared.image.latents import transform_matrix
+from shared.image.ops.filtered_lrelu import FilteredLReLU
+from shared.image.ops.filters import down_filter, up_filter
+
+MAKE = Path(__file__).parents[2] / "presets" / "glass" / "make"
+if str(MAKE) not in sys.path:
+    sys.path.insert(0, str(MAKE))
+
+from painting.fields import FIELDS, PARAMETERS, TURN, Fields  # noqa: E402
+from painting.optics import palette, render  # noqa: E402
+from training.filtered_lrelu import Filters, TrainableFilteredLReLU  # noqa: E402
+from training.lesson import lesson, parameters  # noqa: E402
+from training.losses import TextureLoss, difference  # noqa: E402
+from training.muon import Muon, orthogonal  # noqa: E402
+from training.network import TrainableGenerator  # noqa: E402
+from training.recipe import RECIPES, Recipe, Stage  # noqa: E402
+from training.start import prepare, projection  # noqa: E402
+from training.trainer import Trainer  # noqa: E402
+
+SMALL = Recipe(channel_base=512, channel_max=48, batch=1, stages=(Stage(1, 64), Stage(1, 128), Stage(2, 256)))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(5)
+    yield
+    torch.set_num_threads(before)
+
+
+def plain(layer: geometry.Layer, slope: float, clamp: float) -> Any:
+    """The textbook operator of a layer, in float64, without bias."""
+    filters = torch.from_numpy(up_filter(layer)).double(), torch.from_numpy(down_filter(layer)).double()
+    operator = FilteredLReLU.prepare(
+        torch.zeros(layer.target.channels).double(),
+        *filters,
+        up=layer.up,
+        down=layer.down,
+        padding=layer.padding,
+        gain=1.0,
+        slope=slope,
+        clamp=clamp,
+        dtype=torch.float64,
+    )
+
+    def run(z: torch.Tensor) -> torch.Tensor:
+        raised = operator._upsample(z)
+        return operator._downsample(leaky_relu(raised, slope).clamp(-clamp, clamp))
+
+    return run
+
+
+def layers() -> list[geometry.Layer]:
+    """One of each kind that the recipes' networks have: raised twofold and fourfold, and the last, which crops."""
+    found = geometry.layers(SMALL.architecture)[:-1]
+    kinds = {(layer.up, layer.target.size == SMALL.resolution): layer for layer in reversed(found)}
+    return list(kinds.values())
+
+
+@pytest.mark.parametrize("layer", layers(), ids=lambda layer: layer.name)
+def test_operator_and_its_gradient_are_the_textbooks(layer: geometry.Layer, unchecked: None) -> None:
+    size = layer.source.size + layer.kernel - 1
+    slope, clamp = 0.2, 1.5
+    z = torch.randn(2, layer.target.channels, size, size, requires_grad=True)
+    y = TrainableFilteredLReLU.apply(z, Filters.of(layer, slope, clamp))
+    other = z.detach().double().requires_grad_()
+    wanted = plain(layer, slope, clamp)(other)
+    assert y.shape == wanted.shape
+    torch.testing.assert_close(y.double(), wanted, rtol=1e-5, atol=1e-5)
+    g = torch.randn_like(y)
+    y.backward(g)
+    wanted.backward(g.double())
+    assert z.grad is not None
+    assert other.grad is not None
+    # where the raised signal is within rounding of a kink, either slope is right: a few numbers may differ
+    wrong = (z.grad - other.grad).abs() > 1e-4
+    assert wrong.float().mean() < 1e-3
+
+
+@pytest.mark.parametrize("layer", layers(), ids=lambda layer: layer.name)
+def test_gradient_is_the_adjoint(layer: geometry.Layer) -> None:
+    """With a slope of 1 the operator A is linear: <A z, g> = <z, A^T g>."""
+    filters = Filters.of(layer, 1.0, None)
+    size = layer.source.size + layer.kernel - 1
+    z = torch.randn(1, layer.target.channels, size, size)
+    y, kept = filters.forwards(z)
+    g = torch.randn_like(y)
+    back = filters.backwards(g, kept, size)
+    assert float((y.double() * g).sum()) == pytest.approx(float((z.double() * back).sum()), rel=1e-4, abs=1e-2)
+
+
+def test_operator_refuses_what_it_cannot_train() -> None:
+    radial = Architecture.from_arguments(SMALL.architecture.arguments() | {"use_radial_filters": True})
+    with pytest.raises(ValueError, match="separable"):
+        Filters.of(geometry.layers(radial)[3], 0.2, 256.0)
+
+
+def test_network_is_the_generator(tmp_path: Path) -> None:
+    network = TrainableGenerator(SMALL.architecture)
+    prepare(network, Fields(1), projection(1, 512))
+    z = torch.randn(2, 512)
+    transform = torch.from_numpy(transform_matrix(30.0, (0.1, -0.2)))
+    with torch.no_grad():
+        network.synthesize(network.map(z), torch.eye(3), beta=0.5)
+        given = network.synthesize(network.map(z), transform)
+    generator = Generator(SMALL.architecture, network.arrays(), torch.device("cpu"), "full")
+    wanted = generator.synthesize_float(generator.map(z.numpy()), transform)
+    torch.testing.assert_close(given, wanted, rtol=1e-5, atol=1e-5)
+    assert wanted.std() > 0.01
+
+
+def test_start_gives_the_fields() -> None:
+    """Before any training a linear reading of the first layer's pairs follows the renderer's fields."""
+    network, fields, to_p = TrainableGenerator(SMALL.architecture), Fields(1), projection(1, 512)
+    prepare(network, fields, to_p)
+    z = torch.randn(6, 512)
+    with torch.no_grad():
+        x = network.synthesize(network.map(z), torch.eye(3), depth=1)[:, :, 10:-10, 10:-10]
+    wanted = render(fields, parameters(z, to_p), 16).fields
+    for k, name in enumerate(FIELDS):
+        given = x[:, 2 * k] - x[:, 2 * k + 1]
+        assert np.corrcoef(given.flatten(), wanted[:, k].flatten())[0, 1] > 0.95, name
+
+
+def test_scene_turns_and_shifts_with_the_transform() -> None:
+    fields, p = Fields(3), torch.randn(1, PARAMETERS)
+    quarter = torch.from_numpy(transform_matrix(90.0))[None]
+    straight, turned = render(fields, p, 64).picture, render(fields, p, 64, quarter).picture
+    torch.testing.assert_close(turned, straight.rot90(1, (2, 3)), rtol=0, atol=2e-3)
+    eighth = torch.from_numpy(transform_matrix(0.0, (0.125, 0.0)))[None]
+    shifted = render(fields, p, 64, eighth).picture
+    torch.testing.assert_close(shifted[..., 8:], straight[..., :-8], rtol=0, atol=2e-3)
+
+
+def test_turn_is_a_rotation() -> None:
+    fields = Fields(3)
+    p = torch.zeros(1, PARAMETERS)
+    q = p.clone()
+    q[0, TURN] = 0.7
+    degrees = float(torch.rad2deg(fields.turns(q)))
+    by_transform = render(fields, p, 64, torch.from_numpy(transform_matrix(degrees))[None]).fields
+    by_parameter = render(fields, q, 64).fields
+    other_way = render(fields, p, 64, torch.from_numpy(transform_matrix(-degrees))[None]).fields
+    nearer = min(float((by_parameter - each).abs().max()) for each in (by_transform, other_way))
+    assert nearer < 1e-4
+
+
+def test_slopes_are_the_fields_derivatives() -> None:
+    fields, p = Fields(2), torch.randn(1, PARAMETERS)
+    size = 256
+    field = fields(p, size)["crack1"][0]
+    along_x = (field[0, :, 2:] - field[0, :, :-2]) * size / 2
+    along_y = (field[0, 2:] - field[0, :-2]) * size / 2
+    torch.testing.assert_close(along_x, field[1, :, 1:-1], rtol=0, atol=5e-3)
+    torch.testing.assert_close(along_y, field[2, 1:-1], rtol=0, atol=5e-3)
+
+
+def test_pictures_are_glass_on_black() -> None:
+    p = torch.randn(12, PARAMETERS)
+    picture = render(Fields(2025), p, 128).picture
+    assert picture.isfinite().all()
+    assert picture.min() < -0.995
+    assert picture.max() <= 1
+    assert 0.05 < (picture.amax(dim=1) < -0.9).float().mean() < 0.7
+    assert (picture.amin(dim=1) > 0.95).float().mean() < 0.05  # hardly ever bare white
+    torch.testing.assert_close(picture, render(Fields(2025), p, 128).picture, rtol=0, atol=0)
+
+
+def test_palette_never_is_olive() -> None:
+    colours = palette(torch.linspace(-0.2, 1.2, 200)[None, None])[0, :, 0].T
+    for r, g, b in colours.tolist():
+        hue, saturation, _ = colorsys.rgb_to_hsv(r, g, b)
+        assert saturation > 0.5
+        assert not 50 / 360 < hue < 150 / 360
+
+
+def test_black_may_be_blacker() -> None:
+    wanted = torch.tensor([-1.0, -1.0, 1.0, 1.0, 0.0])
+    given = torch.tensor([-1.5, -0.5, 1.5, 0.5, -1.5])
+    assert difference(given, wanted).tolist() == [0.0, 0.5, 0.0, -0.5, -1.5]
+
+
+def test_texture_sees_softness() -> None:
+    texture = TextureLoss(1)
+    sharp = torch.rand(1, 3, 64, 64) * 2 - 1
+    soft = torch.nn.functional.avg_pool2d(sharp, 3, 1, 1)
+    assert texture(sharp, sharp) == 0
+    assert texture(soft, sharp) > texture(sharp.roll(1, 3), sharp) > 0
+
+
+def test_directions_are_orthogonal() -> None:
+    singular = torch.linalg.svdvals(orthogonal(torch.randn(24, 90)))
+    assert singular.min() > 0.5
+    assert singular.max() < 1.3
+
+
+def test_muon_descends() -> None:
+    weight = torch.nn.Parameter(torch.randn(4, 3, 3, 3))
+    direction = torch.randn(4, 3, 3, 3)
+    muon = Muon({"w": weight})
+    values = []
+    for _ in range(30):
+        loss = (weight * direction).mean()
+        values.append(float(loss.detach()))
+        weight.grad = None
+        loss.backward()  # type: ignore[no-untyped-call]
+        muon.step(0.05)
+    assert values[-1] < values[0] - 0.3
+    torch.testing.assert_close(weight.square().mean(dim=(1, 2, 3)), torch.ones(4))
+
+
+def test_lessons_repeat() -> None:
+    to_p = projection(1, 512)
+    recipe = dataclasses.replace(SMALL, batch=64)
+    one, again, other = lesson(recipe, to_p, 7), lesson(recipe, to_p, 7), lesson(recipe, to_p, 8)
+    assert torch.equal(one.p, again.p)
+    assert not torch.equal(one.p, other.p)
+    assert one.between.count_nonzero() < 32
+    assert 0 < (one.transforms != torch.eye(3)).any(dim=2).any(dim=1).sum() < 40
+    torch.testing.assert_close(to_p @ to_p.T, torch.eye(PARAMETERS), rtol=0, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:The CUDA driver")
+def test_a_run_is_taken_up_where_it_was_left(tmp_path: Path) -> None:
+    straight = Trainer(SMALL)
+    for _ in range(straight.steps):
+        parts = straight.step()
+    assert all(np.isfinite(value) for value in parts.values())
+    first = Trainer(SMALL)
+    for _ in range(2):
+        first.step()
+    first.save(tmp_path / "training.safetensors")
+    second = Trainer(SMALL)
+    second.load(tmp_path / "training.safetensors")
+    assert second.step_number == 2
+    while second.step_number < second.steps:
+        second.step()
+    for name, weight in straight.network.state_dict().items():
+        assert torch.equal(weight, second.network.state_dict()[name]), name
+    straight.export(tmp_path / "generator.safetensors")
+    generator = load_generator(tmp_path / "generator.safetensors")
+    w = generator.map(np.zeros((1, 512), np.float32) + 1)
+    wanted = straight.average.synthesize(w[:, 0], torch.eye(3))
+    assert float((generator.synthesize_float(w) - wanted).abs().max()) < 0.02  # float16 in the file
+    assert "synthesis.input.freqs" in load_file(tmp_path / "generator.safetensors")
+
+
+def test_recipes_fit_in_the_repository() -> None:
+    for recipe in RECIPES.values():
+        architecture: Architecture = recipe.architecture
+        numbers = sum(int(np.prod(tensor.shape)) for tensor in geometry.tensors(architecture).values())
+        assert 2 * numbers < 10_000_000
+        assert architecture.z_dim == architecture.w_dim == 512
