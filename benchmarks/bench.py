@@ -14,6 +14,7 @@ from shared.errors import Failure, SettingError
 BENCHMARKS = {
     "descriptors": "a hop of sound analysis beside one Fourier transform",
     "generator": "pictures by the fast paths beside the generator as the paper states it",
+    "live": "from sound to latent beside a core, from sound to picture beside the generator",
     "render": "a whole render beside its slowest part",
 }
 

@@ -1,6 +1,5 @@
 """`ponticello live`: its options, and a show made of them."""
 
-import os
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ from live.display import Display, OffscreenDisplay
 from live.keys import KeySet
 from live.osc_listeners import peer
 from live.placement import Scaling
+from live.sharing import share_the_machine
 from live.source import Source
 from live.window_settings import WindowSettings
 from shared.controls import CONTROLS, Value
@@ -24,7 +24,6 @@ from shared.image.device import pick_device, pick_precision
 from shared.preset import Preset
 
 MOST_PRESETS = 9  # keys
-SWITCH_S = 0.001  # for which a thread may keep the others from running Python, where they want to
 
 
 def play(
@@ -39,8 +38,6 @@ def play(
     **options: object,
 ) -> None:
     """Load what is needed, then play until the end; SIGINT, SIGTERM and the window's closing are ends like others."""
-    import torch
-
     from live.performance import Performance
     from shared.painter import Painter
 
@@ -53,9 +50,7 @@ def play(
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), end)
-    sys.setswitchinterval(SWITCH_S)
-    if device == "cpu":
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))  # one for the sound
+    share_the_machine(device)
     performance = Performance(
         presets,
         preset,

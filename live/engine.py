@@ -32,6 +32,8 @@ class Heard:
     tick: Tick
     at: float
     """When the last sound that it needed came in (s, monotonic)."""
+    ready: float
+    """When it was handed on."""
     sounding: Float64[np.ndarray, "23"]
     """The descriptors in their own units, behind the gate."""
     speed: float
@@ -178,4 +180,4 @@ class Engine:
             self._latent = latent
             moved = last is not None and last.shape == latent.shape
             speed = float(np.linalg.norm(latent - last)) * float(self._pipeline.fps) if moved else 0.0
-            self._on_tick(Heard(tick, now, self._pipeline.sounding, speed))
+            self._on_tick(Heard(tick, now, time.monotonic(), self._pipeline.sounding, speed))

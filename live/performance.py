@@ -174,7 +174,8 @@ class Performance:
 
     def _present(self) -> None:
         """Bring the newest picture that is due to the screen."""
-        taken = self._waiting.take(time.monotonic())
+        now = time.monotonic()
+        taken = self._waiting.take(now)
         if taken is not None:
             self._display.show(taken[1].image)
         self._display.draw()
@@ -183,10 +184,7 @@ class Performance:
         due, made = taken
         shown = time.monotonic()
         self._shown.append(shown)
-        on_purpose = max(0.0, due - made.at)
-        self._times.latency.add(1000 * (shown - self._timing.interval_end(made.heard.tick.number)))
-        self._times.excess.add(1000 * (shown - made.heard.at - on_purpose))
-        self._times.generator.add(1000 * made.took_s)
+        self._times.add(made, self._timing.interval_end(made.heard.tick.number), due, now, shown)
 
     def _tell(self) -> None:
         """What has gone wrong, on stderr, by OSC and on the head-up display."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from live.picture_thread import Made
 from shared.atomic import written_atomically
 
 BIN_MS = 0.1
@@ -55,12 +56,31 @@ class Times:
     """What is measured of every picture that is shown.
 
     latency     from the end of the tick's interval, at the microphone (or the ear, for a file), to the swap
-    excess      from the arrival of the last sound that the tick needed to the swap, less waiting on purpose
-    generator   of this, what the generator took
+    excess      from the arrival of the last sound that the tick needed to the swap, less waiting on purpose. Its stages:
+    analysis    sound to latent
+    turn        until the generator is done with the picture before
+    generator   latent to image
+    hand_over   until the main thread has the image, or, where it has to wait for its time, from then on
+    display     image to swap
     """
 
     def __init__(self) -> None:
         self.latency, self.excess, self.generator = Distribution(), Distribution(), Distribution()
+        self.analysis, self.turn, self.hand_over, self.display = (Distribution() for _ in range(4))
+
+    def add(self, made: Made, interval_end: float, due: float, taken: float, shown: float) -> None:
+        """A picture that was due, taken and shown at these times (s, monotonic); where due is over, as soon as made."""
+        heard, began, wanted = made.heard, made.at - made.took_s, max(made.at, due)
+        for distribution, seconds in (
+            (self.latency, shown - interval_end),
+            (self.excess, shown - heard.at - (wanted - made.at)),
+            (self.analysis, heard.ready - heard.at),
+            (self.turn, began - heard.ready),
+            (self.generator, made.took_s),
+            (self.hand_over, taken - wanted),
+            (self.display, shown - taken),
+        ):
+            distribution.add(1000 * seconds)
 
     def summary(self) -> dict[str, Any]:
         """As it stands in the file."""
@@ -68,6 +88,7 @@ class Times:
             "latency_ms": self.latency.summary(),
             "excess_ms": self.excess.summary(),
             "generator_ms": self.generator.summary(),
+            "stages_ms": {name: getattr(self, name).summary() for name in ("analysis", "turn", "hand_over", "display")},
         }
 
 

@@ -15,7 +15,7 @@ from live.file_input import FileInput
 from live.notices import Notices
 from live.osc_frames import OscFrames
 from live.picture_thread import Made, same
-from live.stats import Distribution
+from live.stats import Distribution, Times
 from live.tape import Tape
 from live.timing import Timing, Waiting
 from shared.controls import CONTROLS, defaults
@@ -44,6 +44,26 @@ def test_percentiles_are_those_of_the_sorted_values():
     for value in (-1e9, 1e9):
         distribution.add(value)
     assert distribution.count == 1001
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_the_stages_of_a_picture_add_up_to_its_excess():
+    times = Times()
+    tick = Tick(3, np.zeros(23), None, "", 0.0)
+    picture = Made(np.zeros((2, 2, 3), np.uint8), Heard(tick, 10.0, 10.001, np.zeros(23), 0.0), 0.02, 10.025)
+    times.add(picture, 9.9, -math.inf, 10.026, 10.029)
+    times.add(picture, 9.9, 10.1, 10.101, 10.104)  # it had to wait until 10.1
+    for distribution, ms in (
+        (times.latency, (129, 204)),
+        (times.excess, (29, 29)),
+        (times.analysis, (1, 1)),
+        (times.turn, (4, 4)),
+        (times.generator, (20, 20)),
+        (times.hand_over, (1, 1)),
+        (times.display, (3, 3)),
+    ):
+        assert [distribution.percentile(percent) for percent in (50, 100)] == pytest.approx(ms, abs=0.11)
+    assert times.summary()["stages_ms"].keys() == {"analysis", "turn", "hand_over", "display"}
 
 
 def file_timing(tmp_path, generator_s=0.02):
@@ -110,7 +130,7 @@ def test_without_a_file_pictures_are_shown_when_made_and_never_earlier():
 
 def made(number):
     tick = Tick(number, np.zeros(23), None, "", 0.0)
-    return Made(np.zeros((2, 2, 3), np.uint8), Heard(tick, 0.0, np.zeros(23), 0.0), 0.0, 0.0)
+    return Made(np.zeros((2, 2, 3), np.uint8), Heard(tick, 0.0, 0.0, np.zeros(23), 0.0), 0.0, 0.0)
 
 
 @pytest.mark.usefixtures("unchecked")
