@@ -1,8 +1,10 @@
 """`ponticello live` as a program: with a sound server, a screen, SuperCollider, Pure Data, and signals."""
 
 import json
+import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -94,7 +96,8 @@ def test_pure_data_hears_and_steers_until_ctrl_c(folder, tmp_path):
     assert numbers(folder)["osc_bad"] == 0
 
 
-def test_in_a_window_until_it_is_closed(folder):
+@pytest.mark.parametrize("close", ["key", "mouse"])
+def test_in_a_window_until_it_is_closed(folder, close):
     rig.require("xdotool")
     with (
         rig.xvfb() as screen,
@@ -109,7 +112,14 @@ def test_in_a_window_until_it_is_closed(folder):
                 return any((client.hear(0.2) or [""])[:3] == ["value", "/ponticello/freeze", 1] for _ in range(20))
 
             assert until(frozen, 10)
-        key(screen, "shift+Escape")
+        if close == "key":
+            key(screen, "shift+Escape")
+        else:
+            search = subprocess.run(
+                ["xdotool", "search", "--name", "Ponticello"], env={**os.environ, **screen}, stdout=-1, check=True
+            )
+            manager = [sys.executable, str(ROOT / "tests" / "live" / "window_manager.py"), search.stdout.split()[-1]]
+            subprocess.run(manager, env={**os.environ, **screen}, check=True)
         assert program.wait() == 0, program.output()
     assert numbers(folder)["errors"] <= 1  # that the generator is slow on a busy machine
 
