@@ -86,35 +86,40 @@ class Fields:
             [(w.frequency * math.cos(w.direction), w.frequency * math.sin(w.direction)) for w in WAVES]
         )
 
-    def turns(self, p: Float32[Tensor, "n parameters"]) -> Float32[Tensor, "n"]:
-        """How far each scene is turned about the middle of the picture, in radians."""
-        return WIDEST_TURN * squash(p[:, TURN])
-
-    def phases(self, p: Float32[Tensor, "n parameters"]) -> Float32[Tensor, "n waves"]:
-        """Of each wave at the middle of the scene, in radians."""
-        return p @ self.motion.T + self.rest
+    def steer(self, p: Float32[Tensor, "n parameters"]) -> Float32[Tensor, "n steering"]:
+        """What a scene is drawn from, and what can be mixed: each wave's cos phase, then sin phase, at the middle of the scene,
+        cos and sin of the scene's turn, and the squashed numbers of colour, light and matter (`COLOURS`).
+        """
+        phases, turn = p @ self.motion.T + self.rest, WIDEST_TURN * squash(p[:, TURN : TURN + 1])
+        return torch.cat([phases.cos(), phases.sin(), turn.cos(), turn.sin(), squash(p[:, :COLOURS])], dim=1)
 
     def __call__(
-        self, p: Float32[Tensor, "n parameters"], size: int, transforms: Float32[Tensor, "n 3 3"] | None = None
+        self, steering: Float32[Tensor, "n steering"], size: int, transforms: Float32[Tensor, "n 3 3"] | None = None
     ) -> dict[str, Float32[Tensor, "n _ size size"]]:
         """Each field's value and, where it is among `SLOPED`, its slopes along x and y (per picture width), on a grid of pixels.
 
+        steering: see `steer`; of a mixture too, whose waves are weaker where phases differ.
         transforms: where in the scene a place of the picture lies, like the generator's own (turns and shifts); none leaves
         it as it is. Slopes are those along the picture's axes before it is transformed: its light turns with it.
         """
-        cos, sin = torch.cos(self.turns(p)), torch.sin(self.turns(p))
+        count = len(WAVES)
+        turned = steering[:, 2 * count : 2 * count + 2]
+        cos, sin = (turned / turned.norm(dim=1, keepdim=True)).unbind(1)
         turn = torch.stack([cos, -sin, sin, cos], dim=1).reshape(-1, 2, 2)
         vectors = untransformed = self.frequencies @ turn
-        phases = self.phases(p)
+        shifts = torch.zeros(())
         if transforms is not None:
-            phases = phases + TAU * (vectors @ transforms[:, :2, 2:])[:, :, 0]
+            shifts = TAU * vectors @ transforms[:, :2, 2:]
             vectors = vectors @ transforms[:, :2, :2]
         line = ((torch.arange(size) + 0.5) / size - 0.5) * TAU
         # sin(a + b) and cos(a + b) of a that follows x and b that follows y: two products instead of a sine for every pixel
         across = line * vectors[:, :, :1]
-        down = line * vectors[:, :, 1:] + phases[:, :, None]
+        down = line * vectors[:, :, 1:] + shifts
         sx, cx = torch.sin(across)[:, :, None], torch.cos(across)[:, :, None]
-        sy, cy = torch.sin(down)[:, :, :, None], torch.cos(down)[:, :, :, None]
+        sin_down, cos_down = torch.sin(down), torch.cos(down)
+        c, s = steering[:, :count, None], steering[:, count : 2 * count, None]
+        sy = (c * sin_down + s * cos_down)[:, :, :, None]
+        cy = (c * cos_down - s * sin_down)[:, :, :, None]
         fields: dict[str, Tensor] = {}
         for i, wave in enumerate(WAVES):
             part = wave.amplitude * torch.addcmul(sx[:, i] * cy[:, i], cx[:, i], sy[:, i])[:, None]

@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from painting.fields import BROKEN, FAMILIES, FIELDS, FIRE, HUE, LIGHT_X, LIGHT_Y, SPREAD, WAVES, Fields, squash
+from painting.fields import BROKEN, COLOURS, FAMILIES, FIELDS, FIRE, HUE, LIGHT_X, LIGHT_Y, SPREAD, WAVES, Fields
 
 PIXEL = 1 / 256
 """The finest width that is drawn, in picture widths, whatever the picture's size."""
@@ -81,14 +81,14 @@ def distance(field: Float32[Tensor, "n 3 h w"], gentlest: float) -> Float32[Tens
 
 def render(
     fields: Fields,
-    p: Float32[Tensor, "n parameters"],
+    steering: Float32[Tensor, "n steering"],
     size: int,
     transforms: Float32[Tensor, "n 3 3"] | None = None,
     look: Look = Look(),
 ) -> Rendering:
-    """The pictures of the scenes p."""
-    f = fields(p, size, transforms)
-    q = squash(p)[:, :, None, None]
+    """The pictures of scenes, or of mixtures of them: see `Fields.steer`."""
+    f = fields(steering, size, transforms)
+    turned, q = steering[:, 2 * len(WAVES) :, None, None].split([2, COLOURS], dim=1)
     px = max(PIXEL, 1 / size)
 
     # pieces: on which side of each crack, how near to the nearest
@@ -98,7 +98,7 @@ def render(
     sides, clearances, facing = [], [], []
     light_x, light_y = 0.9 * q[:, LIGHT_X], -0.35 + 0.8 * q[:, LIGHT_Y]
     length = torch.sqrt(light_x**2 + light_y**2 + 0.1)
-    turns = fields.turns(p)[:, None, None]
+    turns = torch.atan2(turned[:, 1], turned[:, 0])
     for k in range(FAMILIES):
         field = f[f"crack{k}"]
         reach = smoothstep(-0.9, 0.1, f[f"reach{k}"][:, 0])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float32
+from painting.fields import Fields
 from torch import Tensor
 
 from training.recipe import Recipe
@@ -12,9 +13,9 @@ from training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Lesson:
-    """Scenes p; z of the scenes or, where w is between two, of both ends; transforms of the picture."""
+    """Scenes or, where w is between two, mixtures; z of both ends; transforms of the picture."""
 
-    p: Float32[Tensor, "n parameters"]
+    steering: Float32[Tensor, "n steering"]
     z: Float32[Tensor, "n z_dim"]
     other_z: Float32[Tensor, "n z_dim"]
     between: Float32[Tensor, "n 1"]
@@ -29,14 +30,14 @@ def parameters(
     return z * z.square().mean(dim=1, keepdim=True).rsqrt() @ to_p.T
 
 
-def lesson(recipe: Recipe, to_p: Float32[Tensor, "parameters z_dim"], number: int) -> Lesson:
+def lesson(recipe: Recipe, fields: Fields, to_p: Float32[Tensor, "parameters z_dim"], number: int) -> Lesson:
     """The material of step `number`."""
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)
     n, z_dim = recipe.batch, to_p.shape[1]
     z, other_z = (torch.randn(n, z_dim, generator=generator) for _ in range(2))
     chosen = torch.rand(n, 1, generator=generator) < recipe.between
     between = torch.rand(n, 1, generator=generator) * chosen
-    p = torch.lerp(parameters(z, to_p), parameters(other_z, to_p), between)
+    steering = torch.lerp(*(fields.steer(parameters(each, to_p)) for each in (z, other_z)), between)
     is_moved = torch.rand(n, generator=generator) < recipe.moved
     angle = torch.rand(n, generator=generator) * 2 * math.pi
     shift = torch.randn(n, 2, generator=generator) * 0.4
@@ -45,4 +46,4 @@ def lesson(recipe: Recipe, to_p: Float32[Tensor, "parameters z_dim"], number: in
     rows = (cos, -sin, shift[:, 0], sin, cos, shift[:, 1], zero, zero, one)
     moves = torch.stack(rows, dim=1).reshape(n, 3, 3)
     transforms = torch.where(is_moved[:, None, None], moves, torch.eye(3))
-    return Lesson(p, z, other_z, between, transforms)
+    return Lesson(steering, z, other_z, between, transforms)

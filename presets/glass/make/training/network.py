@@ -68,9 +68,9 @@ class TrainableGenerator(nn.Module):
                 arrays[name] = np.asarray((self.get(name).detach() * factor).numpy(), np.float32)
         return arrays
 
-    def map(self, z: Float32[Tensor, "n z_dim"]) -> Float32[Tensor, "n w_dim"]:
-        """One w for each z."""
-        x = unit_mean_square(z)
+    def map(self, z: Float32[Tensor, "n z_dim"], is_normal: bool = False) -> Float32[Tensor, "n w_dim"]:
+        """One w for each z; is_normal: z is of unit mean square already, or a part of one that is."""
+        x = z if is_normal else unit_mean_square(z)
         for j in range(self.architecture.mapping_kwargs.num_layers):
             weight, bias = self.get(f"mapping.fc{j}.weight"), self.get(f"mapping.fc{j}.bias")
             x = linear(x, weight * (self.lr_multiplier / math.sqrt(weight.shape[1])), bias * self.lr_multiplier)

@@ -28,10 +28,11 @@ class Recipe:
     look: Look = field(default_factory=Look)
     seed: int = 2025
     batch: int = 4
-    stages: tuple[Stage, ...] = (Stage(200, 64), Stage(2000, 128), Stage(3600, 256))
-    muon_rate: float = 0.005
-    adam_rate: float = 3e-3
-    mapping_rate: float = 3e-3
+    stages: tuple[Stage, ...] = (Stage(200, 64), Stage(1400, 128), Stage(2700, 256))
+    muon_rate: float = 0.008
+    adam_rate: float = 6e-3
+    mapping_steps: int = 1500
+    """Of the mapping network alone, before all else."""
     decay: float = 0.5
     """The part of the last stage in which rates fall to a fiftieth."""
     texture: float = 0.4

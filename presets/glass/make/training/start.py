@@ -9,7 +9,7 @@ import math
 
 import torch
 from jaxtyping import Float32
-from painting.fields import COLOURS, FIELDS, PARAMETERS, WAVES, Fields, squash
+from painting.fields import COLOURS, FIELDS, PARAMETERS, WAVES, Fields
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
@@ -18,6 +18,7 @@ from training.network import GAIN, TrainableGenerator
 
 SAMPLES = 6000
 RIDGE = 1e-3
+MAPPING_BATCH, MAPPING_RATE = 256, 0.01
 PASSED_ON = 3
 """Layers that are made to give the fields."""
 WIDEST = 2.6
@@ -28,12 +29,6 @@ def projection(seed: int, z_dim: int) -> Float32[Tensor, "parameters z_dim"]:
     """Such that p = projection z for z of unit mean square: orthonormal rows, so p is normally distributed if z is."""
     generator = torch.Generator().manual_seed(seed)
     return torch.linalg.qr(torch.randn(z_dim, PARAMETERS, generator=generator))[0].T.contiguous()
-
-
-def steering(fields: Fields, p: Float32[Tensor, "n parameters"]) -> Float32[Tensor, "n targets"]:
-    """What w is to hold: cosines and sines of the waves' phases, of the turn, and the colours' numbers."""
-    phases, turn = fields.phases(p), fields.turns(p)[:, None]
-    return torch.cat([phases.cos(), phases.sin(), turn.cos(), turn.sin(), squash(p[:, :COLOURS])], dim=1)
 
 
 @torch.no_grad()
@@ -63,7 +58,7 @@ def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "
     p = torch.randn(SAMPLES, PARAMETERS)
     hidden = leaky_relu(p @ rows.T + bends, SLOPE) * GAIN
     hidden = torch.cat([hidden, torch.ones(SAMPLES, 1)], dim=1)
-    targets = steering(fields, p)
+    targets = fields.steer(p)
     count = targets.shape[1]
     gram = hidden.T @ hidden / SAMPLES + RIDGE * torch.eye(w_dim + 1)
     solution = torch.linalg.solve(gram, hidden.T @ targets / SAMPLES).T
@@ -71,9 +66,10 @@ def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "
     for sign, first in ((1, 0), (-1, count)):
         weight[first : first + count] = sign * solution[:, :-1] * (math.sqrt(w_dim) / rate)
         bias[first : first + count] = sign * solution[:, -1] / rate
-    network.get("mapping.w_avg").copy_(network.map(p @ to_p).mean(dim=0))
 
     # styles that read targets back: (leaky(t) - leaky(-t)) / (1.2 sqrt 2) = t
+    for layer in network.layers:
+        network.get(f"synthesis.{layer.name}.affine.weight").zero_()
     reading = torch.zeros(count, w_dim)
     each = torch.arange(count)
     reading[each, each] = math.sqrt(w_dim) / ((1 + SLOPE) * GAIN)
@@ -95,7 +91,28 @@ def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "
         each = torch.arange(len(FIELDS))
         differences[each, 2 * each], differences[each, 2 * each + 1] = 1.0, -1.0
         _set_rows(network, layer, differences)
-        network.get(f"synthesis.{network.layers[layer].name}.affine.weight")[: 2 * len(FIELDS)] = 0.0
+
+
+def fit_mapping(
+    network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "parameters z_dim"], steps: int, seed: int
+) -> float:
+    """Train the mapping alone to hold `Fields.steer` (Adam, rate falling to nothing); the mean absolute error at the end."""
+    weights = [weight for name, weight in network.trained.items() if name.startswith("mapping/fc")]
+    adam = torch.optim.Adam(weights, betas=(0.9, 0.99))
+    generator = torch.Generator().manual_seed(seed)
+    error = math.inf
+    for step in range(steps):
+        adam.param_groups[0]["lr"] = MAPPING_RATE * (1 - step / steps)
+        p = torch.randn(MAPPING_BATCH, PARAMETERS, generator=generator)
+        w = network.map(p @ to_p, is_normal=True)
+        wanted = fields.steer(p)
+        count = wanted.shape[1]
+        d = (w[:, :count] - w[:, count : 2 * count]) / ((1 + SLOPE) * GAIN) - wanted
+        adam.zero_grad()
+        d.square().mean().backward()  # type: ignore[no-untyped-call]
+        adam.step()
+        error = float(d.detach().abs().mean())
+    return error
 
 
 def _set_rows(network: TrainableGenerator, layer: int, rows: Float32[Tensor, "fields inputs"]) -> None:

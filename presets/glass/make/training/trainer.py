@@ -18,12 +18,12 @@ from torch.nn.functional import conv2d
 
 from shared.atomic import written_atomically
 from shared.image.checkpoint import write_checkpoint
-from training.lesson import lesson
+from training.lesson import lesson, parameters
 from training.losses import TextureLoss, picture_loss, slopes
 from training.muon import Muon
 from training.network import TrainableGenerator
 from training.recipe import Recipe
-from training.start import prepare, projection
+from training.start import fit_mapping, prepare, projection
 
 FIELD_RATE, BUFFER_RATE, PREVIEW_RATE = HEAD_RATES = 32, 64, 128
 AVERAGE = 0.995
@@ -46,27 +46,27 @@ class Trainer:
         self.to_p = projection(recipe.seed, recipe.architecture.z_dim)
         self.network = TrainableGenerator(recipe.architecture)
         prepare(self.network, self.fields, self.to_p)
+        for name, weight in self.network.trained.items():
+            weight.requires_grad_(not name.startswith(("mapping", "synthesis/input", "synthesis/L0")))
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.texture = TextureLoss(recipe.seed)
         generator = torch.Generator().manual_seed(recipe.seed + 1)
         self.shown_z = torch.randn(VALIDATION, self.to_p.shape[1], generator=generator)
         self.layer_of = {layer.target.sampling_rate: i for i, layer in enumerate(self.network.layers[:-1])}
-        buffers = render(self.fields, torch.zeros(1, PARAMETERS), 4, look=recipe.look).buffers.shape[1]
+        buffers = render(self.fields, self.fields.steer(torch.zeros(1, PARAMETERS)), 4, look=recipe.look).buffers.shape[
+            1
+        ]
         self.heads = nn.ParameterDict()
         for rate, outputs in ((FIELD_RATE, len(FIELDS)), (BUFFER_RATE, buffers), (PREVIEW_RATE, 3)):
             inputs = self.network.layers[self.layer_of[rate]].target.channels
             self.heads[f"{rate}_weight"] = nn.Parameter(torch.randn(outputs, inputs, 1, 1) / math.sqrt(inputs))
             self.heads[f"{rate}_bias"] = nn.Parameter(torch.zeros(outputs))
         stored = dict(self.network.trained.items())
-        mapping = [weight for name, weight in stored.items() if name.startswith("mapping")]
-        kernels = {n: w for n, w in stored.items() if w.ndim == 4 and w.shape[2] > 1}
-        others = [w for n, w in stored.items() if not n.startswith("mapping") and n not in kernels]
-        others += list(self.heads.values())
+        trained = {name: weight for name, weight in stored.items() if weight.requires_grad}
+        kernels = {name: weight for name, weight in trained.items() if weight.ndim == 4 and weight.shape[2] > 1}
+        others = [weight for name, weight in trained.items() if name not in kernels]
         self.muon = Muon(kernels)
-        self.adam = torch.optim.Adam(
-            [{"params": others, "rate": recipe.adam_rate}, {"params": mapping, "rate": recipe.mapping_rate}],
-            betas=(0.9, 0.98),
-        )
+        self.adam = torch.optim.Adam([*others, *self.heads.values()], betas=(0.9, 0.98))
         self.step_number = 0
         self.cpu_seconds = 0.0
 
@@ -99,7 +99,9 @@ class Trainer:
         began = time.process_time()
         recipe, (number, within) = self.recipe, self.place()
         stage, is_last = recipe.stages[number], number == len(recipe.stages) - 1
-        work = lesson(recipe, self.to_p, self.step_number)
+        work = lesson(recipe, self.fields, self.to_p, self.step_number)
+        if self.step_number == 0:
+            self.begin()
         if within == 0:
             new = [
                 rate for rate in HEAD_RATES if (recipe.stages[number - 1].rate if number else 0) < rate <= stage.rate
@@ -109,15 +111,14 @@ class Trainer:
         is_frozen = is_last and within > FREEZE * stage.iterations
         beta = None if is_frozen else 0.98 if within < SETTLE else 0.998
         seen: dict[int, Tensor] = {}
-        w = self.network.map(torch.cat([work.z, work.other_z]))
-        w = torch.lerp(*w.chunk(2), work.between)
+        w = torch.lerp(self.network.map(work.z), self.network.map(work.other_z), work.between)
         depth = None if is_last else self.layer_of[stage.rate] + 1
         picture = self.network.synthesize(w, work.transforms, depth=depth, beta=beta, visit=seen.__setitem__)
         parts = {}
         for rate in HEAD_RATES:
             if rate <= stage.rate:
                 given = self.head(rate, seen[self.layer_of[rate]])
-                wanted = self.wanted(work.p, rate, work.transforms)
+                wanted = self.wanted(work.steering, rate, work.transforms)
                 if rate == FIELD_RATE:
                     d = given - wanted.fields
                     parts["fields"] = d.abs().mean() + 4 * d.square().mean()
@@ -132,7 +133,7 @@ class Trainer:
             "preview": 0.3 if is_last else 1.0,
         }
         if is_last:
-            target = self.wanted(work.p, recipe.resolution, work.transforms).picture
+            target = self.wanted(work.steering, recipe.resolution, work.transforms).picture
             parts["picture"] = picture_loss(picture, target)
             parts["texture"] = self.texture(picture, target)
             weights |= {"picture": 1.0, "texture": recipe.texture}
@@ -146,10 +147,22 @@ class Trainer:
         self.cpu_seconds += time.process_time() - began
         return {name: float(part.detach()) for name, part in parts.items()}
 
+    def begin(self) -> None:
+        """The mapping, which is trained alone and then stays."""
+        weights = [weight for name, weight in self.network.trained.items() if name.startswith("mapping")]
+        for weight in weights:
+            weight.requires_grad_(True)
+        self.steering_error = fit_mapping(
+            self.network, self.fields, self.to_p, self.recipe.mapping_steps, self.recipe.seed
+        )
+        for weight in weights:
+            weight.requires_grad_(False)
+            weight.grad = None
+
     def _move(self, rate: float) -> None:
-        for group in self.adam.param_groups:
-            group["lr"] = group["rate"] * rate
-            nn.utils.clip_grad_norm_(group["params"], LARGEST_NORM)
+        (group,) = self.adam.param_groups
+        group["lr"] = self.recipe.adam_rate * rate
+        nn.utils.clip_grad_norm_(group["params"], LARGEST_NORM)
         self.adam.step()
         self.muon.step(self.recipe.muon_rate * rate)
         with torch.no_grad():
@@ -170,14 +183,14 @@ class Trainer:
         """Set the head of a rate to the best linear reading of its layer as it is now (ridge regression)."""
         inputs, outputs = [], []
         for number in range(lessons):
-            work = lesson(self.recipe, self.to_p, -1 - number)
+            work = lesson(self.recipe, self.fields, self.to_p, -1 - number)
             seen: dict[int, Tensor] = {}
             w = torch.lerp(self.network.map(work.z), self.network.map(work.other_z), work.between)
             depth = self.layer_of[rate] + 1
             self.network.synthesize(w, work.transforms, depth=depth, beta=0.5, visit=seen.__setitem__)
             margin = (seen[depth - 1].shape[2] - rate) // 2
             inside = seen[depth - 1][:, :, margin : margin + rate, margin : margin + rate]
-            wanted = self.wanted(work.p, rate, work.transforms)
+            wanted = self.wanted(work.steering, rate, work.transforms)
             target = {FIELD_RATE: wanted.fields, BUFFER_RATE: wanted.buffers, PREVIEW_RATE: wanted.picture}[rate]
             inputs.append(inside.permute(0, 2, 3, 1).flatten(0, 2))
             outputs.append(target.permute(0, 2, 3, 1).flatten(0, 2))
@@ -188,13 +201,17 @@ class Trainer:
         self.heads[f"{rate}_bias"].copy_(solution[:, -1])
 
     @torch.no_grad()
-    def wanted(self, p: Tensor, size: int, transforms: Tensor | None = None) -> Rendering:
+    def wanted(self, steering: Tensor, size: int, transforms: Tensor | None = None) -> Rendering:
         """What the renderer makes of scenes; one at a time, as the processor's caches like it."""
         parts = [
             render(
-                self.fields, p[i : i + 1], size, None if transforms is None else transforms[i : i + 1], self.recipe.look
+                self.fields,
+                steering[i : i + 1],
+                size,
+                None if transforms is None else transforms[i : i + 1],
+                self.recipe.look,
             )
-            for i in range(len(p))
+            for i in range(len(steering))
         ]
         columns = zip(*((part.picture, part.fields, part.buffers) for part in parts), strict=True)
         return Rendering(*(torch.cat(column) for column in columns))
@@ -206,9 +223,9 @@ class Trainer:
         l1: mean absolute difference, of -1..1. psnr: dB. edges: energy of the slopes, given to wanted.
         """
         z = self.shown_z
-        p = z * z.square().mean(dim=1, keepdim=True).rsqrt() @ self.to_p.T
+        steering = self.fields.steer(parameters(z, self.to_p))
         size = self.recipe.resolution
-        wanted = self.wanted(p, size).picture
+        wanted = self.wanted(steering, size).picture
         given = torch.cat(
             [self.average.synthesize(self.average.map(rows), torch.eye(3)).clamp(-1, 1) for rows in z.split(4)]
         )
