@@ -14,6 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 from jaxtyping import Float32, Float64
+from numpy.typing import NDArray
 
 from shared import controls
 from shared.audio.descriptors import DESCRIPTORS, Analyzer
@@ -127,10 +128,23 @@ class _Layer:
     """The tick at which its fade over the layer under it began."""
     fade: int
     """Ticks that the fade takes."""
+    _vectors: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+
+    def set(self, name: str, value: controls.Value) -> None:
+        """A control gets a value."""
+        self.values[name] = value
+        self._vectors = None
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        return self.preset.settings.inputs
+    def weight_and_offset(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Of its inputs (d,), as its controls have them."""
+        if self._vectors is None:
+            inputs = self.preset.settings.inputs
+            weight, offset = (
+                np.array([self.values[f"{control}/{name}"] for name in inputs]) for control in ("weight", "offset")
+            )
+            self._vectors = weight, offset
+        return self._vectors
 
 
 class Pipeline:
@@ -196,7 +210,7 @@ class Pipeline:
 
         Gives the sample at which it acts: where the one that was named has gone by, the next one.
         """
-        row, _ = controls.find(change.name, self._top.inputs)
+        row, _ = controls.find(change.name, self._top.preset.settings.inputs)
         checked = replace(change, value=row.checked(change.value))
         return self._wait(row.acts_on, change.sample, checked)
 
@@ -302,18 +316,16 @@ class Pipeline:
 
     def _tick(self, rows: dict[int, Float64[np.ndarray, "d"]]) -> Tick:
         """The next tick; `rows`: the descriptors by the `id` of their layer."""
-        end = Fraction((self.ticks + 1) * SAMPLE_RATE) / self.fps
-        self._apply("ticks", end)
+        last, rest = divmod((self.ticks + 1) * SAMPLE_RATE * self.fps.denominator, self.fps.numerator)
+        self._apply("ticks", last)  # its end, down to a whole sample
         done = [n for n, layer in enumerate(self._layers) if self.ticks - layer.began >= layer.fade]
         self._layers = self._layers[done[-1] :]  # what lies under a complete layer is not seen any more
-        level = self._level(end)
+        level = self._level(last, last + (rest > 0))
         picture: Picture | None = None
         for layer in self._layers:
             row, values = rows[id(layer)], layer.values
-            weight = np.array([values[f"weight/{name}"] for name in layer.inputs])
-            offset = np.array([values[f"offset/{name}"] for name in layer.inputs])
             hold = values["range"] == "hold"
-            reading = layer.voice.read(row, weight, offset, hold, _float(values["latent_smoothing"]))
+            reading = layer.voice.read(row, *layer.weight_and_offset, hold, _float(values["latent_smoothing"]))
             picture = self._look(layer, reading.latent, level, picture)
         assert picture is not None  # there is always a layer
         if self._values["freeze"] and self._last is not None:
@@ -336,12 +348,14 @@ class Pipeline:
         truncation, rotate = _float(values["truncation"]), _float(values["rotate"])
         return Picture(layer.preset.generator_path, latent, space, truncation, rotate, translate, level, under, mix)
 
-    def _level(self, end: Fraction) -> float:
-        step = 1 / (BLACKOUT_SECONDS * self.fps)
-        up_or_down = step if self._values["blackout"] else -step
-        self._black = min(max(self._black + up_or_down, Fraction(0)), Fraction(1))
+    def _level(self, last: int, end: int) -> float:
+        """Brightness of a tick that ends at a sample: down (the last that acts on it) and up to a whole one."""
+        if self._values["blackout"] or self._black:
+            step = 1 / (BLACKOUT_SECONDS * self.fps)
+            up_or_down = step if self._values["blackout"] else -step
+            self._black = min(max(self._black + up_or_down, Fraction(0)), Fraction(1))
         sounded = self._gate.first is not None and self._gate.first * HOP < end
-        changed = self._first_change is not None and self._first_change <= end
+        changed = self._first_change is not None and self._first_change <= last
         begun = sounded or changed or self._top.values["start"] != "black"
         return self._number("fade") * float(1 - self._black) if begun else 0.0
 
@@ -364,14 +378,15 @@ class Pipeline:
         self._first_change = sample if self._first_change is None else min(sample, self._first_change)
         return sample
 
-    def _apply(self, level: str, time: int | Fraction) -> None:
+    def _apply(self, level: str, time: int) -> None:
         waiting = self._waiting[level]
         while waiting and waiting[0][0] <= time:
             match waiting.pop(0)[1]:
                 case ControlChange(name=name, value=value):
-                    values = self._top.values if _belongs_to_preset(name) else self._values
-                    if name in self._values or name in values:  # a descriptor of a preset that has gone is nobody's
-                        values[name] = value
+                    if name in self._values:
+                        self._values[name] = value
+                    elif name in self._top.values:  # a descriptor of a preset that has gone is nobody's
+                        self._top.set(name, value)
                 case Preset() as preset:
                     layer = self._layer(preset, round(_float(preset.controls["crossfade"]) * self.fps))
                     layer.voice.listen_to(self._sounding, self.frames)

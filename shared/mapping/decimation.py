@@ -25,6 +25,7 @@ class Decimator(Stage[NDArray[np.float64], NDArray[np.float64]]):
         step = gcd(HOP * self.fps.numerator, SAMPLE_RATE * self.fps.denominator)
         # The last frame of a tick lies before the tick's end by this much at least: the two grids meet in multiples of `step`.
         self.latency = -(step // self.fps.numerator)
+        self._hop, self._interval = HOP * self.fps.numerator, SAMPLE_RATE * self.fps.denominator  # in the same unit
         self._frames = self._ticks = self._count = 0
         self._sum: NDArray[np.float64] | None = None
         self._last: NDArray[np.float64] | None = None
@@ -36,14 +37,14 @@ class Decimator(Stage[NDArray[np.float64], NDArray[np.float64]]):
             self._sum = row.copy() if self._sum is None else self._sum + row
             self._count += 1
             self._frames += 1
-            while self._ticks < ticks_within(self._frames * HOP, self.fps):
+            while (self._ticks + 1) * self._interval <= self._frames * self._hop:
                 if self._sum is not None:
                     self._last = self._sum / self._count
                     self._sum, self._count = None, 0
                 assert self._last is not None  # the first frame belongs to the first tick
                 out.append(self._last)
                 self._ticks += 1
-        return np.stack(out) if out else np.empty((0, *block.shape[1:]))
+        return np.array(out) if out else np.empty((0, *block.shape[1:]))
 
     def reset(self) -> None:
         """Before the first frame."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float64
@@ -34,6 +35,6 @@ class Standardizer(Memoryless[NDArray[np.float64], NDArray[np.float64]]):
         chosen = list(columns)
         return Standardizer(self.mean[chosen], self.deviation[chosen])
 
-    @property
+    @cached_property
     def _divisor(self) -> Float64[np.ndarray, "d"]:
         return np.where(self.deviation == 0.0, 1.0, self.deviation)
