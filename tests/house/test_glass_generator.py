@@ -83,7 +83,7 @@ def test_operator_and_its_gradient_are_the_textbooks(layer: geometry.Layer, unch
     size = layer.source.size + layer.kernel - 1
     slope, clamp = 0.2, 1.5
     z = torch.randn(2, layer.target.channels, size, size, requires_grad=True)
-    y = TrainableFilteredLReLU.apply(z, Filters.of(layer, slope, clamp))
+    y = TrainableFilteredLReLU.apply(z, Filters.of(layer, slope, clamp))  # type: ignore[no-untyped-call]
     other = z.detach().double().requires_grad_()
     wanted = plain(layer, slope, clamp)(other)
     assert y.shape == wanted.shape
@@ -249,7 +249,9 @@ def test_lessons_repeat() -> None:
     assert torch.equal(one.steering, again.steering)
     assert not torch.equal(one.steering, other.steering)
     assert one.between.count_nonzero() < 32
-    assert 0 < (one.transforms != torch.eye(3)).any(dim=2).any(dim=1).sum() < 40
+    turned = one.transforms[:, 0, 0] != 1
+    assert 0 < turned.sum() < 40
+    assert one.transforms[~turned][:, :2, 2].abs().max() <= 0.25  # windows lie within the picture
     torch.testing.assert_close(to_p @ to_p.T, torch.eye(PARAMETERS), rtol=0, atol=1e-5)
 
 
@@ -284,3 +286,22 @@ def test_recipes_fit_in_the_repository() -> None:
         numbers = sum(int(np.prod(tensor.shape)) for tensor in geometry.tensors(architecture).values())
         assert 2 * numbers < 10_000_000
         assert architecture.z_dim == architecture.w_dim == 512
+
+
+def test_a_window_is_a_part_of_the_picture() -> None:
+    network, fields, to_p = TrainableGenerator(SMALL.architecture), Fields(1), projection(1, 512)
+    prepare(network, fields, to_p)
+    z = torch.randn(1, 512)
+    shift = torch.from_numpy(transform_matrix(0.0, (-0.125, 0.0625)))[None]  # shows what is right and above
+    size = SMALL.resolution
+    left, top, half = size // 4 + size // 8, size // 4 - size // 16, size // 2
+    with torch.no_grad():
+        w = network.map(z)
+        network.synthesize(w, torch.eye(3), beta=0.0)
+        whole, part = network.synthesize(w, torch.eye(3)), network.synthesize(w, shift, window=0.5)
+    inner = whole[:, :, top : top + half, left : left + half]
+    assert part.shape == inner.shape
+    assert (part - inner).abs().max() < 0.02 * whole.std()  # margins are finite
+    steering = fields.steer(parameters(z, to_p))
+    drawn = render(fields, steering, size).picture[:, :, top : top + half, left : left + half]
+    torch.testing.assert_close(render(fields, steering, half, shift, window=0.5).picture, drawn, rtol=0, atol=1e-3)

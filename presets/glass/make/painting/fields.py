@@ -94,13 +94,18 @@ class Fields:
         return torch.cat([phases.cos(), phases.sin(), turn.cos(), turn.sin(), squash(p[:, :COLOURS])], dim=1)
 
     def __call__(
-        self, steering: Float32[Tensor, "n steering"], size: int, transforms: Float32[Tensor, "n 3 3"] | None = None
+        self,
+        steering: Float32[Tensor, "n steering"],
+        size: int,
+        transforms: Float32[Tensor, "n 3 3"] | None = None,
+        window: float = 1.0,
     ) -> dict[str, Float32[Tensor, "n _ size size"]]:
         """Each field's value and, where it is among `SLOPED`, its slopes along x and y (per picture width), on a grid of pixels.
 
         steering: see `steer`; of a mixture too, whose waves are weaker where phases differ.
         transforms: where in the scene a place of the picture lies, like the generator's own (turns and shifts); none leaves
         it as it is. Slopes are those along the picture's axes before it is transformed: its light turns with it.
+        window: the part of the picture's width, about its middle, that the grid covers.
         """
         count = len(WAVES)
         turned = steering[:, 2 * count : 2 * count + 2]
@@ -111,7 +116,7 @@ class Fields:
         if transforms is not None:
             shifts = TAU * vectors @ transforms[:, :2, 2:]
             vectors = vectors @ transforms[:, :2, :2]
-        line = ((torch.arange(size) + 0.5) / size - 0.5) * TAU
+        line = ((torch.arange(size) + 0.5) / size - 0.5) * (TAU * window)
         # sin(a + b) and cos(a + b) of a that follows x and b that follows y: two products instead of a sine for every pixel
         across = line * vectors[:, :, :1]
         down = line * vectors[:, :, 1:] + shifts

@@ -85,11 +85,12 @@ def render(
     size: int,
     transforms: Float32[Tensor, "n 3 3"] | None = None,
     look: Look = Look(),
+    window: float = 1.0,
 ) -> Rendering:
-    """The pictures of scenes, or of mixtures of them: see `Fields.steer`."""
-    f = fields(steering, size, transforms)
+    """The pictures of scenes, or of mixtures of them; arguments as those of `Fields`."""
+    f = fields(steering, size, transforms, window)
     turned, q = steering[:, 2 * len(WAVES) :, None, None].split([2, COLOURS], dim=1)
-    px = max(PIXEL, 1 / size)
+    px = max(PIXEL, window / size)
 
     # pieces: on which side of each crack, how near to the nearest
     apart = 0.10 + 0.60 * q[:, BROKEN] + 0.45 * f["apart"][:, 0]

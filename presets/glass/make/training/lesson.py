@@ -13,7 +13,9 @@ from training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Lesson:
-    """Scenes or, where w is between two, mixtures; z of both ends; transforms of the picture."""
+    """Scenes or, where w is between two, mixtures; z of both ends; and the transforms that put a window of each picture, which
+    may be turned and shifted, into the middle.
+    """
 
     steering: Float32[Tensor, "n steering"]
     z: Float32[Tensor, "n z_dim"]
@@ -41,9 +43,11 @@ def lesson(recipe: Recipe, fields: Fields, to_p: Float32[Tensor, "parameters z_d
     is_moved = torch.rand(n, generator=generator) < recipe.moved
     angle = torch.rand(n, generator=generator) * 2 * math.pi
     shift = torch.randn(n, 2, generator=generator) * 0.4
+    angle, shift = angle * is_moved, shift * is_moved[:, None]
+    place = (torch.rand(n, 2, generator=generator) - 0.5) * (1 - recipe.window)
     cos, sin = angle.cos(), angle.sin()
+    x = cos * place[:, 0] - sin * place[:, 1] + shift[:, 0]
+    y = sin * place[:, 0] + cos * place[:, 1] + shift[:, 1]
     zero, one = torch.zeros(n), torch.ones(n)
-    rows = (cos, -sin, shift[:, 0], sin, cos, shift[:, 1], zero, zero, one)
-    moves = torch.stack(rows, dim=1).reshape(n, 3, 3)
-    transforms = torch.where(is_moved[:, None, None], moves, torch.eye(3))
+    transforms = torch.stack((cos, -sin, x, sin, cos, y, zero, zero, one), dim=1).reshape(n, 3, 3)
     return Lesson(steering, z, other_z, between, transforms)

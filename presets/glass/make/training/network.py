@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -85,21 +86,25 @@ class TrainableGenerator(nn.Module):
     def synthesize(
         self,
         w: Float32[Tensor, "n w_dim"],
-        transform: Float32[Tensor, "3 3"],
+        transform: Float32[Tensor, "*n 3 3"],
         *,
+        window: float = 1.0,
         depth: int | None = None,
         beta: float | None = None,
         visit: Callable[[int, Tensor], None] | None = None,
     ) -> Tensor:
         """The pictures (n, 3, h, w); or with `depth` the map behind that many layers.
 
+        window: the part of the picture's width, about its middle, that is made, with margins as around the whole.
         beta: how slowly magnitude_ema follows, None: not at all. visit: is given each layer's number and its map.
         """
+        first = geometry.signals(self.architecture)[0]
+        margins = first.size - first.sampling_rate
         features = FourierFeatures.prepare(
             self.get("synthesis.input.weight"),
             self.get("synthesis.input.freqs"),
             self.get("synthesis.input.phases"),
-            geometry.signals(self.architecture)[0],
+            replace(first, size=round(first.sampling_rate * window) + margins),
         )
         x = features(self.style("synthesis.input", w), transform).contiguous(memory_format=torch.channels_last)
         for i, layer in enumerate(self.layers[:depth]):

@@ -113,12 +113,14 @@ class Trainer:
         seen: dict[int, Tensor] = {}
         w = torch.lerp(self.network.map(work.z), self.network.map(work.other_z), work.between)
         depth = None if is_last else self.layer_of[stage.rate] + 1
-        picture = self.network.synthesize(w, work.transforms, depth=depth, beta=beta, visit=seen.__setitem__)
+        picture = self.network.synthesize(
+            w, work.transforms, window=recipe.window, depth=depth, beta=beta, visit=seen.__setitem__
+        )
         parts = {}
         for rate in HEAD_RATES:
             if rate <= stage.rate:
                 given = self.head(rate, seen[self.layer_of[rate]])
-                wanted = self.wanted(work.steering, rate, work.transforms)
+                wanted = self.wanted(work.steering, rate, work.transforms, self.recipe.window)
                 if rate == FIELD_RATE:
                     d = given - wanted.fields
                     parts["fields"] = d.abs().mean() + 4 * d.square().mean()
@@ -133,7 +135,7 @@ class Trainer:
             "preview": 0.3 if is_last else 1.0,
         }
         if is_last:
-            target = self.wanted(work.steering, recipe.resolution, work.transforms).picture
+            target = self.wanted(work.steering, recipe.resolution, work.transforms, recipe.window).picture
             parts["picture"] = picture_loss(picture, target)
             parts["texture"] = self.texture(picture, target)
             weights |= {"picture": 1.0, "texture": recipe.texture}
@@ -172,11 +174,14 @@ class Trainer:
             for name, buffer in self.network.named_buffers():
                 self.average.get_buffer(name).copy_(buffer)
 
+    def inside(self, x: Tensor) -> Tensor:
+        """A layer's map without the margin."""
+        margin = self.recipe.architecture.margin_size
+        return x[:, :, margin:-margin, margin:-margin]
+
     def head(self, rate: int, x: Tensor) -> Tensor:
         """What a head sees in the map of its layer, the margin cut off."""
-        margin = (x.shape[2] - rate) // 2
-        inside = x[:, :, margin : margin + rate, margin : margin + rate]
-        return conv2d(inside, self.heads[f"{rate}_weight"], self.heads[f"{rate}_bias"])
+        return conv2d(self.inside(x), self.heads[f"{rate}_weight"], self.heads[f"{rate}_bias"])
 
     @torch.no_grad()
     def fit_heads(self, rate: int, lessons: int = 6) -> None:
@@ -187,10 +192,11 @@ class Trainer:
             seen: dict[int, Tensor] = {}
             w = torch.lerp(self.network.map(work.z), self.network.map(work.other_z), work.between)
             depth = self.layer_of[rate] + 1
-            self.network.synthesize(w, work.transforms, depth=depth, beta=0.5, visit=seen.__setitem__)
-            margin = (seen[depth - 1].shape[2] - rate) // 2
-            inside = seen[depth - 1][:, :, margin : margin + rate, margin : margin + rate]
-            wanted = self.wanted(work.steering, rate, work.transforms)
+            self.network.synthesize(
+                w, work.transforms, window=self.recipe.window, depth=depth, beta=0.5, visit=seen.__setitem__
+            )
+            inside = self.inside(seen[depth - 1])
+            wanted = self.wanted(work.steering, rate, work.transforms, self.recipe.window)
             target = {FIELD_RATE: wanted.fields, BUFFER_RATE: wanted.buffers, PREVIEW_RATE: wanted.picture}[rate]
             inputs.append(inside.permute(0, 2, 3, 1).flatten(0, 2))
             outputs.append(target.permute(0, 2, 3, 1).flatten(0, 2))
@@ -201,18 +207,13 @@ class Trainer:
         self.heads[f"{rate}_bias"].copy_(solution[:, -1])
 
     @torch.no_grad()
-    def wanted(self, steering: Tensor, size: int, transforms: Tensor | None = None) -> Rendering:
-        """What the renderer makes of scenes; one at a time, as the processor's caches like it."""
-        parts = [
-            render(
-                self.fields,
-                steering[i : i + 1],
-                size,
-                None if transforms is None else transforms[i : i + 1],
-                self.recipe.look,
-            )
-            for i in range(len(steering))
-        ]
+    def wanted(self, steering: Tensor, rate: int, transforms: Tensor | None = None, window: float = 1.0) -> Rendering:
+        """What the renderer makes of scenes, `rate` pixels a picture's width; one at a time, as the caches like it."""
+        parts = []
+        for i in range(len(steering)):
+            transform = None if transforms is None else transforms[i : i + 1]
+            size = round(rate * window)
+            parts.append(render(self.fields, steering[i : i + 1], size, transform, self.recipe.look, window))
         columns = zip(*((part.picture, part.fields, part.buffers) for part in parts), strict=True)
         return Rendering(*(torch.cat(column) for column in columns))
 
