@@ -66,9 +66,10 @@ class SoundCheckOnStage:
         except Exception as error:  # whatever it is: the show goes on
             self._fail(check, describe(error))
             return
-        if progress is not None:
-            self._tell(progress)
-        if check.complete:
+        if progress is None:
+            return
+        self._tell(progress)
+        if progress.phase == "analysis":  # not `check.complete`, which the engine's thread may have made true since
             self._engine.listener = None
             preset = self._preset()
             self._background.do(lambda: self._judged(check, preset), lambda why: self._fail(check, why))
