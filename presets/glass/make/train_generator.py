@@ -1,12 +1,13 @@
 """Fits the generator of the preset `glass` to computed pictures: python presets/glass/make/train_generator.py FOLDER [RECIPE]
 
-Stopped at any time, the same command goes on from FOLDER/training.safetensors. Beside it: generator.safetensors (float16, as
+Stopped at any time (Ctrl-C saves first), the same command goes on from FOLDER/training.safetensors. Beside it: generator.safetensors (float16, as
 `ponticello live` takes it), grid.png (each row of the generator's pictures above the renderer's of the same scenes) and
 log.csv. One thread; times are CPU seconds.
 """
 
 import argparse
 import csv
+import signal
 import time
 from pathlib import Path
 
@@ -37,9 +38,12 @@ def main() -> None:
         trainer.load(folder / "training.safetensors")
     saved = time.process_time()
     losses: list[dict[str, float]] = []
-    while trainer.step_number < trainer.steps:
+    asked: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: asked.append(received))
+    while trainer.step_number < trainer.steps and not asked:
         losses.append(trainer.step())
-        if time.process_time() - saved > SAVE_EVERY_S or trainer.step_number == trainer.steps:
+        if asked or time.process_time() - saved > SAVE_EVERY_S or trainer.step_number == trainer.steps:
             report(trainer, folder, losses)
             losses.clear()
             saved = time.process_time()

@@ -208,12 +208,13 @@ class Trainer:
 
     @torch.no_grad()
     def wanted(self, steering: Tensor, rate: int, transforms: Tensor | None = None, window: float = 1.0) -> Rendering:
-        """What the renderer makes of scenes, `rate` pixels a picture's width; one at a time, as the caches like it."""
+        """What the renderer makes of scenes, `rate` pixels a picture's width; a few at a time, as the caches like it."""
+        size = round(rate * window)
+        few = max(1, 2**16 // size**2)
         parts = []
-        for i in range(len(steering)):
-            transform = None if transforms is None else transforms[i : i + 1]
-            size = round(rate * window)
-            parts.append(render(self.fields, steering[i : i + 1], size, transform, self.recipe.look, window))
+        for i in range(0, len(steering), few):
+            moved = None if transforms is None else transforms[i : i + few]
+            parts.append(render(self.fields, steering[i : i + few], size, moved, self.recipe.look, window))
         columns = zip(*((part.picture, part.fields, part.buffers) for part in parts), strict=True)
         return Rendering(*(torch.cat(column) for column in columns))
 
