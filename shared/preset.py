@@ -4,10 +4,12 @@ preset.toml             version, names of the inputs, generator, training, contr
 generator.safetensors   the StyleGAN3 (or preset.toml names a file elsewhere, with its SHA-256)
 mapping.safetensors     scaler and regressor
 pairs.safetensors       what the mapping learned from
+corpus.safetensors      analysed sounds on their map, and candidates.safetensors, images to choose from: needed to pair
 """
 
 import hashlib
 import shutil
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,12 +26,15 @@ from shared.atomic import written_atomically
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import Value
 from shared.errors import PresetError, SettingError
+from shared.mapping.candidates import Candidates
+from shared.mapping.corpus import Corpus
 from shared.mapping.learned import LearnedMapping
 from shared.mapping.pairs import Pairs
 from shared.mapping.regression import Training
 
 VERSION = 1
 PARTS = ("preset.toml", "mapping.safetensors", "pairs.safetensors")  # besides the generator, what decides the pictures
+CORPUS, CANDIDATES = "corpus.safetensors", "candidates.safetensors"
 SHIPPED = Path(__file__).resolve().parent.parent / "presets"
 OWN = Path(platformdirs.user_documents_dir()) / "Ponticello"
 
@@ -147,7 +152,37 @@ class Preset:
                 raise PresetError(
                     f"{path} has latents in {taken[0]} of {taken[1]} numbers, the mapping gives {given[0]} of {given[1]}; train again"
                 )
+            pairs = pairs.standardised_by(self.mapping.scaler)  # the corpus may be another since it was trained
         return pairs
+
+    @property
+    def has_corpus(self) -> bool:
+        """Whether sounds have been analysed for it."""
+        return (self.folder / CORPUS).is_file()
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The analysed sounds; PresetError where there are none yet, or they were analysed for other inputs."""
+        if not self.has_corpus:
+            raise PresetError(f"{self.name} has no sounds yet; analyse some: ponticello analyse SOUND -o {self.folder}")
+        corpus = Corpus.load(self.folder / CORPUS)
+        if corpus.facts.inputs != self.settings.inputs:
+            raise PresetError(
+                f"{self.folder / CORPUS} was made for other inputs than those of preset.toml; analyse the sounds again"
+            )
+        return corpus
+
+    @property
+    def has_candidates(self) -> bool:
+        """Whether there are images to choose from."""
+        return (self.folder / CANDIDATES).is_file()
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """The images to choose from; PresetError where there are none yet, or they are damaged."""
+        if not self.has_candidates:
+            raise PresetError(f"{self.name} has no candidates yet; make them: ponticello candidates {self.folder}")
+        return Candidates.load(self.folder / CANDIDATES)
 
     @property
     def digest(self) -> str:
@@ -184,12 +219,26 @@ class Preset:
         target = OWN / self.name
         if not target.exists():
             try:
-                shutil.copytree(self.folder, target, ignore=shutil.ignore_patterns("make"))
+                self._copy_to(target)
             except OSError as error:
                 raise PresetError(
                     f"cannot copy the shipped preset {self.name} to {target}: {error.strerror}"
                 ) from error
         return Preset.load(target)
+
+    def _copy_to(self, target: Path) -> None:
+        """A copy beside the target first, then renamed: whole or not there."""
+        generator = self.generator_path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
+            copy = Path(temporary) / target.name
+            shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("make"))
+            if self.folder not in generator.parents:  # shared with another shipped preset: it stays where it is
+                file = copy / "preset.toml"
+                document = tomlkit.parse(file.read_text("utf-8"))
+                document["generator"]["file"] = str(generator)
+                file.write_text(tomlkit.dumps(document), "utf-8")
+            copy.rename(target)
 
 
 def find(path: str | Path) -> Path:

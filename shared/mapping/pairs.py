@@ -1,7 +1,8 @@
 """Pairs of a moment of sound and an image: what the artist makes and the mapping learns."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -10,6 +11,7 @@ from jaxtyping import Float32, Float64
 
 from shared import tensorfile
 from shared.errors import PresetError
+from shared.mapping.scaling import Standardizer
 
 LatentSpace = Literal["z", "w"]  # as in Karras et al.: what goes into the mapping network, or what comes out
 
@@ -20,6 +22,8 @@ class Pairs:
 
     descriptors (n, d) float64: standardised. latents (n, latent) float32, in `space`.
     positions (n, 2) float64: places on the 2-D map; NaN for pairs made while playing.
+    scaler: what the descriptors were standardised by; None: by the mapping's, or else the corpus'. map: the digest of the
+    corpus on whose map they were placed; "" where on none.
     """
 
     names: tuple[str, ...]
@@ -27,6 +31,8 @@ class Pairs:
     latents: Float32[np.ndarray, "n latent"]
     positions: Float64[np.ndarray, "n 2"]
     space: LatentSpace = "z"
+    scaler: Standardizer | None = None
+    map: str = ""
 
     def __post_init__(self) -> None:
         counts = {len(self.names), len(self.descriptors), len(self.latents), len(self.positions)}
@@ -55,10 +61,30 @@ class Pairs:
         number = int(distances.argmin())
         return number, float(distances[number])
 
+    def standardised_by(self, scaler: Standardizer) -> "Pairs":
+        """The same moments of sound, standardised by another corpus' scaler; itself where that changes nothing."""
+        old = self.scaler or scaler
+        if old.equals(scaler):
+            return self if self.scaler else replace(self, scaler=scaler)
+        return replace(self, descriptors=scaler.process(old.undone(self.descriptors)), scaler=scaler)
+
+    def at(self, numbers: Sequence[int]) -> "Pairs":
+        """Those with these numbers alone."""
+        chosen = list(numbers)
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in chosen),
+            descriptors=self.descriptors[chosen],
+            latents=self.latents[chosen],
+            positions=self.positions[chosen],
+        )
+
     def save(self, path: Path) -> None:
         """Write pairs.safetensors."""
         arrays = {"descriptors": self.descriptors, "latents": self.latents, "positions": self.positions}
-        tensorfile.write(path, "pairs", arrays, {"names": list(self.names), "space": self.space})
+        if self.scaler is not None:
+            arrays |= {"scaler.mean": self.scaler.mean, "scaler.deviation": self.scaler.deviation}
+        tensorfile.write(path, "pairs", arrays, {"names": list(self.names), "space": self.space, "map": self.map})
 
     @classmethod
     def load(cls, path: Path) -> "Pairs":
@@ -71,12 +97,22 @@ class Pairs:
             raise PresetError(f"{path} has no list of names; restore it or pair again")
         if not np.isfinite(arrays["descriptors"]).all() or not np.isfinite(arrays["latents"]).all():
             raise PresetError(f"{path} holds numbers that are not finite; restore it or pair again")
+        scaler = None
+        if "scaler.mean" in arrays:
+            width = arrays["descriptors"].shape[1]
+            mean, deviation = arrays["scaler.mean"], arrays.get("scaler.deviation", np.empty(0))
+            fits = mean.shape == deviation.shape == (width,) and np.isfinite([mean, deviation]).all()
+            if not fits or (deviation < 0).any():
+                raise PresetError(f"{path}: its scaler must be {width} means and deviations; restore it or pair again")
+            scaler = Standardizer(mean.astype(np.float64), deviation.astype(np.float64))
         return cls(
             tuple(names),
             arrays["descriptors"].astype(np.float64),
             arrays["latents"].astype(np.float32),
             arrays["positions"].astype(np.float64),
             checked_space(facts.get("space"), path),
+            scaler,
+            str(facts.get("map", "")),
         )
 
 

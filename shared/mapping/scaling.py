@@ -30,6 +30,14 @@ class Standardizer(Memoryless[NDArray[np.float64], NDArray[np.float64]]):
         """Standardise every row."""
         return np.asarray((block - self.mean) / self._divisor)
 
+    def undone(self, block: Float64[np.ndarray, "m d"]) -> Float64[np.ndarray, "m d"]:
+        """Raw descriptors of standardised rows."""
+        return np.asarray(block * self._divisor + self.mean)
+
+    def equals(self, other: "Standardizer") -> bool:
+        """Whether it does the same, to the last bit."""
+        return np.array_equal(self.mean, other.mean) and np.array_equal(self.deviation, other.deviation)
+
     def of(self, columns: Sequence[int]) -> "Standardizer":
         """For these of its descriptors alone."""
         chosen = list(columns)
