@@ -72,7 +72,7 @@ class Desk:
         self.values: dict[str, Value] = {}
         self.quit = False
         self.preset_changes = 0
-        self._shown = ""  # the name of the pair that is shown instead of the sound's picture
+        self._shown = ""  # the name of the image that is shown instead of the sound's picture
         self._steering = False
         self.actions: Mapping[str, Callable[[Asked], None]] = {
             "preset": self._call_preset,
@@ -211,8 +211,7 @@ class Desk:
         if asked.argument is None:
             self._let_go(time.monotonic())
             return
-        name = str(asked.argument)
-        latent = self.learning.latent(name)
+        name, latent = self.learning.image(str(asked.argument))
         self._engine.exchange(Steer(latent, self.learning.pairs.space), time.monotonic())
         self._shown, self._steering = name, True
 

@@ -1,17 +1,17 @@
 """Learn while playing: pairs of what sounds now with an image, and a mapping that has learned them."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float32
 
 from shared.errors import SettingError
+from shared.mapping import history
+from shared.mapping.candidates import shortened
 from shared.mapping.learned import LearnedMapping
-from shared.mapping.pairs import Pairs
 from shared.pipeline import Tick, UseMapping
 from shared.preset import Preset
-
-NAMES_SHOWN = 8  # in an error
 
 
 class Learning:
@@ -30,17 +30,29 @@ class Learning:
         """Whether there are pairs made or taken back that no file has."""
         return self.pairs is not self._saved
 
-    def latent(self, name: str) -> Float32[np.ndarray, "latent"]:
-        """The latent of the pair of this name; SettingError where there is none."""
-        names = self.pairs.names
-        if name not in names:
-            more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-            raise SettingError(f"no pair '{name}'; there are: {', '.join(names[:NAMES_SHOWN])}{more}")
-        latent: Float32[np.ndarray, "latent"] = self.pairs.latents[names.index(name)]
-        return latent
+    def image(self, name: str) -> tuple[str, Float32[np.ndarray, "latent"]]:
+        """Name and latent of a pair, or of a candidate, which its number names as well.
+
+        SettingError where there is none, or in another space; PresetError where the preset's candidates are damaged.
+        """
+        pairs = self.pairs
+        if name in pairs.names:
+            return name, pairs.latents[pairs.names.index(name)]
+        if not self.preset.has_candidates or not self.preset.candidates.has(name):
+            more = f"; candidates: {shortened(self.preset.candidates.names)}" if self.preset.has_candidates else ""
+            raise SettingError(f"no pair '{name}'; there are: {shortened(pairs.names)}{more}")
+        candidates = self.preset.candidates
+        given, wanted = (candidates.space, candidates.latents.shape[1]), (pairs.space, pairs.latents.shape[1])
+        if given != wanted:
+            raise SettingError(
+                f"the candidates are in {given[0]} of {given[1]} numbers, the preset's pairs in {wanted[0]} of {wanted[1]}; "
+                "make the candidates again"
+            )
+        number = candidates.number(name)
+        return candidates.names[number], candidates.latents[number]
 
     def pair(self, name: str | None, tick: Tick) -> str:
-        """Pair what sounded at a tick with the image of a pair, or with the picture of that tick; the new pair's name."""
+        """Pair what sounded at a tick with the image of a pair or candidate, or with the tick's picture; the new name."""
         picture = tick.picture
         with self._lock:
             pairs = self.pairs
@@ -48,16 +60,16 @@ class Learning:
                 raise SettingError(
                     f"the picture's latent is in {picture.space}, the preset's pairs are in {pairs.space}; pair by name"
                 )
-            latent = picture.latent if name is None else self.latent(name)
+            name, latent = (None, picture.latent) if name is None else self.image(name)
             if latent.shape != pairs.latents.shape[1:] or tick.descriptors.shape != pairs.descriptors.shape[1:]:
                 raise SettingError("the picture is another preset's; pair when this one plays")
             new = self._name(name)
-            self.pairs = Pairs(
-                (*pairs.names, new),
-                np.vstack([pairs.descriptors, tick.descriptors]),
-                np.vstack([pairs.latents, latent]),
-                np.vstack([pairs.positions, [np.nan, np.nan]]),
-                pairs.space,
+            self.pairs = replace(
+                pairs,
+                names=(*pairs.names, new),
+                descriptors=np.vstack([pairs.descriptors, tick.descriptors]),
+                latents=np.vstack([pairs.latents, latent]),
+                positions=np.vstack([pairs.positions, [np.nan, np.nan]]),
             )
         return new
 
@@ -67,9 +79,7 @@ class Learning:
             pairs = self.pairs
             if len(pairs) == self._shipped:
                 raise SettingError("no pair was made while playing")
-            self.pairs = Pairs(
-                pairs.names[:-1], pairs.descriptors[:-1], pairs.latents[:-1], pairs.positions[:-1], pairs.space
-            )
+            self.pairs = pairs.at(range(len(pairs) - 1))
         return pairs.names[-1]
 
     def learn(self) -> UseMapping:
@@ -84,7 +94,7 @@ class Learning:
         """Write pairs and mapping into a preset folder of the artist's own."""
         with self._lock:
             pairs, mapping = self.pairs, self._mapping
-        pairs.save(preset.folder / "pairs.safetensors")
+        history.save_pairs(preset.folder, pairs)
         mapping.save(preset.folder / "mapping.safetensors")
         self._saved = pairs
 

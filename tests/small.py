@@ -3,13 +3,17 @@
 import numpy as np
 import soundfile
 
+from shared.audio.descriptors import DESCRIPTORS
 from shared.image.architecture import Architecture
 from shared.image.checkpoint import write_checkpoint
 from shared.image.geometry import tensors
+from shared.mapping.candidates import THUMBNAIL, Candidates, Draw, Origin
+from shared.mapping.corpus import Corpus, CorpusSound, MapFacts
 from shared.mapping.learned import LearnedMapping
 from shared.mapping.pairs import Pairs
 from shared.mapping.regression import Training
 from shared.mapping.scaling import Standardizer
+from shared.preset import sha256_of
 
 LATENT = 16
 
@@ -79,3 +83,47 @@ def write_sound(path, seconds=1.0, rate=44100, channels=1, subtype="PCM_16"):
     """A sound file; gives its path."""
     soundfile.write(path, sound(seconds, rate, channels), rate, subtype=subtype)
     return path
+
+
+def write_candidates(folder, count=8, space="z", size=LATENT, kept=()):
+    """Candidates for a preset, without the images; gives them."""
+    rng = np.random.default_rng(count)
+    candidates = Candidates(
+        tuple(range(count)),
+        rng.standard_normal((count, size)).astype(np.float32),
+        rng.integers(0, 256, (count, THUMBNAIL, THUMBNAIL, 3)).astype(np.uint8),
+        Origin(sha256_of(folder / "generator.safetensors"), 1.0, 0.0, (0.0, 0.0)),
+        Draw(0, count, space),
+        frozenset(kept),
+    )
+    candidates.save(folder / "candidates.safetensors")
+    return candidates
+
+
+def write_corpus(folder, frames=(60, 40), inputs=DESCRIPTORS, seed=0):
+    """A corpus of noise for a preset: sounds a, b, ... whose every fourth frame, and the first, is silent; gives it."""
+    rng = np.random.default_rng(seed)
+    sound, frame, stands_for = [], [], []
+    for number, count in enumerate(frames):
+        sounding = np.arange(count) % 4 != 0
+        stands_for.append(np.maximum(np.cumsum(sounding) - 1, 0) + len(np.concatenate([[], *frame])))
+        frame.append(np.flatnonzero(sounding))
+        sound.append(np.full(sounding.sum(), number))
+    rows = sum(map(len, frame))
+    corpus = Corpus(
+        rng.standard_normal((rows, 23)) * 10 + 100,
+        rng.random((rows, 2)),
+        np.concatenate(sound),
+        np.concatenate(frame),
+        np.concatenate(stands_for).astype(np.int64),
+        MapFacts(
+            DESCRIPTORS,
+            inputs,
+            tuple(CorpusSound(f"sounds/{'abc'[i]}.wav", "0" * 64, None, count) for i, count in enumerate(frames)),
+            19,
+            0.991,
+            0,
+        ),
+    )
+    corpus.save(folder / "corpus.safetensors")
+    return corpus

@@ -1,0 +1,88 @@
+"""Images by name while playing: those of pairs, and the candidates of the studio."""
+
+import math
+
+import numpy as np
+import pytest
+
+from live.learning import Learning
+from shared.errors import PresetError, SettingError
+from shared.mapping import history
+from shared.painter import Picture
+from shared.pipeline import Steer, Tick
+from shared.preset import Preset
+from tests.live.osc_client import until
+from tests.live.shows import show
+from tests.small import LATENT, make_preset, write_candidates, write_sound
+
+
+def tick(preset, pairs):
+    picture = Picture(preset.generator_path, pairs.latents[0], pairs.space, 1.0, 0.0, (0.0, 0.0), 1.0)
+    return Tick(3, np.arange(23.0), picture, "", math.inf)
+
+
+def test_an_image_is_a_pair_or_a_candidate_by_name_or_number(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    candidates = write_candidates(folder, 20)
+    learning = Learning(Preset.load(folder))
+    for name, (called, latent) in {
+        "image 2": ("image 2", learning.pairs.latents[2]),
+        "seed7": ("seed7", candidates.latents[7]),
+        "19": ("seed19", candidates.latents[19]),
+    }.items():
+        found = learning.image(name)
+        assert found[0] == called
+        assert np.array_equal(found[1], latent)
+    with pytest.raises(SettingError, match=r"no pair '20'; there are: image 0, .*; candidates: seed0, .* and 12 more"):
+        learning.image("20")
+
+
+def test_a_candidate_is_paired_and_kept_and_can_be_taken_back_in_the_studio(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    candidates = write_candidates(folder)
+    preset = Preset.load(folder)
+    learning = Learning(preset)
+    assert learning.pair("3", tick(preset, learning.pairs)) == "seed3, live 1"
+    learning.save(preset)
+    after = Preset.load(folder).pairs
+    assert after.names[-1] == "seed3, live 1"
+    assert np.array_equal(after.latents[-1], candidates.latents[3])
+    assert np.isnan(after.positions[-1]).all()
+    assert np.array_equal(after.descriptors[-1], np.arange(23.0))
+    assert history.undo(folder).names == preset.pairs.names
+    assert learning.unpair() == "seed3, live 1"
+    assert learning.pairs.digest == preset.pairs.digest
+
+
+@pytest.mark.parametrize(("space", "size"), [("w", LATENT), ("z", 5)])
+def test_candidates_of_another_space_are_refused(tmp_path, space, size):
+    folder = make_preset(tmp_path / "p")
+    write_candidates(folder, space=space, size=size)
+    learning = Learning(Preset.load(folder))
+    with pytest.raises(
+        SettingError, match=f"the candidates are in {space} of {size} numbers, the preset's pairs in z of 16"
+    ):
+        learning.image("seed3")
+    assert learning.image("image 1")[0] == "image 1"
+
+
+def test_damaged_candidates_cost_nothing_until_they_are_asked_for(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    (folder / "candidates.safetensors").write_bytes(b"no")
+    learning = Learning(Preset.load(folder))
+    assert learning.image("image 1")[0] == "image 1"
+    with pytest.raises(PresetError, match=r"candidates.safetensors is damaged"):
+        learning.image("seed1")
+
+
+def test_a_candidate_is_shown_by_osc(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    candidates = write_candidates(folder)
+    with show([folder], write_sound(tmp_path / "s.wav", 1.0), tmp_path, loop=True) as playing:
+        playing.until_tick(5)
+        playing.client.send("show", 5)
+        assert until(lambda: playing.ask("show") == "seed5")
+        playing.client.send("show", "seed99")
+        assert "no pair 'seed99'" in playing.hear("error")[2]
+    (steer,) = [what for _, what in playing.asked if isinstance(what, Steer)]
+    assert np.array_equal(steer.latent, candidates.latents[5])
