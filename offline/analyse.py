@@ -1,4 +1,4 @@
-"""A sound's descriptors as a table in a file."""
+"""Sounds to their descriptors: a table in a file, or the corpus of a preset."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,11 +9,13 @@ import typer
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from offline.own import writable
 from offline.progress import progress, say
 from shared.atomic import written_atomically
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader
 from shared.errors import UserError
+from shared.preset import CORPUS
 from shared.stage import HOP, SAMPLE_RATE
 
 Rows = Iterator[Float64[np.ndarray, "m 23"]]
@@ -26,7 +28,7 @@ def analyse(sound: Path, output: Path, channel: int | None = None) -> int:
     `names`, `sample_rate` and `hop` of the analysis. Raises SoundError and UserError.
     """
     if output.suffix.lower() not in WRITERS:
-        raise UserError(f"-o {output} given; allowed is a file that ends in {' or '.join(WRITERS)}")
+        raise UserError(f"-o {output} given; allowed is a preset, or a file that ends in {' or '.join(WRITERS)}")
     write = WRITERS[output.suffix.lower()]
     with SoundReader(sound, channel) as reader, written_atomically(output) as unfinished:
         frames = write(unfinished, _rows(reader))
@@ -78,6 +80,11 @@ def _write_npz(path: Path, blocks: Rows) -> int:
     return len(descriptors)
 
 
+def is_preset(output: Path) -> bool:
+    """Whether this is the path or the name of a preset, and no name of a file."""
+    return output.suffix.lower() not in WRITERS and (output.is_dir() or (len(output.parts) == 1 and not output.suffix))
+
+
 WRITERS: dict[str, Callable[[Path, Rows], int]] = {".csv": _write_csv, ".npz": _write_npz}
 
 app = typer.Typer(add_completion=False)
@@ -89,7 +96,12 @@ def command(
         list[Path], typer.Argument(help="Sound files: WAV, FLAC, OGG, MP3, ..., any rate.", metavar="SOUND")
     ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Where one sound's table goes: a .csv or .npz file.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="A preset, whose corpus the sounds become; or for one sound's table a .csv or .npz file.",
+        ),
     ] = None,
     csv: Annotated[
         Path | None, typer.Option("--csv", help="A folder for the tables of many sounds: NAME.csv each.")
@@ -97,12 +109,27 @@ def command(
     channel: Annotated[
         int | None, typer.Option("--channel", help="Which channel, from 1; without it the average of all.")
     ] = None,
+    seed: Annotated[int, typer.Option(help="Of a preset's map: another number, another layout.", min=0)] = 0,
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy the sounds into the preset; by default it names their places.")
+    ] = False,
 ) -> None:
-    """Analyse sounds: the 23 descriptors, 86 times a second."""
+    """Analyse sounds: the 23 descriptors, 86 times a second, as tables or as the corpus of a preset."""
     if (output is None) == (csv is None):
-        raise UserError("where to? either -o FILE.csv or FILE.npz for one sound, or --csv FOLDER for many")
+        raise UserError("where to? -o PRESET, -o FILE.csv or FILE.npz for one sound, or --csv FOLDER for many")
     if csv is not None:
         analyse_many(sounds, csv, channel)
+    elif output is not None and is_preset(output):
+        from offline.corpus import make_corpus
+
+        preset = writable(str(output))
+        facts = make_corpus(preset, sounds, channel, seed, copy).facts
+        print(
+            f"{preset.folder / CORPUS}: {sum(sound.frames for sound in facts.sounds)} frames of {len(facts.sounds)} sounds; "
+            f"{facts.components} of {len(facts.inputs)} principal components keep {facts.kept_variance:.2%} of the variance"
+        )
+        if (preset.folder / "pairs.safetensors").is_file():
+            say(f"its pairs keep their moments of sound; next: ponticello train {preset.folder}")
     elif output is not None:
         if len(sounds) > 1:
             raise UserError(f"{len(sounds)} sounds and one file ({output}) given; use --csv FOLDER for many sounds")

@@ -47,7 +47,7 @@ class Painter:
     def load(self, preset: Preset) -> "Generator":
         """Read the preset's generator, if it isn't there yet; ModelError or PresetError where it does not fit its mapping."""
         path, mapping = preset.generator_path, preset.mapping
-        generator = self._generators.get(path) or load_generator(path, self._device, self._precision)
+        generator = self._read(path)
         if generator.c_dim and mapping.space == "z":
             raise PresetError(f"{path} is conditional: it draws a z only together with a class; pair and train in w")
         wanted = {"z": generator.z_dim, "w": generator.w_dim}[mapping.space]
@@ -58,6 +58,15 @@ class Painter:
             )
         self._generators[path] = generator
         return generator
+
+    def load_untrained(self, preset: Preset) -> "Generator":
+        """Read the preset's generator, whatever its mapping is; for pictures whose latents are known to fit."""
+        path = preset.generator_path
+        self._generators[path] = self._read(path)
+        return self._generators[path]
+
+    def _read(self, path: Path) -> Generator:
+        return self._generators.get(path) or load_generator(path, self._device, self._precision)
 
     def keep(self, presets: Iterable[Preset]) -> None:
         """Let go of all generators but those of these presets."""

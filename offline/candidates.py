@@ -1,0 +1,256 @@
+"""`ponticello candidates`: images to choose from, the artist's choice among them, and a proposal."""
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import typer
+from jaxtyping import Float32
+from numpy.typing import NDArray
+
+from offline.own import writable
+from offline.pictures import note_of, read_png, thumbnail, write_png, write_sheet
+from offline.progress import progress, say
+from offline.spread import far_apart, looks
+from shared.errors import SettingError, UserError
+from shared.image.checkpoint import read_architecture
+from shared.image.latents import latents_from_seeds
+from shared.mapping.candidates import THUMBNAIL, Candidates, Draw, Origin, name_of
+from shared.mapping.pairs import LatentSpace
+from shared.preset import CANDIDATES, Preset, sha256_of
+
+MOST = 10_000
+LARGEST_IMAGE = 512  # pixels a side of a single image's file: a render shows it whole
+SHEET, PROPOSAL = "candidates.png", "proposal.png"
+
+
+def draw_candidates(preset: Preset, draw: Draw, device: str | None = None) -> Candidates:
+    """Make the images of a draw and write them as the preset's candidates; what is there of them is used as it is.
+
+    Images that the artist has chosen stay, whatever their seeds. Writes candidates.safetensors, images/seed17.png, ...
+    and candidates.png. A broken-off draw goes on where it was. Raises SettingError or PresetError for a draw that the
+    generator cannot make.
+    """
+    if not 1 <= draw.count <= MOST:
+        raise SettingError(f"-n {draw.count} given; allowed are 1 to {MOST}")
+    if not 0 <= draw.first <= 2**32 - draw.count:
+        raise SettingError(f"--seed {draw.first} given; allowed are 0 to {2**32 - draw.count}")  # what numpy takes
+    origin = _origin(preset)
+    before = _before(preset, draw, origin)
+    kept = before.kept if before else frozenset[int]()
+    seeds = sorted({*range(draw.first, draw.first + draw.count), *kept})
+    latents = draw_latents(preset, draw, seeds)
+    if before:  # a chosen image stays what it is
+        for seed in kept:
+            latents[seeds.index(seed)] = before.latents[before.seeds.index(seed)]
+    notes = [_note(latent, origin) for latent in latents]
+    folder = preset.folder / "images"
+    folder.mkdir(exist_ok=True)
+    missing = [i for i, seed in enumerate(seeds) if note_of(image_file(preset, seed)) != notes[i]]
+    if before and not missing and (before.seeds, before.draw) == (tuple(seeds), draw):
+        say(f"{preset.folder / CANDIDATES} holds these {len(seeds)} images already; nothing to do")
+        return before
+    _paint(preset, draw.space, [(seeds[i], latents[i], notes[i]) for i in missing], device)
+    thumbnails = np.stack([thumbnail(read_png(image_file(preset, seed)), THUMBNAIL) for seed in seeds])
+    made = Candidates(tuple(seeds), latents, thumbnails, origin, draw, kept)
+    made.save(preset.folder / CANDIDATES)
+    write_contact_sheet(preset, made)
+    ours = {image_file(preset, seed) for seed in seeds}
+    for file in folder.glob("seed*.png"):
+        if file not in ours and note_of(file):  # of an earlier draw; what the program did not make stays
+            file.unlink()
+    return made
+
+
+def draw_latents(preset: Preset, draw: Draw, seeds: list[int]) -> Float32[np.ndarray, "n latent"]:
+    """The latents of seeds in the draw's space and class. SettingError where the generator has no such class or space."""
+    path = preset.generator_path
+    architecture = read_architecture(path)
+    if draw.class_ is not None and not 0 <= draw.class_ < architecture.c_dim:
+        has = f"classes 0 to {architecture.c_dim - 1}" if architecture.c_dim else "no classes"
+        raise SettingError(f"--class {draw.class_} given; {path.name} has {has}")
+    if architecture.c_dim and (draw.space == "z" or draw.class_ is None):
+        raise SettingError(
+            f"{path.name} is conditional: it draws a z only together with a class; give --space w --class N "
+            f"(0 to {architecture.c_dim - 1})"
+        )
+    z = latents_from_seeds(seeds, architecture.z_dim)
+    if draw.space == "z":
+        return z
+    import torch
+
+    from shared.image.generator import load_generator
+
+    generator = load_generator(path)
+    c = None
+    if draw.class_ is not None:
+        c = torch.zeros(1, architecture.c_dim)
+        c[0, draw.class_] = 1
+    return np.stack([generator.map(torch.from_numpy(row)[None], c)[0, 0].numpy() for row in z])
+
+
+def image_file(preset: Preset, seed: int) -> Path:
+    """Where a candidate's single image is."""
+    return preset.folder / "images" / f"{name_of(seed)}.png"
+
+
+def choose(preset: Preset, keep: Iterable[int] = (), drop: Iterable[int] | None = ()) -> Candidates:
+    """Add seeds to the artist's choice and take others out of it (None: all); gives the candidates as they now are."""
+    candidates = preset.candidates
+    known = set(candidates.seeds)
+    wanted, unwanted = set(keep), set(candidates.kept if drop is None else drop)
+    if unknown := (wanted | unwanted) - known:
+        raise SettingError(f"no candidate {min(unknown)}; there are {len(known)}, from {min(known)} to {max(known)}")
+    kept = (candidates.kept | wanted) - unwanted
+    if kept != candidates.kept:
+        candidates = replace(candidates, kept=kept)
+        candidates.save(preset.folder / CANDIDATES)
+    write_contact_sheet(preset, candidates)
+    return candidates
+
+
+def propose(preset: Preset, count: int) -> list[int]:
+    """Seeds of images that are far apart in what is seen, and far from those that are chosen already; marks nothing."""
+    candidates = preset.candidates
+    kept = np.array([i for i, seed in enumerate(candidates.seeds) if seed in candidates.kept], np.int64)
+    found = far_apart(looks(candidates.thumbnails), count, kept)
+    return [candidates.seeds[i] for i in found]
+
+
+def write_contact_sheet(
+    preset: Preset, candidates: Candidates, seeds: Iterable[int] | None = None, name: str = SHEET
+) -> None:
+    """All candidates in the order of their seeds, or these, the chosen ones framed; nothing where an image is missing."""
+    wanted = candidates.seeds if seeds is None else tuple(seeds)
+    pictures = [(str(seed), image_file(preset, seed), seed in candidates.kept) for seed in wanted]
+    if missing := [file for _, file, _ in pictures if not file.is_file()]:
+        say(f"{missing[0]} is missing; `ponticello candidates {preset.folder}` makes it again")
+        return
+    write_sheet(preset.folder / name, pictures)
+
+
+def _origin(preset: Preset) -> Origin:
+    values: dict[str, Any] = dict(preset.controls)
+    return Origin(sha256_of(preset.generator_path), values["truncation"], values["rotate"], tuple(values["translate"]))
+
+
+def _before(preset: Preset, draw: Draw, origin: Origin) -> Candidates | None:
+    """The candidates that are there, if they are of this generator: their choice is carried on."""
+    if not preset.has_candidates:
+        return None
+    before = preset.candidates
+    if before.origin.generator != origin.generator:
+        say("the generator is another one: the candidates are made anew, nothing of them is chosen")
+        return None
+    if before.space != draw.space and before.kept:
+        raise UserError(
+            f"the chosen candidates are in {before.space}, --space {draw.space} given; keep to one, or let them go: --drop all"
+        )
+    return before if before.space == draw.space else None
+
+
+def _note(latent: Float32[np.ndarray, "latent"], origin: Origin) -> str:
+    return f"{hashlib.sha256(latent.tobytes()).hexdigest()} {msgspec.json.encode(origin).decode()}"
+
+
+def _paint(
+    preset: Preset,
+    space: LatentSpace,
+    missing: list[tuple[int, Float32[np.ndarray, "latent"], str]],
+    device: str | None,
+) -> None:
+    """Make the images of these seeds, latents and notes, with the preset's truncation and motion."""
+    from shared.image.device import pick_device
+    from shared.image.threads import side_by_side
+    from shared.painter import Painter, Picture
+
+    painter = Painter(pick_device(device))
+    generator = painter.load_untrained(preset)
+    values: dict[str, Any] = dict(preset.controls)
+    look = values["truncation"], values["rotate"], values["translate"]
+
+    def make(entry: tuple[int, NDArray[np.float32], str]) -> None:
+        seed, latent, note = entry
+        image = painter.paint(Picture(preset.generator_path, latent, space, *look, 1.0))
+        write_png(image_file(preset, seed), image.cpu().numpy(), note, LARGEST_IMAGE)
+
+    at_once = None if generator.device.type == "cpu" else 1
+    with closing(side_by_side(make, missing, at_once)) as images, progress("images", len(missing)) as advance:
+        for done, _ in enumerate(images, 1):
+            advance(done)
+
+
+def parse_seeds(text: str) -> list[int]:
+    """`3,17,20-22` (or `seed3`) as numbers. Raises SettingError for what is none."""
+    seeds: list[int] = []
+    for part in text.replace("seed", "").split(","):
+        first, dash, last = (piece.strip() for piece in part.partition("-"))
+        if not first.isdecimal() or not (last.isdecimal() if dash else not last):
+            raise SettingError(f"'{text}' given; allowed are numbers of candidates, such as 3,17,20-22")
+        span = range(int(first), int(last or first) + 1)
+        if not 1 <= len(span) <= MOST:
+            raise SettingError(f"'{part}' given; a span goes from a lower number to a higher, such as 20-22")
+        seeds += span
+    return seeds
+
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def command(
+    preset: Annotated[str, typer.Argument(help="A preset's folder, or a shipped preset's name.")],
+    count: Annotated[int | None, typer.Option("-n", help="How many images; 500 where there are none yet.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The first one's seed; the others follow.")] = None,
+    keep: Annotated[str | None, typer.Option(help="Add these to your choice: 3,17,20-22.", metavar="NUMBERS")] = None,
+    drop: Annotated[
+        str | None, typer.Option(help="Take these out of your choice again, or `all`.", metavar="NUMBERS")
+    ] = None,
+    spread: Annotated[
+        int | None, typer.Option(help="Propose so many that look as different as can be; chooses nothing.", min=1)
+    ] = None,
+    space: Annotated[str | None, typer.Option(help="z or w: in which latents the images are kept.")] = None,
+    class_: Annotated[
+        int | None, typer.Option("--class", help="Of a generator with classes: the one to draw, in w.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default the fastest there is.")] = None,
+) -> None:
+    """Make images to choose from (candidates.png, images/), and mark the chosen ones."""
+    own = writable(preset)
+    choosing = not (keep is None and drop is None and spread is None)
+    drawing = not (count is None and seed is None and space is None and class_ is None)
+    if drawing or not choosing:
+        made = draw_candidates(own, _draw(own, count, seed, space, class_), device)
+        print(f"{own.folder / SHEET}: {len(made)} images, {len(made.kept)} of them chosen")
+        own = Preset.load(own.folder)
+    if keep is not None or drop is not None:
+        dropped = None if drop == "all" else parse_seeds(drop) if drop else []
+        chosen = choose(own, parse_seeds(keep) if keep else [], dropped)
+        own = Preset.load(own.folder)
+        print(f"{len(chosen.kept)} of {len(chosen)} chosen: {','.join(map(str, sorted(chosen.kept))) or 'none'}")
+    if spread is not None:
+        proposed = propose(own, spread)
+        write_contact_sheet(own, own.candidates, proposed, PROPOSAL)
+        print(f"{own.folder / PROPOSAL}: {len(proposed)} images, far apart")
+        print(f"to choose them: ponticello candidates {own.folder} --keep {','.join(map(str, proposed))}")
+
+
+def _draw(preset: Preset, count: int | None, seed: int | None, space: str | None, class_: int | None) -> Draw:
+    """What was asked for; where it was not said, as the candidates that are there."""
+    there = preset.candidates.draw if preset.has_candidates else Draw()
+    if space not in (None, "z", "w"):
+        raise SettingError(f"--space {space} given; allowed are z and w")
+    wanted: LatentSpace = there.space if space is None else "w" if space == "w" else "z"
+    if class_ is not None and wanted == "z":
+        raise SettingError("--class belongs to --space w; give both")
+    return Draw(
+        there.first if seed is None else seed,
+        there.count if count is None else count,
+        wanted,
+        class_ if class_ is not None or wanted == "z" else there.class_,
+    )

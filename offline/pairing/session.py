@@ -1,0 +1,200 @@
+"""The artist's pairs, changed step by step: each step is written at once and can be taken back."""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from numpy.typing import NDArray
+
+from offline.candidates import image_file
+from offline.map_picture import write_map
+from offline.pairing.automatic import METHODS
+from offline.pictures import read_png
+from shared.errors import PresetError, SettingError
+from shared.mapping import history
+from shared.mapping.candidates import Candidates, shortened
+from shared.mapping.corpus import Corpus
+from shared.mapping.pairs import Pairs
+from shared.preset import Preset, sha256_of
+from shared.stage import HOP, SAMPLE_RATE
+
+
+class Pairing:
+    """The pairs of a preset on the map of its corpus. `pairs` may be read; the methods change them, on the disk too."""
+
+    def __init__(self, preset: Preset) -> None:
+        self.preset = preset
+        self.corpus: Corpus = preset.corpus
+        self._file = preset.folder / history.PAIRS
+        self._stored = Pairs.load(self._file) if self._file.is_file() else None
+        self.pairs = self._blank() if self._stored is None else on_map(self._stored, preset)
+
+    def place(self, image: str, x: float, y: float) -> str:
+        """Put an image on the map, paired with the frame that is nearest there; one that is on it is moved. Its name.
+
+        x, y: 0..1, right and up. SettingError for a place that is none or an image that there is not.
+        """
+        if not (0 <= x <= 1 and 0 <= y <= 1):
+            raise SettingError(f"--place {image} {x:g} {y:g} given; the map goes from 0 to 1 in x and in y")
+        return self._put(image, self.corpus.nearest(x, y), (x, y))
+
+    def at(self, image: str, seconds: float, sound: str | None = None) -> str:
+        """Put an image where a moment of a sound is on the map; of a silent one, where the last that sounds is."""
+        number = self.corpus.sound_named(sound)
+        frames = self.corpus.frames_of(number)
+        frame = round(seconds * SAMPLE_RATE / HOP) if np.isfinite(seconds) else -1
+        if not 0 <= frame < len(frames):
+            name = self.corpus.facts.sounds[number].name
+            raise SettingError(f"second {seconds:g} given; {name} has 0 to {(len(frames) - 1) * HOP / SAMPLE_RATE:.2f}")
+        row = int(frames[frame])
+        return self._put(image, row, (float(self.corpus.positions[row, 0]), float(self.corpus.positions[row, 1])))
+
+    def auto(self, method: str, count: int, seed: int = 0) -> int:
+        """Pair by an unsupervised method instead of what was paired; gives how many there are."""
+        candidates = self._candidates()
+        found = METHODS[method](self.corpus, candidates, count, seed)
+        images = [image for image, _ in found]
+        rows = [row for _, row in found]
+        pairs = Pairs(
+            tuple(candidates.names[image] for image in images),
+            self.corpus.standardised[rows],
+            candidates.latents[images],
+            self.corpus.positions[rows],
+            candidates.space,
+            self.corpus.scaler,
+            self.corpus.digest,
+        )
+        self._change(pairs)
+        return len(pairs)
+
+    def remove(self, name: str) -> None:
+        """Take one pair away, by its image's name or number; SettingError where there is none."""
+        number = self._number(name)
+        if number is None:
+            raise SettingError(f"no pair '{name}'; there are: {shortened(self.pairs.names)}")
+        self._change(self.pairs.at([i for i in range(len(self.pairs)) if i != number]))
+
+    def clear(self) -> None:
+        """Take all pairs away."""
+        self._change(self.pairs.at([]))
+
+    def undo(self) -> None:
+        """Take the last change back, in this session or an earlier one, on stage too."""
+        self._stored = history.undo(self.preset.folder)
+        self.pairs = on_map(self._stored, self.preset)
+        self.draw()
+
+    def moment(self, number: int) -> str:
+        """The moment of sound that a pair has, in words."""
+        row = self.corpus.most_like(self.pairs.descriptors[number])
+        sound = self.corpus.facts.sounds[self.corpus.sound[row]]
+        return f"{sound.name} {self.corpus.frame[row] * HOP / SAMPLE_RATE:.2f} s"
+
+    def draw(self) -> None:
+        """Write map.png, with the images where they are."""
+        shown = []
+        for name, (x, y) in zip(self.pairs.names, self.pairs.positions.tolist(), strict=True):
+            if np.isfinite([x, y]).all():
+                shown.append((name, (x, y), self._picture(name)))
+        write_map(self.preset.folder / "map.png", self.corpus, shown)
+
+    def _picture(self, name: str) -> UInt8[np.ndarray, "h w 3"] | None:
+        """The single image of a candidate; None where it is none, or its image is not there."""
+        if not self.preset.has_candidates or not self.preset.candidates.has(name):
+            return None
+        file = image_file(self.preset, self.preset.candidates.seeds[self.preset.candidates.number(name)])
+        return read_png(file) if file.is_file() else None
+
+    def _put(self, image: str, row: int, place: tuple[float, float]) -> str:
+        name, latent = self._image(image)
+        pairs = self.pairs
+        number = self._number(name)
+        if number is None:
+            number = len(pairs)
+            pairs = replace(
+                pairs,
+                names=(*pairs.names, name),
+                descriptors=np.vstack([pairs.descriptors, self.corpus.standardised[row]]),
+                latents=np.vstack([pairs.latents, latent]),
+                positions=np.vstack([pairs.positions, place]),
+            )
+        else:
+            arrays = {key: getattr(pairs, key).copy() for key in ("descriptors", "latents", "positions")}
+            arrays["descriptors"][number], arrays["latents"][number] = self.corpus.standardised[row], latent
+            arrays["positions"][number] = place
+            pairs = replace(pairs, **arrays)
+        self._change(pairs)
+        return name
+
+    def _image(self, image: str) -> tuple[str, Float32[np.ndarray, "latent"]]:
+        """Name and latent of a candidate, or of an image that is paired already."""
+        number = self._number(image)
+        if number is not None and not (self.preset.has_candidates and self.preset.candidates.has(image)):
+            return self.pairs.names[number], self.pairs.latents[number]
+        candidates = self._candidates()
+        if not len(self.pairs):
+            self.pairs = replace(
+                self.pairs, latents=np.empty((0, candidates.latents.shape[1]), np.float32), space=candidates.space
+            )
+        given, there = (candidates.space, candidates.latents.shape[1]), (self.pairs.space, self.pairs.latents.shape[1])
+        if given != there:
+            raise PresetError(
+                f"the candidates are in {given[0]} of {given[1]} numbers, the pairs in {there[0]} of {there[1]}; "
+                "take the pairs away (--remove all) or make other candidates"
+            )
+        chosen = candidates.number(image)
+        latent: NDArray[np.float32] = candidates.latents[chosen]
+        return candidates.names[chosen], latent
+
+    def _candidates(self) -> Candidates:
+        candidates = self.preset.candidates
+        if candidates.origin.generator != sha256_of(self.preset.generator_path):
+            raise PresetError(
+                f"the candidates are another generator's; make them again: ponticello candidates {self.preset.folder}"
+            )
+        return candidates
+
+    def _number(self, name: str) -> int | None:
+        for known in (name, f"seed{name}"):
+            if known in self.pairs.names:
+                return self.pairs.names.index(known)
+        return None
+
+    def _blank(self) -> Pairs:
+        width = len(self.preset.settings.inputs)
+        empty = np.empty((0, width)), np.empty((0, 0), np.float32), np.empty((0, 2))
+        return Pairs((), *empty, scaler=self.corpus.scaler, map=self.corpus.digest)
+
+    def _change(self, pairs: Pairs) -> None:
+        if self._stored is None:
+            self._stored = pairs.at([])
+        history.save_pairs(self.preset.folder, pairs, _with_scaler(self._stored, self.preset))
+        self._stored = self.pairs = pairs
+        self.draw()
+
+
+def on_map(pairs: Pairs, preset: Preset) -> Pairs:
+    """Pairs as they are on the preset's present map and in its scale, though the sounds were analysed anew since.
+
+    A pair keeps its moment of sound; one made on another map goes to where that moment is now, one made while playing
+    stays without a place.
+    """
+    corpus = preset.corpus
+    if pairs.descriptors.shape[1] != len(preset.settings.inputs):
+        raise PresetError(
+            f"the pairs of {preset.name} have {pairs.descriptors.shape[1]} descriptors each, preset.toml names "
+            f"{len(preset.settings.inputs)} inputs; bring those back, or delete {preset.folder / history.PAIRS} and pair anew"
+        )
+    pairs = _with_scaler(pairs, preset).standardised_by(corpus.scaler)
+    if pairs.map == corpus.digest:
+        return pairs
+    positions = pairs.positions.copy()
+    for i in np.flatnonzero(np.isfinite(positions).all(axis=1)):
+        positions[i] = corpus.positions[corpus.most_like(pairs.descriptors[i])]
+    return replace(pairs, positions=positions, map=corpus.digest)
+
+
+def _with_scaler(pairs: Pairs, preset: Preset) -> Pairs:
+    """Pairs of before they kept their scaler: it was that of the mapping."""
+    trained = (preset.folder / "mapping.safetensors").is_file()
+    return replace(pairs, scaler=preset.mapping.scaler) if pairs.scaler is None and trained else pairs

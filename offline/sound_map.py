@@ -1,0 +1,108 @@
+"""The 2-D map of a corpus: principal components, then UMAP (McInnes, Healy and Melville 2018, arXiv:1802.03426)."""
+
+import io
+import warnings
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from offline.progress import Advance, progress
+from shared.errors import Failure, UserError
+from shared.stage import HOP, SAMPLE_RATE
+
+KEPT_VARIANCE = 0.99
+NEIGHBORS = 15
+MIN_DIST = 0.1
+LEAST = NEIGHBORS + 1  # different frames; with fewer there are no 15 neighbours
+EPOCHS_OF_SMALL, SMALL = 500, 10_000  # umap-learn's own choice of epochs, said here so that progress can be told
+EPOCHS_OF_LARGE = 200
+
+
+@dataclass(frozen=True, eq=False)
+class SoundMap:
+    """positions (m, 2) within 0..1, how many principal components they were made of, and the variance that those keep."""
+
+    positions: Float64[np.ndarray, "m 2"]
+    components: int
+    kept_variance: float
+
+
+def principal_components(
+    standardised: Float64[np.ndarray, "m d"], kept: float = KEPT_VARIANCE
+) -> tuple[Float64[np.ndarray, "m components"], float]:
+    """The scores on as many principal components as it takes to keep this share of the variance, and what they keep."""
+    from sklearn.decomposition import PCA
+
+    pca = PCA(svd_solver="covariance_eigh").fit(standardised)
+    variance = pca.explained_variance_
+    shares = np.cumsum(variance) / (variance.sum() or 1.0)
+    count = min(int(np.searchsorted(shares, kept)) + 1, len(shares))  # the last may be 1 less a rounding
+    scores: NDArray[np.float64] = pca.transform(standardised)[:, :count]
+    return scores, float(shares[count - 1])
+
+
+def sound_map(standardised: Float64[np.ndarray, "m d"], seed: int = 0) -> SoundMap:
+    """A place for each frame: 99 % of the variance by PCA, UMAP with 15 neighbours and a least distance of 0.1.
+
+    The same frames and seed give the same map: UMAP then works in one thread. Equal frames share a place. UserError
+    where there are fewer than 16 different frames.
+    """
+    distinct, inverse = np.unique(standardised, axis=0, return_inverse=True)
+    if len(distinct) < LEAST:
+        raise UserError(
+            f"{len(distinct)} different frames that sound; a map takes at least {LEAST} ({LEAST * HOP / SAMPLE_RATE:.1f} s): "
+            "give longer or louder sounds"
+        )
+    scores, kept = principal_components(standardised)
+    _, first = np.unique(inverse, return_index=True)
+    places = _umap(scores[first], seed)[inverse.reshape(-1)]
+    return SoundMap(_within_one(places), scores.shape[1], kept)
+
+
+def _umap(scores: Float64[np.ndarray, "n components"], seed: int) -> Float64[np.ndarray, "n 2"]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own inner workings, such as clusters that hang together nowhere
+        import umap
+
+        epochs = EPOCHS_OF_SMALL if len(scores) <= SMALL else EPOCHS_OF_LARGE
+        with ExitStack() as bar:
+            reducer = umap.UMAP(
+                n_neighbors=NEIGHBORS,
+                min_dist=MIN_DIST,
+                n_epochs=epochs,
+                random_state=seed,
+                n_jobs=1,
+                tqdm_kwds={"disable": False, "file": _Listener(bar, epochs), "desc": "", "bar_format": "{n_fmt} "},
+            )
+            places = np.asarray(reducer.fit_transform(scores), np.float64)
+    if not np.isfinite(places).all():
+        raise Failure("umap-learn found no place for some frames; try another --seed")
+    return places
+
+
+class _Listener(io.StringIO):
+    """Takes what tqdm writes for its bar, the number of epochs done, and passes it on."""
+
+    def __init__(self, stack: ExitStack, epochs: int) -> None:
+        super().__init__()
+        self._stack, self._epochs = stack, epochs
+        self._advance: Advance | None = None
+
+    def write(self, text: str, /) -> int:
+        if text.strip().isdecimal():
+            if (
+                self._advance is None
+            ):  # not before: what comes first, neighbours and compiling, says nothing of the time left
+                self._advance = self._stack.enter_context(progress("map", self._epochs))
+            self._advance(int(text))
+        return len(text)
+
+
+def _within_one(places: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 2"]:
+    """Moved and scaled, both axes alike, into the square 0..1, in its middle."""
+    low, high = places.min(axis=0), places.max(axis=0)
+    side = (high - low).max() or 1.0
+    return np.asarray((places - (low + high) / 2) / side + 0.5)

@@ -1,0 +1,148 @@
+"""`ponticello train`: the mapping learns the pairs."""
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Annotated
+
+import numpy as np
+import typer
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from offline.own import writable
+from offline.pairing.session import on_map
+from offline.progress import progress, say
+from shared.errors import PresetError
+from shared.mapping import history
+from shared.mapping.corpus import Corpus
+from shared.mapping.learned import LearnedMapping
+from shared.mapping.pairs import Pairs
+from shared.mapping.smoothing import LeakyIntegrator
+from shared.preset import Preset
+
+WANTED_ORDERS = 5.0  # of magnitude, by which the paper's losses fall
+LEARNED = 1e-3  # of the mean loss before training: a pair that keeps more was not learned
+NEAR = 0.1  # of the usual distance between pairs: nearer ones are hard to tell apart
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A mapping, the pairs it learned, the mean squared error of each of them, and pairs that are in each other's way."""
+
+    mapping: LearnedMapping
+    pairs: Pairs
+    losses: Float64[np.ndarray, "n"]
+    conflicts: list[tuple[int, int, float]]
+    """Numbers of two pairs and their distance in deviations."""
+
+    @property
+    def orders(self) -> float:
+        """By how many orders of magnitude the loss has fallen."""
+        first, last = self.mapping.regressor.losses[0], self.mapping.regressor.losses[-1]
+        return math.inf if last == 0 else math.log10(first / last) if first > 0 else 0.0
+
+
+def train(preset: Preset) -> Trained:
+    """Learn the pairs of a preset with its own settings, and write its mapping. The same pairs give the same mapping.
+
+    Standardised by the corpus; without one as the pairs are. Raises PresetError where there are no pairs.
+    """
+    pairs, scaled = _pairs(preset)
+    scaler = pairs.scaler
+    if scaler is None:
+        raise PresetError(f"{preset.name} has no sounds yet; analyse some: ponticello analyse SOUND -o {preset.folder}")
+    training = preset.settings.training
+    if preset.has_corpus:
+        far = reach(preset.corpus, pairs, float(str(preset.controls["smoothing"])))
+    else:
+        far = preset.mapping.reach if (preset.folder / "mapping.safetensors").is_file() else math.inf
+    with progress("epochs", training.epochs) as advance:
+        mapping = LearnedMapping.learn(scaler, pairs, training, far, lambda epoch, _: advance(epoch))
+    if scaled:  # first, so that no mapping is there without the pairs that it learned
+        pairs.save(preset.folder / history.PAIRS)
+    mapping.save(preset.folder / "mapping.safetensors")
+    predicted = mapping.regressor.process(pairs.descriptors).astype(np.float64)
+    losses: NDArray[np.float64] = np.square(predicted - pairs.latents).mean(axis=1)
+    return Trained(mapping, pairs, losses, conflicts(pairs, losses, mapping.regressor.losses[0]))
+
+
+def reach(corpus: Corpus, pairs: Pairs, smoothing: float) -> float:
+    """The largest distance from the nearest pair, in deviations, that the sounds of the corpus come to when they are played.
+
+    Silences hold and frames are smoothed, as in a show: only what no sound of the corpus was like lies beyond it.
+    """
+    farthest = 0.0
+    for sound in range(len(corpus.facts.sounds)):
+        played = LeakyIntegrator(smoothing).process(corpus.standardised[corpus.frames_of(sound)])
+        nearest = np.full(len(played), np.inf)
+        for pair in pairs.descriptors:
+            nearest = np.minimum(nearest, np.square(played - pair).sum(axis=1))
+        farthest = max(farthest, float(np.sqrt(nearest.max())))
+    return farthest
+
+
+def conflicts(pairs: Pairs, losses: Float64[np.ndarray, "n"], loss_before: float) -> list[tuple[int, int, float]]:
+    """Pairs that ask for different images at nearly the same sound, the nearest first, with their distance.
+
+    Nearly: within a tenth of the median distance of two pairs; or, for a pair that was not learned, whatever is nearest.
+    """
+    distances = {
+        (i, j): float(np.linalg.norm(pairs.descriptors[i] - pairs.descriptors[j]))
+        for i, j in combinations(range(len(pairs)), 2)
+        if not np.array_equal(pairs.latents[i], pairs.latents[j])
+    }
+    if not distances:
+        return []
+    near = NEAR * float(np.median(list(distances.values())))
+    found = {couple for couple, distance in distances.items() if distance <= near}
+    for i in np.flatnonzero(losses > LEARNED * loss_before):
+        around = {couple: distance for couple, distance in distances.items() if i in couple}
+        if around:
+            found.add(min(around, key=lambda couple: around[couple]))
+    return sorted(((*couple, distances[couple]) for couple in found), key=lambda entry: entry[2])
+
+
+def _pairs(preset: Preset) -> tuple[Pairs, bool]:
+    """The pairs in the corpus' scale, and whether they are in another in their file."""
+    file = preset.folder / history.PAIRS
+    if not file.is_file():
+        raise PresetError(
+            f"{preset.name} has no pairs yet; pair images with sound: ponticello pair {preset.folder} --help"
+        )
+    stored = Pairs.load(file)
+    if not len(stored):
+        raise PresetError(f"{file} holds no pairs; pair at least one image with a moment of sound")
+    if preset.has_corpus:
+        pairs = on_map(stored, preset)
+        return pairs, not history.same(stored, pairs)
+    return (stored if stored.scaler is not None else preset.pairs), stored.scaler is None
+
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def command(
+    preset: Annotated[str, typer.Argument(help="A preset's folder, or a shipped preset's name.")],
+) -> None:
+    """Learn the pairs: a small network from 23 descriptors to the latent, by the settings in preset.toml."""
+    own = writable(preset)
+    trained = train(own)
+    regressor, pairs = trained.mapping.regressor, trained.pairs
+    for name, loss in zip(pairs.names, trained.losses, strict=True):
+        print(f"{name:<16} loss {loss:.2e}")
+    first, last = regressor.losses[0], regressor.losses[-1]
+    print(
+        f"{len(pairs)} pairs, {'-'.join(map(str, regressor.sizes))}, {own.settings.training.epochs} epochs: "
+        f"loss {first:.3g} -> {last:.3g}, fallen by {trained.orders:.1f} orders of magnitude"
+    )
+    print(f"reach {trained.mapping.reach:.2f} deviations; {own.folder / 'mapping.safetensors'}")
+    for i, j, distance in trained.conflicts:
+        say(
+            f"{pairs.names[i]} and {pairs.names[j]} are paired with nearly the same sound ({distance:.2g} deviations apart) "
+            "and want different images; move or remove one"
+        )
+    if trained.orders < WANTED_ORDERS and not trained.conflicts:
+        say(f"the loss should fall by {WANTED_ORDERS:g} orders; give it more epochs in preset.toml")
+    say(f"next: ponticello render {own.folder} SOUND -o FILM.mp4")
