@@ -26,8 +26,12 @@ COMMANDS = {
     "live": Entry("live.command", "play live: sound in, pictures out, steered by OSC"),
     "soundcheck": Entry("live.soundcheck_command", "fit gain, gate and standardising to a source and a hall"),
     "render": Entry("offline.render", "render a sound to a video"),
-    "analyse": Entry("offline.analyse", "write a sound's 23 descriptors to a file"),
     "convert": Entry("offline.convert", "convert an official StyleGAN3 checkpoint"),
+    "new": Entry("offline.new", "make a preset around a generator"),
+    "analyse": Entry("offline.analyse", "put sounds on a preset's map, or write their 23 descriptors to a file"),
+    "candidates": Entry("offline.candidates", "make images to choose from, and choose"),
+    "pair": Entry("offline.pairing.command", "pair images with moments of sound"),
+    "train": Entry("offline.train", "learn the pairs"),
     "devices": Entry("live.devices", "list sound inputs and outputs, monitors and processors"),
     "bench": Entry("benchmarks.bench", "measure this machine, as ratios"),
 }
