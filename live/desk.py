@@ -27,8 +27,8 @@ from live.timing import Timing
 from shared import controls
 from shared.controls import CONTROLS, STREAMS, Value
 from shared.errors import SettingError
+from shared.exchanges import Steer, UseScaler
 from shared.mapping.scaling import Standardizer
-from shared.pipeline import Steer, UseScaler
 from shared.preset import Preset
 
 

@@ -16,8 +16,9 @@ from live.source import Block, FrameBlock, Source
 from shared.audio.framing import tail
 from shared.controls import ControlChange, Value
 from shared.errors import PonticelloError
+from shared.exchanges import Exchange
 from shared.mapping.decimation import ticks_within
-from shared.pipeline import Exchange, Pipeline, Tick
+from shared.pipeline import Pipeline, Tick
 from shared.stage import HOP, SAMPLE_RATE
 
 READ_S = 0.05  # how long to wait for sound before looking whether the show is over

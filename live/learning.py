@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float32
 
 from shared.errors import SettingError
+from shared.exchanges import UseMapping
 from shared.mapping import history
 from shared.mapping.candidates import shortened
 from shared.mapping.learned import LearnedMapping
-from shared.pipeline import Tick, UseMapping
+from shared.pipeline import Tick
 from shared.preset import Preset
 
 

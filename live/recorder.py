@@ -10,7 +10,8 @@ from pathlib import Path
 from live.notices import Notices, describe
 from live.source import Block, FrameBlock
 from shared.controls import ControlChange
-from shared.pipeline import Exchange, PipelineState
+from shared.exchanges import Exchange
+from shared.pipeline_state import PipelineState
 from shared.recording.entries import Fact, Gives
 from shared.recording.writer import RecordingWriter
 from shared.stage import SAMPLE_RATE

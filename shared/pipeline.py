@@ -20,15 +20,17 @@ from shared import controls
 from shared.audio.descriptors import DESCRIPTORS, Analyzer
 from shared.audio.framing import tail
 from shared.controls import ControlChange
+from shared.exchanges import Exchange, Steer, UseMapping, UseScaler
 from shared.mapping.decimation import ticks_within
 from shared.mapping.gate import Gate
 from shared.mapping.learned import LearnedMapping
-from shared.mapping.pairs import LatentSpace, Pairs
+from shared.mapping.pairs import Pairs
 from shared.mapping.scaling import Standardizer
 from shared.mapping.voice import Voice
 from shared.painter import Picture
+from shared.pipeline_state import LayerState, PipelineState, Waiting
 from shared.preset import Preset
-from shared.stage import HOP, SAMPLE_RATE, State
+from shared.stage import HOP, SAMPLE_RATE
 
 BLACKOUT_SECONDS = Fraction(1, 2)  # from full brightness to black
 
@@ -44,77 +46,6 @@ class Tick:
     """The name of the nearest pair."""
     distance: float
     """From it, in deviations."""
-
-
-@dataclass(frozen=True, eq=False)
-class Steer:
-    """A latent (latent,) takes the place of the sound's; None gives the picture back to the sound."""
-
-    latent: Float32[np.ndarray, "latent"] | None
-    space: LatentSpace = "z"
-
-
-@dataclass(frozen=True, eq=False)
-class UseMapping:
-    """The playing preset's mapping and pairs are exchanged."""
-
-    mapping: LearnedMapping
-    pairs: Pairs
-
-
-@dataclass(frozen=True, eq=False)
-class UseScaler:
-    """The sound is standardised by its own source's scaler (23,); None: by the presets' own."""
-
-    scaler: Standardizer | None
-
-
-Exchange = Preset | Steer | UseMapping | UseScaler
-"""What is exchanged at a sample besides controls: a preset comes with its cross-fade."""
-
-
-@dataclass(frozen=True, eq=False)
-class LayerState:
-    """A preset that is to be seen, its voice as it stands: the mapping and pairs in use may be newer than the preset's."""
-
-    preset: Preset
-    mapping: LearnedMapping
-    pairs: Pairs
-    voice: State
-    values: Mapping[str, controls.Value]
-    began: int
-    fade: int
-
-
-Waiting = tuple[int, ControlChange | Exchange]
-"""What will act at a sample."""
-
-
-@dataclass(frozen=True, eq=False)
-class PipelineState:
-    """Everything that a pipeline remembers between two blocks: its own copy, to go on from or to keep."""
-
-    fps: Fraction
-    samples: int
-    frames: int
-    ticks: int
-    layers: tuple[LayerState, ...]
-    """The lowest first."""
-    values: Mapping[str, controls.Value]
-    """Of the controls that belong to no preset."""
-    waiting: Mapping[str, tuple[Waiting, ...]]
-    """By what they act on: samples, frames, ticks."""
-    first_change: int | None
-    analyzer: State
-    gate: State
-    sounding: Float64[np.ndarray, "23"]
-    scaler: Standardizer | None
-    black: Fraction
-    steer: Steer
-    last: Picture | None
-    """The newest picture: it stays while the show is frozen."""
-    last_presets: tuple[Preset, ...]
-    """Whose generators it needs."""
 
 
 @dataclass

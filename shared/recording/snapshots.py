@@ -11,9 +11,9 @@ import tomlkit
 from shared import controls
 from shared.atomic import written_atomically
 from shared.controls import Value
+from shared.exchanges import UseMapping
 from shared.mapping.learned import LearnedMapping
 from shared.mapping.pairs import Pairs
-from shared.pipeline import UseMapping
 from shared.preset import VERSION, GeneratorFile, Preset, sha256_of
 
 MAPPING, PAIRS = "mapping.safetensors", "pairs.safetensors"

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from shared import tensorfile
 from shared.controls import Value
 from shared.errors import PresetError
+from shared.exchanges import Steer, UseMapping
 from shared.mapping.pairs import LatentSpace
 from shared.mapping.scaling import Standardizer
 from shared.painter import Picture
-from shared.pipeline import LayerState, PipelineState, Steer, UseMapping
+from shared.pipeline_state import LayerState, PipelineState
 from shared.preset import Preset
 from shared.recording.entries import ChangeLine, describe, understand
 from shared.recording.snapshots import Snapshots

@@ -7,9 +7,10 @@ import pytest
 
 from live.learning import Learning
 from shared.errors import PresetError, SettingError
+from shared.exchanges import Steer
 from shared.mapping import history
 from shared.painter import Picture
-from shared.pipeline import Steer, Tick
+from shared.pipeline import Tick
 from shared.preset import Preset
 from tests.live.osc_client import until
 from tests.live.shows import show

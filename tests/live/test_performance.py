@@ -12,8 +12,8 @@ from live.keys import KEYS, ON_SCREEN
 from live.keys import Event as Pressed
 from offline.render import Job
 from shared.controls import ACTIONS, STREAMS
+from shared.exchanges import Steer, UseMapping
 from shared.painter import Painter
-from shared.pipeline import Steer, UseMapping
 from shared.preset import Preset
 from tests.live.osc_client import until
 from tests.live.shows import Show, digest, replayed, show

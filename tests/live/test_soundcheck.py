@@ -23,8 +23,9 @@ from live.tape import Tape
 from shared.audio.descriptors import DESCRIPTORS, describe
 from shared.controls import ControlChange
 from shared.errors import SettingError, SoundError, UserError
+from shared.exchanges import UseScaler
 from shared.mapping.scaling import Standardizer
-from shared.pipeline import Pipeline, UseScaler
+from shared.pipeline import Pipeline
 from shared.preset import Preset
 from tests.live.osc_client import until
 from tests.live.shows import Show, replayed

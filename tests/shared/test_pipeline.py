@@ -8,13 +8,14 @@ import pytest
 
 from shared.controls import ControlChange
 from shared.errors import PresetError, SettingError
+from shared.exchanges import Steer, UseMapping, UseScaler
 from shared.mapping.decimation import ticks_within
 from shared.mapping.learned import LearnedMapping
 from shared.mapping.pairs import Pairs
 from shared.mapping.regression import Training
 from shared.mapping.scaling import Standardizer
 from shared.painter import Painter
-from shared.pipeline import Pipeline, Steer, UseMapping, UseScaler
+from shared.pipeline import Pipeline
 from shared.preset import Preset
 from tests.small import make_preset, sound
 
