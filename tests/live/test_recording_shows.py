@@ -17,6 +17,7 @@ from live.notices import Notices
 from live.recorder import Recorder
 from offline.render import Hashes, Job, render
 from shared.errors import SettingError, SoundError
+from shared.exchanges import UseMapping
 from shared.pipeline import Pipeline
 from shared.preset import Preset
 from shared.recording.reader import Recording
@@ -78,9 +79,6 @@ def steer(playing, n, seed=0):
             playing.client.send("in/latent", *[rng.gauss(0, 1) for _ in range(LATENT)])
         if i % 25 == 11:
             playing.client.send("in/latent")
-        if i == 85:
-            playing.client.send("pair")
-            playing.client.send("train")
         time.sleep(0.015)
 
 
@@ -88,6 +86,10 @@ def test_a_performance_steered_by_osc_is_rendered_picture_for_picture(folder, tm
     with show([folder / "a", folder / "b"], folder / "s.wav", tmp_path, loop=True, record=tmp_path / "r") as playing:
         playing.until_tick(3)
         steer(playing, 150)
+        playing.client.send("pair")
+        playing.client.send("train")
+        assert until(lambda: any(isinstance(what, UseMapping) for _, what in playing.asked), 10)
+        playing.until_tick(playing.ticks + 5)
         assert playing.ask("record") == 1
     again = rendered(folder / "a", tmp_path / "r", tmp_path / "film.mkv")
     is_part_of(playing.hashes, again)
