@@ -86,9 +86,9 @@ def test_nothing_half_written_is_left(sound, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["a.wav"], "either -o FILE.csv or FILE.npz for one sound, or --csv FOLDER for many"),
-        (["a.wav", "-o", "a.csv", "--csv", "tables"], "either -o"),
-        (["a.wav", "-o", "glass"], "-o glass given; allowed is a file that ends in .csv or .npz"),
+        (["a.wav"], "-o PRESET, -o FILE.csv or FILE.npz for one sound, or --csv FOLDER for many"),
+        (["a.wav", "-o", "a.csv", "--csv", "tables"], "where to"),
+        (["a.wav", "-o", "glass.txt"], "-o glass.txt given; allowed is a preset, or a file that ends in .csv or .npz"),
         (["a.wav", "a.wav", "-o", "a.csv"], "2 sounds and one file"),
         (["a.wav", "other/a.flac", "--csv", "tables"], "would both become tables/a.csv"),
         (["a.wav", "--csv", "a.wav"], "--csv a.wav: File exists"),

@@ -1,0 +1,332 @@
+"""Images paired with moments of sound: by hand, by the baselines, and taken back."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import typer
+
+from offline.pairing import command
+from offline.pairing.automatic import METHODS, assigned, images_for, typical_frames
+from offline.pairing.session import Pairing
+from offline.spread import looks
+from shared.errors import PresetError, SettingError
+from shared.mapping import history
+from shared.mapping.candidates import Candidates
+from shared.mapping.pairs import Pairs
+from shared.mapping.scaling import Standardizer
+from shared.preset import Preset
+from tests.small import make_preset, write_candidates, write_corpus, write_generator
+
+
+def run(*arguments):
+    return typer.main.get_command(command.app)([str(a) for a in arguments], standalone_mode=False)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    (folder / "pairs.safetensors").unlink()
+    (folder / "mapping.safetensors").unlink()
+    write_corpus(folder)
+    write_candidates(folder, 12)
+    return folder
+
+
+def pairs(folder):
+    return Pairs.load(folder / "pairs.safetensors")
+
+
+def test_an_image_is_paired_with_the_nearest_frame_on_the_map(folder, capsys):
+    run(folder, "--place", "seed4", 0.3, 0.9)
+    corpus, candidates = Preset.load(folder).corpus, Preset.load(folder).candidates
+    distance = np.hypot(*(corpus.positions - (0.3, 0.9)).T)
+    made = pairs(folder)
+    assert made.names == ("seed4",)
+    assert np.array_equal(made.descriptors[0], corpus.standardised[distance.argmin()])
+    assert np.array_equal(made.latents[0], candidates.latents[4])
+    assert made.positions.tolist() == [[0.3, 0.9]]
+    assert capsys.readouterr().out.startswith("seed4            0.300 0.900   ")
+    run(folder, "--place", "5", 0, 1)
+    run(folder, "--place", "4", 1, 0)  # moved
+    assert pairs(folder).names == ("seed4", "seed5")
+    assert pairs(folder).positions.tolist() == [[1, 0], [0, 1]]
+    assert (folder / "map.png").is_file()
+
+
+def test_an_image_is_paired_with_a_moment_of_a_sound(folder, capsys):
+    run(folder, "--at", "3", 10 * 512 / 44100, "--sound", "b")
+    corpus = Preset.load(folder).corpus
+    row = int(np.flatnonzero((corpus.sound == 1) & (corpus.frame == 10))[0])
+    assert np.array_equal(pairs(folder).descriptors[0], corpus.standardised[row])
+    assert np.array_equal(pairs(folder).positions[0], corpus.positions[row])
+    assert capsys.readouterr().out.endswith("b 0.12 s\n")
+    run(folder, "--at", "6", 12 * 512 / 44100, "--sound", "b")  # silent: the last one that sounds is 11
+    row = int(np.flatnonzero((corpus.sound == 1) & (corpus.frame == 11))[0])
+    assert np.array_equal(pairs(folder).descriptors[1], corpus.standardised[row])
+    for seconds, sound, words in [
+        (9, "a", "second 9 given; a has 0 to 0.68"),
+        (-1, "a", "second -1 given"),
+        ("nan", "a", "second nan given"),
+        (0, "c", "no sound 'c'; the corpus has: a, b"),
+    ]:
+        with pytest.raises(SettingError, match=words):
+            run(folder, "--at", "1", seconds, "--sound", sound)
+
+
+def test_changes_are_taken_back_one_by_one(folder):
+    states = []
+    for change in (["--place", 1, 0.1, 0.1], ["--auto", "kmeans", "--count", 4], ["--remove", 2], ["--remove", "all"]):
+        if change == ["--remove", 2]:
+            change[1] = pairs(folder).names[0]
+        run(folder, *change)
+        states.append(pairs(folder))
+    run(folder, "--auto", "pca")  # what is undone can be done again
+    for state in reversed(states):
+        run(folder, "--undo")
+        assert history.same(pairs(folder), state)
+    run(folder, "--undo")
+    assert len(pairs(folder)) == 0
+    with pytest.raises(SettingError, match="nothing to take back"):
+        run(folder, "--undo")
+
+
+def test_what_changes_nothing_is_no_step(folder):
+    for _ in range(3):
+        run(folder, "--auto", "assignment", "--count", 5)
+    run(folder, "--list")
+    assert len(list((folder / "history").iterdir())) == 1
+    for _ in range(2):
+        run(folder, "--place", 1, 0.5, 0.5)
+    assert len(list((folder / "history").iterdir())) == 2
+
+
+def test_a_long_history_forgets_its_beginning(tmp_path, monkeypatch):
+    monkeypatch.setattr(history, "KEPT", 3)
+    folder = make_preset(tmp_path / "p")
+    first = pairs(folder)
+    for i in range(1, 6):
+        assert history.save_pairs(folder, first.at(range(i)))
+        assert not history.save_pairs(folder, first.at(range(i)))
+    assert [len(history.undo(folder)) for _ in range(3)] == [4, 3, 2]
+    with pytest.raises(SettingError, match="nothing to take back"):
+        history.undo(folder)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("count", "kept", "expected"), [(5, (), 5), (17, (), 12), (17, (1, 2, 7), 3), (1, (), 1), (2, (), 2)]
+)
+def test_baselines_use_each_image_and_frame_once(folder, method, count, kept, expected, capsys):
+    write_candidates(folder, 12, kept=kept)
+    run(folder, "--auto", method, "--count", count)
+    made = pairs(folder)
+    assert len(made) == len(set(made.names)) == expected
+    assert len(np.unique(made.descriptors, axis=0)) == expected
+    if kept:
+        assert set(made.names) == {f"seed{i}" for i in kept}
+    corpus, candidates = Preset.load(folder).corpus, Preset.load(folder).candidates
+    for name, place, row, latent in zip(made.names, made.positions, made.descriptors, made.latents, strict=True):
+        at = corpus.most_like(row)
+        assert np.array_equal(corpus.standardised[at], row)
+        assert np.array_equal(corpus.positions[at], place)
+        assert np.array_equal(candidates.latents[candidates.number(name)], latent)
+    assert ("asked for; there are images or different sounds for" in capsys.readouterr().err) == (count > expected)
+    run(folder, "--auto", method, "--count", count)
+    assert history.same(pairs(folder), made)
+
+
+def test_assignment_is_the_best_of_all():
+    for seed in range(5):
+        cost = np.random.default_rng(seed).random((6, 6))
+        best = min(itertools.permutations(range(6)), key=lambda order: sum(cost[i, j] for i, j in enumerate(order)))
+        assert assigned(cost).tolist() == list(best)
+
+
+def clusters(folder, sizes):
+    """A corpus of far-apart clusters of frames, placed on the map in a row."""
+    corpus = write_corpus(folder)
+    rng = np.random.default_rng(0)
+    owner = np.repeat(np.arange(len(sizes)), sizes)
+    rows = len(owner)
+    descriptors = rng.standard_normal((rows, 23)) * 0.01 + rng.standard_normal((len(sizes), 23))[owner] * 50
+    positions = np.stack([owner / (len(sizes) - 1), np.full(rows, 0.5)], axis=1)
+    made = replace(
+        corpus,
+        descriptors=descriptors,
+        positions=positions,
+        sound=np.zeros(rows, np.int64),
+        frame=np.arange(rows),
+        stands_for=np.concatenate([np.arange(rows), np.full(100 - rows, rows - 1)]),
+    )
+    made.save(folder / "corpus.safetensors")
+    return made, owner
+
+
+def test_kmeans_takes_one_frame_of_each_cluster_the_largest_first(folder):
+    corpus, owner = clusters(folder, [10, 30, 20])
+    rows = typical_frames(corpus, 3, 0)
+    assert owner[rows].tolist() == [1, 2, 0]
+    for row in rows:  # the most usual of its cluster
+        members = corpus.standardised[owner == owner[row]]
+        centre = members.mean(axis=0)
+        distances = np.linalg.norm(members - centre, axis=1)
+        assert np.linalg.norm(corpus.standardised[row] - centre) == pytest.approx(distances.min())
+
+
+def test_assignment_keeps_the_order_that_images_and_sounds_have(folder):
+    corpus, owner = clusters(folder, [10, 30, 20, 15])
+    candidates = write_candidates(folder, 4)
+    grey = np.array([200, 10, 140, 70], np.uint8)  # so on a line, as the clusters are
+    thumbnails = np.broadcast_to(grey[:, None, None, None], candidates.thumbnails.shape).copy()
+    found = METHODS["assignment"](corpus, replace(candidates, thumbnails=thumbnails), 4, 0)
+    order = [grey[image] for image, row in sorted(found, key=lambda entry: owner[entry[1]])]
+    assert order in (sorted(order), sorted(order, reverse=True))
+
+
+def test_components_meet_components(folder):
+    rng = np.random.default_rng(1)
+    corpus = write_corpus(folder)
+    descriptors = rng.standard_normal(corpus.descriptors.shape) * 0.01
+    line = rng.permutation(np.linspace(-2, 2, len(descriptors)))
+    descriptors += line[:, None] * 5  # all descriptors rise together: one component
+    corpus = replace(corpus, descriptors=descriptors)
+    candidates = write_candidates(folder, 3)
+    grey = np.array([10, 240, 120], np.uint8)
+    thumbnails = np.broadcast_to(grey[:, None, None, None], candidates.thumbnails.shape).copy()
+    found = METHODS["pca"](corpus, replace(candidates, thumbnails=thumbnails), 3, 0)
+    by_line = sorted(found, key=lambda entry: line[entry[1]])
+    assert [image for image, _ in by_line] in ([0, 2, 1], [1, 2, 0])
+    deviation = line.std()
+    for (_, row), steps in zip(by_line, (-1.5, 0, 1.5), strict=True):
+        assert line[row] / deviation == pytest.approx(steps, abs=0.1)
+
+
+def test_images_that_look_different_are_taken_where_there_are_too_many(folder):
+    corpus, candidates = Preset.load(folder).corpus, Preset.load(folder).candidates
+    images = images_for(candidates, corpus, 4)
+    points = looks(candidates.thumbnails)
+    assert images[0] == np.linalg.norm(points - points.mean(axis=0), axis=1).argmin()
+    assert images[1] == np.linalg.norm(points - points[images[0]], axis=1).argmax()
+    with pytest.raises(SettingError, match="--count 0 given; at least 1"):
+        images_for(candidates, corpus, 0)
+
+
+def test_pairs_keep_their_moments_when_the_sounds_are_analysed_anew(folder):
+    run(folder, "--auto", "kmeans", "--count", 6)
+    old, corpus = pairs(folder), Preset.load(folder).corpus
+    rows = [corpus.most_like(row) for row in old.descriptors]
+    raw = corpus.descriptors[rows]
+    new = replace(  # another sound has come: other means, other map
+        corpus,
+        descriptors=np.concatenate([corpus.descriptors, np.random.default_rng(3).standard_normal((20, 23)) * 30]),
+        positions=np.random.default_rng(4).random((95, 2)),
+        sound=np.concatenate([corpus.sound, np.ones(20, np.int64)]),
+        frame=np.concatenate([corpus.frame, np.arange(100, 120)]),
+    )
+    new.save(folder / "corpus.safetensors")
+    moved = Pairing(Preset.load(folder)).pairs
+    assert np.array_equal(moved.positions, new.positions[rows])
+    assert moved.descriptors == pytest.approx(new.scaler.process(raw), abs=1e-9)
+    assert history.same(pairs(folder), old)  # looking changes nothing
+    run(folder, "--remove", old.names[0])
+    assert pairs(folder).positions == pytest.approx(new.positions[rows[1:]])
+    run(folder, "--undo")
+    assert Pairing(Preset.load(folder)).pairs.descriptors == pytest.approx(new.scaler.process(raw), abs=1e-9)
+
+
+def test_pairs_made_while_playing_have_a_moment_but_no_place(folder, capsys):
+    corpus = Preset.load(folder).corpus
+    live = Pairs(("live 1",), corpus.standardised[[7]] + 0.01, np.ones((1, 16), np.float32), np.full((1, 2), np.nan))
+    live.save(folder / "pairs.safetensors")
+    run(folder, "--place", 3, 0.5, 0.5)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"live 1             nan   nan   a {corpus.frame[7] * 512 / 44100:.2f} s"
+    run(folder, "--place", "live 1", 0.25, 0.5)  # an image that no candidate has
+    assert pairs(folder).names == ("live 1", "seed3")
+    assert np.array_equal(pairs(folder).latents[0], np.ones(16))
+
+
+def test_pairs_from_before_they_kept_their_scale_are_in_the_mappings(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    write_corpus(folder)
+    write_candidates(folder)
+    before = Preset.load(folder)
+    assert pairs(folder).scaler is None
+    raw = before.mapping.scaler.undone(before.pairs.descriptors)
+    run(folder, "--place", "1", 0.5, 0.5)
+    after = pairs(folder)
+    assert after.scaler.equals(before.corpus.scaler)
+    assert before.corpus.scaler.undone(after.descriptors[:6]) == pytest.approx(raw)
+    assert Preset.load(folder).pairs.descriptors[:6] == pytest.approx(
+        before.pairs.descriptors
+    )  # in the mapping's scale
+
+
+def test_scales_by_hand():
+    one = Standardizer(np.array([10.0, 0.0]), np.array([2.0, 0.0]))
+    other = Standardizer(np.array([20.0, 1.0]), np.array([5.0, 1.0]))
+    made = Pairs(("a",), np.array([[1.0, 3.0]]), np.zeros((1, 2), np.float32), np.zeros((1, 2)), scaler=one)
+    assert made.standardised_by(other).descriptors.tolist() == [[(12 - 20) / 5, 2.0]]
+    assert made.standardised_by(Standardizer(one.mean.copy(), one.deviation.copy())) is made
+    assert replace(made, scaler=None).standardised_by(other).descriptors.tolist() == [[1.0, 3.0]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "nothing to do given; one of these at a time: --auto, --place, "),
+        (["--list", "--undo"], "--undo and --list given; one of these at a time"),
+        (["--auto", "magic"], "--auto magic given; allowed are: kmeans, assignment, pca"),
+        (["--place", "99", 0, 0], "no image '99'; there are: seed0, seed1, .* and 4 more"),
+        (["--place", "1", 0, 1.5], r"--place 1 0 1.5 given; the map goes from 0 to 1 in x and in y"),
+        (["--place", "1", "nan", 0], "the map goes from 0 to 1"),
+        (["--remove", "5"], "no pair '5'; there are: none"),
+        (["--list", "--sound", "a"], "--sound belongs to --at"),
+        (["--at", "1", 0], "no sound named; the corpus has: a, b"),
+    ],
+)
+def test_mistakes(folder, arguments, words):
+    with pytest.raises(SettingError, match=words):
+        run(folder, *arguments)
+    assert not (folder / "pairs.safetensors").exists()
+
+
+def test_what_does_not_belong_together_is_refused(folder):
+    run(folder, "--place", "1", 0.5, 0.5)
+    write_candidates(folder, space="w")
+    with pytest.raises(
+        PresetError, match="the candidates are in w of 16 numbers, the pairs in z of 16; take the pairs away"
+    ):
+        run(folder, "--place", "2", 0.5, 0.5)
+    write_generator(folder / "generator.safetensors", seed=8)
+    with pytest.raises(PresetError, match="the candidates are another generator's; make them again"):
+        run(folder, "--auto", "kmeans")
+    (folder / "candidates.safetensors").unlink()
+    with pytest.raises(PresetError, match="p has no candidates yet; make them: ponticello candidates"):
+        run(folder, "--auto", "kmeans")
+    run(folder, "--list")
+    (folder / "corpus.safetensors").unlink()
+    with pytest.raises(PresetError, match="p has no sounds yet; analyse some: ponticello analyse SOUND -o"):
+        run(folder, "--list")
+
+
+def test_looking_at_a_shipped_preset_copies_nothing(folder, monkeypatch, tmp_path):
+    from shared import preset as presets
+
+    run(folder, "--place", "1", 0.5, 0.5)
+    monkeypatch.setattr(presets, "SHIPPED", folder.parent)
+    monkeypatch.setattr(presets, "OWN", tmp_path / "own")
+    run("p", "--list")
+    assert not (tmp_path / "own").exists()
+    run("p", "--remove", "1")
+    assert len(pairs(folder)) == 1
+    assert len(pairs(tmp_path / "own" / "p")) == 0
+
+
+def test_candidates_by_name_and_number(folder):
+    made = Candidates.load(folder / "candidates.safetensors")
+    assert [made.number(name) for name in ("seed11", "11", "0")] == [11, 11, 0]
+    assert not made.has("12")
+    assert not made.has("seed")

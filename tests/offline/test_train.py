@@ -1,0 +1,167 @@
+"""The mapping learns the pairs, and says what it could not learn."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import typer
+
+from offline import train as studio
+from offline.pairing.session import Pairing
+from offline.train import conflicts, reach, train
+from shared.errors import PresetError
+from shared.mapping.learned import LearnedMapping
+from shared.mapping.pairs import Pairs
+from shared.mapping.smoothing import LeakyIntegrator
+from shared.preset import Preset
+from tests.small import make_preset, write_candidates, write_corpus
+
+
+def run(*arguments):
+    return typer.main.get_command(studio.app)([str(a) for a in arguments], standalone_mode=False)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    (folder / "pairs.safetensors").unlink()
+    (folder / "mapping.safetensors").unlink()
+    write_corpus(folder)
+    write_candidates(folder, 12)
+    Pairing(Preset.load(folder)).auto("kmeans", 9)
+    return folder
+
+
+def test_the_loss_falls_by_five_orders_and_the_images_come_back(folder, capsys):
+    run(folder)
+    preset = Preset.load(folder)
+    mapping, pairs = preset.mapping, preset.pairs
+    assert mapping.regressor.sizes == (23, 40, 16)
+    assert mapping.pairs_digest == pairs.digest
+    assert mapping.scaler.equals(preset.corpus.scaler)
+    assert np.abs(mapping.regressor.process(pairs.descriptors) - pairs.latents).max() < 0.01
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 9 + 2
+    assert [line.split()[0] for line in lines[:9]] == list(pairs.names)
+    assert all(float(line.split()[-1]) < 1e-4 for line in lines[:9])
+    assert lines[9].startswith("9 pairs, 23-40-16, 500 epochs: loss ")
+    assert float(lines[9].split("fallen by ")[1].split()[0]) >= 5
+
+
+def test_the_same_pairs_give_the_same_mapping_with_the_presets_own_settings(folder):
+    (folder / "preset.toml").write_text("version = 1\n[training]\nlayers = [9, 7]\nactivation = 'tanh'\nepochs = 20\n")
+    one, two = train(Preset.load(folder)).mapping, train(Preset.load(folder)).mapping
+    assert one.regressor.sizes == (23, 9, 7, 16)
+    for a, b in zip(one.regressor.weights, two.regressor.weights, strict=True):
+        assert np.array_equal(a, b)
+    assert len(one.regressor.losses) == 21
+
+
+def test_reach_is_as_far_as_the_corpus_goes_when_it_is_played(folder):
+    preset = Preset.load(folder)
+    corpus, pairs = preset.corpus, Pairs.load(folder / "pairs.safetensors")
+    farthest = 0.0
+    for sound in (0, 1):
+        frames = corpus.standardised[corpus.frames_of(sound)]
+        y = frames[0]
+        for x in frames:
+            y = 0.8 * y + (1 - 0.8) * x
+            farthest = max(farthest, pairs.nearest(y)[1])
+    assert reach(corpus, pairs, 0.8) == pytest.approx(farthest)
+    assert reach(corpus, pairs, 0.0) > farthest
+    assert train(preset).mapping.reach == pytest.approx(farthest)
+    assert LearnedMapping.load(folder / "mapping.safetensors").reach == pytest.approx(farthest)
+    smooth = LeakyIntegrator(0.8).process(corpus.standardised[corpus.frames_of(0)])
+    assert max(pairs.nearest(row)[1] for row in smooth) <= farthest + 1e-12
+
+
+def test_images_that_want_the_same_sound_are_named(folder, capsys):
+    pairing = Pairing(Preset.load(folder))
+    x, y = pairing.pairs.positions[2]
+    other = next(name for name in Preset.load(folder).candidates.names if name not in pairing.pairs.names)
+    pairing.place(other, float(x), float(y))
+    run(folder)
+    said = capsys.readouterr()
+    assert (
+        f"{pairing.pairs.names[2]} and {other} are paired with nearly the same sound (0 deviations apart) "
+        "and want different images; move or remove one" in said.err
+    )
+    assert said.err.count("nearly the same sound") == 1
+    assert float(said.out.split("fallen by ")[1].split()[0]) < 5
+
+
+def test_conflicts_by_hand():
+    descriptors = np.array([[0.0, 0.0], [0.5, 0.0], [10.0, 0.0], [0.0, 10.0]])
+    latents = np.arange(8, dtype=np.float32).reshape(4, 2)
+    pairs = Pairs(("a", "b", "c", "d"), descriptors, latents, np.zeros((4, 2)))
+    learned = np.full(4, 1e-9)
+    assert conflicts(pairs, learned, 1.0) == [(0, 1, 0.5)]  # the median distance is 10
+    wide = replace(pairs, descriptors=np.array([[0.0, 0.0], [2.0, 0.0], [10.0, 0.0], [0.0, 10.0]]))
+    assert conflicts(wide, learned, 1.0) == []
+    assert [found[:2] for found in conflicts(wide, np.array([0, 0, 0.5, 0]), 1.0)] == [(1, 2)]  # was not learned
+    same = replace(pairs, latents=np.ones((4, 2), np.float32))
+    assert conflicts(same, learned, 1.0) == []
+    assert conflicts(pairs.at([0]), learned[:1], 1.0) == []
+
+
+def test_too_few_epochs_are_told(folder, capsys):
+    (folder / "preset.toml").write_text("version = 1\n[training]\nepochs = 10\n[controls]\nsmoothing = 0\n")
+    run(folder)
+    said = capsys.readouterr().err
+    assert "nearly the same sound" in said or "the loss should fall by 5 orders; give it more epochs" in said
+
+
+def test_pairs_follow_a_corpus_that_is_another(folder):
+    train(Preset.load(folder))
+    before = Preset.load(folder)
+    raw = before.corpus.scaler.undone(before.pairs.descriptors)
+    write_corpus(folder, frames=(60, 40, 30), seed=7)
+    assert Preset.load(folder).pairs.digest == before.pairs.digest  # the mapping is still the old one
+    train(Preset.load(folder))
+    after = Preset.load(folder)
+    assert after.mapping.scaler.equals(after.corpus.scaler)
+    assert not after.mapping.scaler.equals(before.mapping.scaler)
+    assert after.corpus.scaler.undone(after.pairs.descriptors) == pytest.approx(raw)
+    assert after.mapping.pairs_digest == after.pairs.digest
+    assert Pairs.load(folder / "pairs.safetensors").map == after.corpus.digest
+
+
+def test_a_preset_without_its_corpus_is_trained_in_its_own_scale(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    before = Preset.load(folder)
+    train(before)
+    after = Preset.load(folder)
+    assert after.mapping.scaler.equals(before.mapping.scaler)
+    assert after.pairs.digest == before.pairs.digest
+    assert after.mapping.reach == before.mapping.reach
+    assert Pairs.load(folder / "pairs.safetensors").scaler.equals(before.mapping.scaler)
+
+
+def test_what_is_missing_is_told(folder):
+    Pairing(Preset.load(folder)).clear()
+    with pytest.raises(PresetError, match=r"pairs.safetensors holds no pairs; pair at least one image"):
+        run(folder)
+    (folder / "pairs.safetensors").unlink()
+    with pytest.raises(PresetError, match=r"p has no pairs yet; pair images with sound: ponticello pair"):
+        run(folder)
+    assert not (folder / "mapping.safetensors").exists()
+
+
+def test_pairs_of_unknown_scale_need_a_corpus(folder):
+    replace(Pairs.load(folder / "pairs.safetensors"), scaler=None).save(folder / "pairs.safetensors")
+    (folder / "corpus.safetensors").unlink()
+    with pytest.raises(PresetError, match="p has no sounds yet; analyse some"):
+        run(folder)
+
+
+def test_ctrl_c_leaves_the_mapping_that_was_there(folder, monkeypatch):
+    train(Preset.load(folder))
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LearnedMapping, "save", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train(Preset.load(folder))
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before

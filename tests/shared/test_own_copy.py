@@ -1,0 +1,56 @@
+"""The artist's own copy of a shipped preset: whole or not there, and complete in itself."""
+
+import shutil
+
+import pytest
+
+from shared import preset as presets
+from shared.errors import PresetError
+from shared.preset import Preset, sha256_of
+from tests.small import make_preset
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(presets, "OWN", tmp_path / "own")
+    folder = make_preset(tmp_path / "shipped" / "glassy")
+    (folder / "make").mkdir()
+    return tmp_path
+
+
+def test_a_generator_that_presets_share_is_still_found(places):
+    shared = places / "shipped" / "glassy" / "generator.safetensors"
+    folder = make_preset(places / "shipped" / "other")
+    (folder / "generator.safetensors").unlink()
+    (folder / "preset.toml").write_text(
+        f'# mine\nversion = 1\n[generator]\nfile = "../glassy/generator.safetensors"\nsha256 = "{sha256_of(shared)}"\n'
+    )
+    own = Preset.load("other").own_copy()
+    assert own.folder == places / "own" / "other"
+    assert own.generator_path == shared
+    assert (own.folder / "preset.toml").read_text().startswith("# mine\n")
+
+
+def test_nothing_is_left_of_a_copy_that_breaks_off(places, monkeypatch):
+    real = shutil.copytree
+
+    def stopping(*arguments, **options):
+        real(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copytree", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        Preset.load("glassy").own_copy()
+    assert list((places / "own").iterdir()) == []
+    monkeypatch.setattr(shutil, "copytree", real)
+    own = Preset.load("glassy").own_copy()
+    assert not (own.folder / "make").exists()
+    assert own.pairs.digest == Preset.load(places / "shipped" / "glassy").pairs.digest
+    assert [path.name for path in (places / "own").iterdir()] == ["glassy"]
+
+
+def test_a_place_that_cannot_be_written_is_told(places):
+    (places / "own").write_text("a file")
+    with pytest.raises(PresetError, match="cannot copy the shipped preset glassy to "):
+        Preset.load("glassy").own_copy()
