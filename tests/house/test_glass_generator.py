@@ -36,7 +36,7 @@ from training.start import fit_mapping, prepare, projection  # noqa: E402
 from training.trainer import Trainer  # noqa: E402
 
 SMALL = Recipe(
-    channel_base=512, channel_max=48, batch=1, mapping_steps=20, stages=(Stage(1, 64), Stage(1, 128), Stage(2, 256))
+    channel_base=1024, channel_max=48, batch=1, mapping_steps=20, stages=(Stage(1, 64), Stage(1, 128), Stage(2, 256))
 )
 
 
@@ -305,3 +305,16 @@ def test_a_window_is_a_part_of_the_picture() -> None:
     steering = fields.steer(parameters(z, to_p))
     drawn = render(fields, steering, size).picture[:, :, top : top + half, left : left + half]
     torch.testing.assert_close(render(fields, steering, half, shift, window=0.5).picture, drawn, rtol=0, atol=1e-3)
+
+
+def test_upper_layers_begin_by_passing_the_small_picture_on() -> None:
+    trainer = Trainer(SMALL)
+    trainer.extend()
+    seen: dict[int, torch.Tensor] = {}
+    with torch.no_grad():
+        w = trainer.network.map(trainer.shown_z[:2])
+        picture = trainer.network.synthesize(w, torch.eye(3), visit=seen.__setitem__)
+        small = trainer.head(128, seen[trainer.layer_of[128]])
+    halved = torch.nn.functional.avg_pool2d(picture, 2)
+    assert (halved - small).abs().mean() < 0.05 * small.std()
+    assert picture.std() == pytest.approx(float(small.std()), rel=0.05)

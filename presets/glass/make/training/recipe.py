@@ -30,12 +30,12 @@ class Recipe:
     batch: int = 6
     window: float = 0.5
     """The part of the picture's width that a step sees, anywhere in the picture: a third of the time of a whole one."""
-    stages: tuple[Stage, ...] = (Stage(200, 64), Stage(1400, 128), Stage(2700, 256))
+    stages: tuple[Stage, ...] = (Stage(200, 64), Stage(2300, 128), Stage(2000, 256))
     muon_rate: float = 0.003
     adam_rate: float = 2e-3
     mapping_steps: int = 1500
     """Of the mapping network alone, before all else."""
-    decay: float = 0.5
+    decay: float = 0.6
     """The part of the last stage in which rates fall to a fiftieth."""
     texture: float = 0.4
     """Weight of the texture loss, in the last stage."""

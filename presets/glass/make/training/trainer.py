@@ -34,6 +34,8 @@ SETTLE, FREEZE = 300, 0.7
 """magnitude_ema follows quickly for so many steps of a stage, and not at all after this share of the last stage."""
 VALIDATION = 24
 LARGEST_NORM = 1.0
+LIFT = 1.2
+"""What is added to -1..1 in the layers that pass a picture on."""
 
 
 class Trainer:
@@ -108,6 +110,8 @@ class Trainer:
             ]
             for rate in new:
                 self.fit_heads(rate)
+            if is_last:
+                self.extend()
         is_frozen = is_last and within > FREEZE * stage.iterations
         beta = None if is_frozen else 0.98 if within < SETTLE else 0.998
         seen: dict[int, Tensor] = {}
@@ -205,6 +209,45 @@ class Trainer:
         solution = torch.linalg.solve(x.T @ x / len(x) + 1e-3 * torch.eye(x.shape[1]), x.T @ y / len(x)).T
         self.heads[f"{rate}_weight"].copy_(solution[:, :-1, None, None])
         self.heads[f"{rate}_bias"].copy_(solution[:, -1])
+
+    @torch.no_grad()
+    def extend(self) -> None:
+        """Make the layers behind the preview's pass its picture on, so that they begin by giving it and only sharpen it.
+
+        A channel each for red, green and blue, lifted by LIFT so that the leaky ReLU lets all but the blackest through.
+        """
+        self.fit_heads(PREVIEW_RATE)
+        network, first = self.network, self.layer_of[PREVIEW_RATE] + 1
+        matrix, shift = self.heads[f"{PREVIEW_RATE}_weight"][:, :, 0, 0], self.heads[f"{PREVIEW_RATE}_bias"] + LIFT
+        work = lesson(self.recipe, self.fields, self.to_p, -1)
+        w, each, size = network.map(work.z), torch.arange(len(matrix)), torch.ones(len(matrix))
+        for i in range(first, len(network.layers)):
+            layer = network.layers[i]
+            prefix = f"synthesis.{layer.name}"
+            kernel, bias = network.get(f"{prefix}.weight"), network.get(f"{prefix}.bias")
+            x = network.synthesize(w, work.transforms, window=self.recipe.window, depth=i)
+            network.get(f"{prefix}.magnitude_ema").copy_(x.square().mean())
+            gain = float(x.square().mean().rsqrt())
+            rows = slice(0, len(matrix))
+            kernel[rows], bias[rows] = 0.0, 0.0
+            middle = layer.kernel // 2
+            if layer.is_torgb:  # no normalised rows here: what was scaled on the way is scaled back
+                scale = self.recipe.architecture.output_scale
+                kernel.zero_()
+                kernel[each, each, 0, 0] = math.sqrt(kernel.shape[1]) / (gain * scale) / size
+                bias.copy_(torch.full_like(bias, -LIFT / scale))
+            elif i == first:
+                length = matrix.norm(dim=1)
+                kernel[rows, :, middle, middle] = matrix
+                bias[rows] = gain * shift / length
+                size = math.sqrt(2) * gain / length
+            else:
+                kernel[each, each, middle, middle] = 1.0
+                size = size * math.sqrt(2) * gain
+            if not layer.is_torgb:
+                kernel.mul_(kernel.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt())
+        for name, weight in network.trained.items():
+            self.average.trained[name].copy_(weight)
 
     @torch.no_grad()
     def wanted(self, steering: Tensor, rate: int, transforms: Tensor | None = None, window: float = 1.0) -> Rendering:
