@@ -1,24 +1,25 @@
-"""The pairs and the mapping of `glass`: 17 moments of its sound, 17 images chosen by eye. Run it to make both again.
+"""The corpus, pairs and mapping of `glass`: 17 moments of its sound, 17 images chosen by eye, by the studio's commands.
 
-python presets/glass/make/pairs.py
+python presets/glass/make/pairs.py            makes them again
+python presets/glass/make/pairs.py FOLDER     puts them into another folder, to compare
 """
 
+import shutil
+import sys
+import tempfile
 from pathlib import Path
 
-import numpy as np
-
-from shared.audio.descriptors import describe
-from shared.audio.files import SoundReader
-from shared.image.latents import latents_from_seeds
-from shared.mapping.learned import LearnedMapping
-from shared.mapping.pairs import Pairs
-from shared.mapping.scaling import Standardizer
-from shared.mapping.smoothing import LeakyIntegrator
+from offline.candidates import choose, draw_candidates
+from offline.corpus import make_corpus
+from offline.pairing.session import Pairing
+from offline.train import train
+from shared.mapping.candidates import Draw
 from shared.preset import Preset
-from shared.stage import HOP, SAMPLE_RATE
 
 FOLDER = Path(__file__).resolve().parent.parent
-SILENCE_DB = -60.0  # quieter frames are no part of the corpus
+SOUND = "sounds/glass.flac"
+CANDIDATES = 500  # whose contact sheet the images were chosen on
+SHIPPED = ("corpus.safetensors", "candidates.safetensors", "pairs.safetensors", "mapping.safetensors")
 
 PAIRS = (  # seconds into the sound, seed of the image, why they belong together
     (0.6, 37, "the bow begins: small dark petals"),
@@ -41,28 +42,27 @@ PAIRS = (  # seconds into the sound, seed of the image, why they belong together
 )
 
 
-def main() -> None:
-    """Analyse, pair, train, save."""
-    preset = Preset.load(FOLDER)
-    with SoundReader(FOLDER / "sounds" / "glass.flac") as reader:
-        frames = describe(np.concatenate(list(reader.blocks())), SAMPLE_RATE)
-    corpus = frames[frames[:, -1] >= SILENCE_DB]
-    scaler = Standardizer.fit(corpus)
-    moments = [round(seconds * SAMPLE_RATE / HOP) for seconds, _, _ in PAIRS]
-    pairs = Pairs(
-        tuple(f"seed{seed}" for _, seed, _ in PAIRS),
-        scaler.process(frames[moments]),
-        latents_from_seeds([seed for _, seed, _ in PAIRS], 512),
-        np.full((len(PAIRS), 2), np.nan),
+def main(into: Path = FOLDER) -> None:
+    """What an artist does with `ponticello analyse`, `candidates`, `pair` and `train`, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "glass"
+        for name in ("preset.toml", "generator.safetensors", SOUND):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(FOLDER / name, folder / name)
+        make_corpus(Preset.load(folder), [folder / SOUND])
+        draw_candidates(Preset.load(folder), Draw(count=CANDIDATES), "cpu")
+        choose(Preset.load(folder), [seed for _, seed, _ in PAIRS])
+        pairing = Pairing(Preset.load(folder))
+        for seconds, seed, _ in PAIRS:
+            pairing.at(str(seed), seconds)
+        trained = train(Preset.load(folder))
+        for name in SHIPPED:
+            shutil.copyfile(folder / name, into / name)
+    mapping = trained.mapping
+    print(
+        f"{len(trained.pairs)} pairs, loss fallen by {trained.orders:.1f} orders of magnitude, reach {mapping.reach:.2f}"
     )
-    pairs.save(FOLDER / "pairs.safetensors")
-    smooth = LeakyIntegrator().process(scaler.process(corpus))
-    reach = max(pairs.nearest(frame)[1] for frame in smooth)
-    learned = LearnedMapping.learn(scaler, pairs, preset.settings.training, reach)
-    learned.save(FOLDER / "mapping.safetensors")
-    first, last = learned.regressor.losses[0], learned.regressor.losses[-1]
-    print(f"{len(pairs)} pairs, loss {first:.3g} -> {last:.3g}, reach {reach:.2f} deviations")
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:2]))
