@@ -17,6 +17,7 @@ from offline.own import writable
 from offline.pictures import note_of, read_png, thumbnail, write_png, write_sheet
 from offline.progress import progress, say
 from offline.spread import far_apart, looks
+from shared.atomic import make_folder
 from shared.errors import SettingError, UserError
 from shared.image.checkpoint import read_architecture
 from shared.image.latents import latents_from_seeds
@@ -50,7 +51,7 @@ def draw_candidates(preset: Preset, draw: Draw, device: str | None = None) -> Ca
             latents[seeds.index(seed)] = before.latents[before.seeds.index(seed)]
     notes = [_note(latent, origin) for latent in latents]
     folder = preset.folder / "images"
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     missing = [i for i, seed in enumerate(seeds) if note_of(image_file(preset, seed)) != notes[i]]
     if before and not missing and (before.seeds, before.draw) == (tuple(seeds), draw):
         say(f"{preset.folder / CANDIDATES} holds these {len(seeds)} images already; nothing to do")

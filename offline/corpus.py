@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from offline.map_picture import write_map
 from offline.progress import progress, say
 from offline.sound_map import sound_map
-from shared.atomic import written_atomically
+from shared.atomic import make_folder, written_atomically
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader
 from shared.errors import SoundError, UserError
@@ -117,7 +117,7 @@ def _copied(path: Path, sha256: str, folder: Path) -> Path:
         return copy
     if copy.exists():
         raise UserError(f"{copy} is another sound of the same name; rename {path}")
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     with written_atomically(copy) as temporary:
         shutil.copyfile(path, temporary)
     return copy

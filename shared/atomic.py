@@ -39,6 +39,14 @@ def new_temporary(path: Path) -> Path:
     return Path(name)
 
 
+def make_folder(path: Path) -> None:
+    """A folder, if it is not there yet; UserError where there can be none."""
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {path}: {error.strerror}; choose a place that is yours") from error
+
+
 def check_place(path: Path) -> None:
     """UserError where no file can stand under this name."""
     if path.is_dir():

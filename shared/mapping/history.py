@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.errors import Failure, SettingError, UserError
+from shared.atomic import make_folder
+from shared.errors import Failure, SettingError
 from shared.mapping.pairs import Pairs
 
 PAIRS = "pairs.safetensors"
@@ -24,10 +25,7 @@ def save_pairs(folder: Path, pairs: Pairs, before: Pairs | None = None) -> bool:
         return False
     old = pairs.at([]) if before is None else before
     history = folder / "history"
-    try:
-        history.mkdir(exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write in {folder}: {error.strerror}; choose a preset that is yours") from error
+    make_folder(history)
     states = _states(folder)
     number = int(states[-1].stem.removeprefix("pairs-")) + 1 if states else 1
     old.save(history / f"pairs-{number:06d}.safetensors")
