@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import importlib.metadata
+import logging
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +34,7 @@ COMMANDS = {
     "pair": Entry("offline.pairing.command", "pair images with moments of sound"),
     "train": Entry("offline.train", "learn the pairs"),
     "devices": Entry("live.devices", "list sound inputs and outputs, monitors and processors"),
+    "doctor": Entry("benchmarks.doctor", "say how pictures are made here, and whether all that a show needs is there"),
     "bench": Entry("benchmarks.bench", "measure this machine, as ratios"),
 }
 ALIASES = {"analyze": "analyse"}
@@ -76,6 +78,8 @@ def run(arguments: list[str]) -> None:
             + (f" (did you mean {near[0]}?)" if near else "")
             + f"; there are: {', '.join(COMMANDS)}"
         )
+    logging.basicConfig(format="ponticello: %(message)s")
+    logging.getLogger("shared.image").setLevel(logging.INFO)  # which way pictures are made
     options = arguments[1:]
     if name == "demo" and not options and importlib.import_module("live.monitors").has_screen():
         glass = Path(__file__).parent / "presets" / "glass"

@@ -37,7 +37,6 @@ def doctor(
     precision: Annotated[str, typer.Option(help="auto, full or half.")] = "auto",
 ) -> None:
     """Look at this machine; the exit status is 1 where something is broken that a show needs."""
-    logging.getLogger("shared.image").setLevel(logging.WARNING)  # the way pictures are made has a line of its own
     broken = []
     for look in (_sound, _screen, _ffmpeg, _processor, lambda: _generator(preset, device, precision), _kernels):
         for finding in look():
@@ -115,6 +114,7 @@ def _generator(preset: str, device: str | None, precision: str) -> Iterator[Find
 
     try:
         path = Path(preset) if preset.endswith(".safetensors") else Preset.load(preset).generator_path
+        logging.getLogger("shared.image.generator").addFilter(_warns)  # the way pictures are made has a line of its own
         began = time.perf_counter()
         g = load_generator(path, pick_device(device), precision)
         w = g.broadcast(g.w_avg[None])
@@ -124,6 +124,8 @@ def _generator(preset: str, device: str | None, precision: str) -> Iterator[Find
     except PonticelloError as error:
         yield Finding("generator", "broken", str(error))
         return
+    finally:
+        logging.getLogger("shared.image.generator").removeFilter(_warns)
     why = {
         "half": "the device computes in it, and its average picture is float32's to 45 dB",
         "full": "half is not faster here, or not right: see above",
@@ -132,6 +134,10 @@ def _generator(preset: str, device: str | None, precision: str) -> Iterator[Find
     text = f"{g.device}, {g.way} ({chosen}); {rate:.0f} pictures of {g.img_resolution} pixels a second, the first after {started:.1f} s"
     yield Finding("generator", "ok" if rate >= SHOWN_A_SECOND else "note", text)
     yield from _faster(g.device.type, g.way, torch.version.cuda is not None, rate)
+
+
+def _warns(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
 
 
 def _faster(kind: str, way: str, for_cuda: bool, rate: float) -> Iterator[Finding]:

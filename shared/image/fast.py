@@ -24,6 +24,7 @@ from shared.image.device import Precision
 from shared.image.ops.fourier_features import FourierFeatures
 from shared.image.ops.fully_connected import SLOPE, FullyConnected
 from shared.image.ops.modulated_conv import ModulatedConv
+from shared.image.ops.styles import Styles
 from shared.image.replay import Replayed
 from shared.image.stylegan3 import SynthesisLayer, SynthesisNetwork, Weights
 
@@ -36,7 +37,6 @@ Nonlinearity = Callable[[Tensor, Tensor, Tensor], Tensor]
 class FastLayer:
     """A layer of the fast path: like SynthesisLayer, but for an input that its style has scaled already."""
 
-    affine: FullyConnected
     convolution: ModulatedConv
     nonlinearity: Nonlinearity
 
@@ -48,6 +48,7 @@ class FastSynthesis:
     affine: FullyConnected
     features: FourierFeatures
     transform: Float32[Tensor, "3 3"]
+    styles: Styles
     layers: tuple[FastLayer, ...]
     torgb: SynthesisLayer
     output_scale: float
@@ -65,9 +66,9 @@ class FastSynthesis:
             affine=plain.affine,
             features=plain.features,
             transform=plain.transform,
+            styles=Styles.prepare([(layer.affine, layer.convolution) for layer in plain.layers]),
             layers=tuple(
                 FastLayer(
-                    plain.layers[i].affine,
                     plain.layers[i].convolution,
                     _nonlinearity(architecture, layer, weights, precision(layer), precision(described[i + 1])),
                 )
@@ -83,10 +84,13 @@ class FastSynthesis:
         self, ws: Float32[Tensor, "n num_ws w_dim"], transform: Float32[Tensor, "3 3"] | None = None
     ) -> Float32[Tensor, "n channels h w"]:
         """The picture, nominally -1..1 and not clipped; row 0 of w for the input, then one a layer."""
-        picture = ws.new_empty(len(ws), *self.picture)
         make = self._replayed if ws.device.type == "cuda" else self._picture
+        transform = self.transform if transform is None else transform
+        if len(ws) == 1:
+            return make(ws, transform)
+        picture = ws.new_empty(len(ws), *self.picture)
         for i in range(len(ws)):
-            picture[i] = make(ws[i : i + 1], self.transform if transform is None else transform)[0]
+            picture[i] = make(ws[i : i + 1], transform)[0]
         return picture
 
     @cached_property
@@ -96,15 +100,13 @@ class FastSynthesis:
     def _picture(
         self, ws: Float32[Tensor, "1 num_ws w_dim"], transform: Float32[Tensor, "3 3"]
     ) -> Float[Tensor, "1 channels h w"]:
-        first, *rest = ws.unbind(1)
-        layers: tuple[FastLayer | SynthesisLayer, ...] = (*self.layers, self.torgb)
-        modulations = [layer.convolution.modulation(layer.affine(w)) for layer, w in zip(layers, rest, strict=True)]
-        x = self.features(self.affine(first), transform)
+        modulations = self.styles(ws[0, 1:])
+        x = self.features(self.affine(ws[:, 0]), transform)
         x = (x * modulations[0][0][:, :, None, None]).contiguous(memory_format=self.memory_format)
         for i, layer in enumerate(self.layers):
             x = layer.nonlinearity(layer.convolution.convolve(x), modulations[i][1], modulations[i + 1][0])
         x = self.torgb.convolution.convolve(x)
-        return self.torgb.nonlinearity(x, modulations[-1][1]) * self.output_scale
+        return self.torgb.nonlinearity(x, modulations[-1][1]).mul_(self.output_scale)
 
 
 def _nonlinearity(

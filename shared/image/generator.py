@@ -15,6 +15,7 @@ from shared.image.architecture import Architecture
 from shared.image.checkpoint import Arrays, read_checkpoint
 from shared.image.device import HALF, pick_device, pick_precision
 from shared.image.fast import FastSynthesis, why_not
+from shared.image.memory import keep_memory
 from shared.image.stylegan3 import MappingNetwork, SynthesisNetwork, layer_precision, with_defaults
 
 __all__ = ["Generator", "load_generator", "pick_device"]
@@ -86,6 +87,8 @@ class Generator:
         self.num_ws = architecture.num_ws
         self.img_resolution = architecture.img_resolution
         self.img_channels = architecture.img_channels
+        if device.type == "cpu":
+            keep_memory()
         weights = with_defaults(architecture, {name: torch.from_numpy(array) for name, array in arrays.items()}, device)
         self.w_avg: Float32[Tensor, "w_dim"] = weights("mapping.w_avg")
         with torch.no_grad():
@@ -181,12 +184,7 @@ class Generator:
         transform: see latents.transform_matrix; None is what the file was saved with, normally no motion.
         Raises SettingError for wrong sizes, NaN and infinity.
         """
-        w = self._checked(w, "w", self.num_ws, self.w_dim)
-        if transform is not None:
-            transform = self._checked(transform, "transform", 3, batch=3)
-        with self._exactly():
-            image = self._synthesis(w, transform).contiguous()
-        return image.repeat(1, 3, 1, 1) if self.img_channels == 1 else image
+        return self._made(w, transform).contiguous()
 
     @torch.no_grad()
     def synthesize(
@@ -202,8 +200,19 @@ class Generator:
             raise SettingError(
                 f"w holds {len(w)} pictures; synthesize makes one, synthesize_float as many as there are"
             )
-        image = self.synthesize_float(w, transform)[0]
-        return (image * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
+        image = self._made(w, transform)[0].permute(1, 2, 0)
+        return image.mul_(127.5).add_(128).clamp_(0, 255).to(torch.uint8).contiguous()
+
+    def _made(
+        self, w: Float[Array, "..."], transform: Float[Array, "..."] | None
+    ) -> Float32[Tensor, "n 3 height width"]:
+        """New pictures, in whatever order in memory they come."""
+        w = self._checked(w, "w", self.num_ws, self.w_dim)
+        if transform is not None:
+            transform = self._checked(transform, "transform", 3, batch=3)
+        with self._exactly():
+            image = self._synthesis(w, transform)
+        return image.repeat(1, 3, 1, 1) if self.img_channels == 1 else image
 
     def _checked(self, array: Float[Array, "..."], name: str, *shape: int, batch: int | None = None) -> Tensor:
         """A float32 tensor on the device, of the shape (batch or any, *shape) and finite."""

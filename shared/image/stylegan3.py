@@ -171,7 +171,7 @@ class SynthesisNetwork:
         x = x.contiguous(memory_format=self.memory_format)
         for layer, w in zip(self.layers, rest, strict=True):
             x = layer(x, w)
-        return x * self.output_scale
+        return x.mul_(self.output_scale)
 
 
 def layer_precision(half: bool, device: torch.device) -> Callable[[geometry.Layer], Precision]:

@@ -1,5 +1,7 @@
 """Each operator against a slow program that follows the formula word by word, in float64."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from shared.image.ops.filters import separable_lowpass
 from shared.image.ops.fourier_features import FourierFeatures
 from shared.image.ops.fully_connected import FullyConnected
 from shared.image.ops.modulated_conv import ModulatedConv
+from shared.image.ops.styles import Styles
 from shared.image.stylegan3 import unit_mean_square
 
 
@@ -157,6 +160,33 @@ def test_the_epsilon_of_demodulation():
     y, factors = operator(tensor(x)[None], tensor(style)[None])
     np.testing.assert_allclose((y * factors[:, :, None, None])[0].numpy(), wanted, rtol=1e-4)
     assert wanted.max() < 2  # without it: 3, the sum of a full window of unit weights
+
+
+@pytest.mark.parametrize("widths", [(4, 7, 3), (5, 3), (1, 1, 9, 2, 1), (64, 64, 48, 11, 3)])
+def test_all_styles_at_once(widths):
+    """The same factors as layer by layer, whatever the widths, in the same bits with any number of threads."""
+    rng = np.random.default_rng(4)
+    layers = []
+    for i, (inputs, outputs) in enumerate(pairwise(widths)):
+        kernel = 3 if i % 2 else 1
+        affine = FullyConnected.prepare(tensor(rng.normal(size=(inputs, 32))), tensor(rng.normal(size=inputs)))
+        weight = tensor(rng.normal(size=(outputs, inputs, kernel, kernel)))
+        last = i == len(widths) - 2
+        layers.append((affine, ModulatedConv.prepare(weight, 0.3 + i, demodulate=not last, dtype=torch.float32)))
+    styles, w = Styles.prepare(layers), tensor(rng.normal(size=(len(layers), 32)))
+    before = torch.get_num_threads()
+    results = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        results.append([factor for pair in styles(w) for factor in pair])
+    torch.set_num_threads(before)
+    wanted = [
+        factor for (affine, conv), row in zip(layers, w, strict=True) for factor in conv.modulation(affine(row[None]))
+    ]
+    for one, two, three, expected in zip(*results, wanted, strict=True):
+        torch.testing.assert_close(one, expected, rtol=1e-5, atol=1e-6)
+        assert torch.equal(one, two)
+        assert torch.equal(one, three)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -62,7 +62,11 @@ class FourierFeatures:
         amplitude = (1 - excess).clamp(0, 1)
         along_x = self.places[:, None] * frequencies[:, None, :, 0]
         along_y = self.places[:, None] * frequencies[:, None, :, 1] + phases[:, None]
-        waves = torch.sin((along_x[:, None] + along_y[:, :, None]) * (2 * math.pi)) * amplitude[:, None, None]
+        # sin(x + y) from sines and cosines of x and of y: few of them, instead of one for every sample
+        x, y = along_x * (2 * math.pi), along_y * (2 * math.pi)
+        sin_y, cos_y = (wave(y) * amplitude[:, None] for wave in (torch.sin, torch.cos))
+        waves = x.cos()[:, None] * sin_y[:, :, None]
+        waves = torch.addcmul(waves, x.sin()[:, None], cos_y[:, :, None])
         return linear(waves, self.mixing).permute(0, 3, 1, 2)
 
 

@@ -4,8 +4,10 @@ What surrounds it is folded in: the scale and bias before it, the next layer's s
 """
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from math import gcd
 
 import numpy as np
 import torch
@@ -13,16 +15,14 @@ from jaxtyping import Float, Float32, Int64, UInt16
 from torch import Tensor
 
 from shared.image.ops.filters import separable_terms
-from shared.image.ops.fused_kernels import BENT_ROWS, HALF_TAPS, LANES, RAISED_ROWS, filter_tile
+from shared.image.ops.fused_kernels import HALF_TAPS, filter_tile
+from shared.image.ops.vectors import LANES
 from shared.image.threads import run_each
 
 DOWN = 2
 TAPS = DOWN * HALF_TAPS  # of the second filter
-WIDEST_GROUP = 64  # channels that a tile takes whole; of more, 32 at a time
-GROUP = 32
-ROW_FLOATS = (
-    4096  # numbers in a row of a tile: few enough for a core's second cache to hold all its rows, enough to pay
-)
+WIDEST = 32  # channels of a tile: a line of the cache in bfloat16
+TILE_FLOATS = 200_000  # numbers in a tile's working memory, which has to fit a core's second cache
 NEGLIGIBLE = {torch.float32: 3e-5, torch.bfloat16: 1e-3}  # shares of the largest singular value that nobody misses
 
 _own = threading.local()
@@ -92,7 +92,7 @@ class FusedFilteredLReLU:
         factors = (scale[0] * self.gain).numpy(), self.bias, next_style[0].numpy()
         run_each(
             partial(self._filter, (*flat(x), *flat(y), *factors)),
-            tiles(channels, height, width, *size, up, self.padding[0]),
+            tiles(channels, height, width, *size, up, self.padding[0], len(self.down_taps[0])),
         )
         return y
 
@@ -102,38 +102,72 @@ class FusedFilteredLReLU:
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """A part of a map that is filtered on its own: some channels of some columns, all rows."""
+    """A part of a map that is filtered on its own: some channels of some rows and columns."""
 
-    plan: Int64[np.ndarray, "14"]
-    """Height, width, channels; output height, width; up, shift of the raised signal; first channel, channels; output
-    columns from, to; raised columns, numbers between phases, numbers in an input row."""
+    plan: Int64[np.ndarray, "17"]
+    """Height, width, channels; output width; up, shift of the raised signal; first channel, channels; output rows from,
+    to, columns from, to; rows and columns of the map it takes; numbers from a phase to the next, from a row to the next;
+    numbers after which the factors of the channels come again in a run."""
     scratch: int
-    """Numbers of working memory: five input rows or factors, and the rings."""
+    """Numbers of working memory."""
 
 
 @lru_cache(maxsize=256)
 def tiles(
-    channels: int, height: int, width: int, out_height: int, out_width: int, up: int, before: int
+    channels: int, height: int, width: int, out_height: int, out_width: int, up: int, before: int, terms: int
 ) -> tuple[Tile, ...]:
-    """The tiles of a map, the same however many threads there are."""
+    """The tiles of a map, the same however many threads there are: groups of channels, and parts of about the same size.
+
+    A part is 6 rows and columns larger where it is read than where it is written, so there are as few as fit the cache.
+    """
     phases, shift = up // DOWN, up - 1 - before
-    size = channels if channels <= WIDEST_GROUP else GROUP
-    row = ((DOWN * out_width + TAPS) // up + HALF_TAPS) * size
-    strips = min(-(-row // ROW_FLOATS), -(-out_width // phases))
-    step = -(-out_width // (strips * phases)) * phases
+    size = min(channels, WIDEST)
+
+    def needed(rows: int, columns: int) -> int:
+        taken_rows, taken_columns = ((DOWN * count + TAPS) // up + HALF_TAPS for count in (rows, columns))
+        return (taken_rows + terms * rows * up) * taken_columns * size
+
+    bands = strips = 1
+    row_step, column_step = out_height, out_width
+    while row_step * column_step > 1 and needed(row_step, column_step) > TILE_FLOATS:
+        if row_step > column_step:
+            bands += 1
+        else:
+            strips += 1
+        row_step, column_step = -(-out_height // bands), -(-out_width // strips)
+    column_step = -(-column_step // phases) * phases
+    map_ = (height, width, channels, out_width, up, shift)
     made = []
     for channel in range(0, channels, size):
         group = min(size, channels - channel)
-        for first in range(0, out_width, step):
-            last = min(out_width, first + step)
-            raised = (DOWN * last - DOWN + TAPS - 1 + shift) // up - (DOWN * first + shift) // up + 1
-            stride = _rounded_up(raised * group)
-            length = _rounded_up(stride + (HALF_TAPS - 1) * group)
-            plan = (height, width, channels, out_height, out_width, up, shift)
-            part = (channel, group, first, last, raised, stride, length)
-            rings = (up * stride + LANES) * (RAISED_ROWS + BENT_ROWS + 2) + 2 * phases * stride
-            made.append(Tile(np.array((*plan, *part), np.int64), rings + 5 * length))
+        for first_row in range(0, out_height, row_step):
+            last_row = min(out_height, first_row + row_step)
+            for first in range(0, out_width, column_step):
+                part = (channel, group, first_row, last_row, first, min(out_width, first + column_step))
+                made.append(_tile(map_, part, terms))
     return tuple(made)
+
+
+def _tile(map_: Sequence[int], part: Sequence[int], terms: int) -> Tile:
+    """From the first six numbers of its plan, and the next six."""
+    up, shift = map_[4:]
+    _, group, first_row, last_row, first, last = part
+
+    def spanned(begin: int, end: int) -> int:
+        return (DOWN * end - DOWN + TAPS - 1 + shift) // up - (DOWN * begin + shift) // up + 1
+
+    rows, columns = spanned(first_row, last_row) + HALF_TAPS - 1, spanned(first, last)
+    run = -(-columns * group // LANES) * LANES
+    stride, length = _odd_lines(run), _odd_lines(run + (HALF_TAPS - 1) * group)
+    period = group * LANES // gcd(group, LANES)
+    strip = (2 * rows + up * (rows - HALF_TAPS + 1)) * LANES
+    count = rows * length + (terms * (last_row - first_row) * up + up // DOWN) * stride + strip + 3 * period + LANES
+    return Tile(np.array((*map_, *part, rows, columns, stride, length, period), np.int64), count)
+
+
+def _odd_lines(count: int) -> int:
+    """At least `count`, and an odd number of vectors: rows a power of two apart would share few places of a cache."""
+    return (-(-count // LANES) | 1) * LANES
 
 
 def flat(x: Float[Tensor, "1 channels h w"]) -> tuple[Float32[np.ndarray, "n"], UInt16[np.ndarray, "m"]]:
@@ -150,7 +184,3 @@ def scratch(count: int) -> Float32[np.ndarray, "n"]:
     if kept is None or len(kept) < count:
         kept = _own.scratch = torch.zeros(count).numpy()  # torch aligns to a line of the cache, numpy does not
     return kept
-
-
-def _rounded_up(count: int) -> int:
-    return -(-count // LANES) * LANES
