@@ -21,6 +21,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
@@ -32,6 +33,7 @@ BLOCK = struct.Struct("<qdd?7x")  # frame number, time in s, delay in s, whether
 from there to the callback (record) or from the callback to there (play). Frame number -1: nothing was there to play."""
 WAITING = 1000  # blocks (11 s) held for a reader that does not come, at most
 LARGEST_S = 2.0  # from a converter to a callback
+PRIORITY = 5  # of real time: below the sound system's own (JACK's clients have 5 less than it, 10 and more)
 FIRST_S, NEXT_S = 3.0, 1.0  # a device that gives no block for so long has failed
 
 
@@ -78,6 +80,7 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that started this one
     request = json.loads(sys.argv[1])
+    come_first()
     try:
         try:
             DO[request["do"]](request)
@@ -86,6 +89,15 @@ def main() -> None:
             say({"error": reason, "missing": "sounddevice" not in sys.modules})  # it finds no PortAudio
     finally:
         os._exit(0)  # not through PortAudio's clean-up: where a device has failed, that hangs
+
+
+def come_first() -> None:
+    """Before other programs: what comes too late is lost. Linux allows it to root and to those whose `ulimit -r` is above 0
+    (the group audio, on systems made for sound); elsewhere, and for others, the sound system's own threads have to do.
+    """
+    if hasattr(os, "sched_setscheduler"):
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
 
 
 def say(answer: dict[str, Any]) -> None:
