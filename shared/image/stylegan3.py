@@ -10,6 +10,7 @@ The operators in `ops` are plain PyTorch and keep no state; a fast path takes an
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -189,13 +190,15 @@ def layer_precision(half: bool, device: torch.device) -> Callable[[geometry.Laye
 
 def with_defaults(architecture: Architecture, stored: Mapping[str, Tensor], device: torch.device) -> Weights:
     """The stored tensors, float32 on the device; filters and transform from the architecture where they are left out."""
-    designed: dict[str, NDArray[np.float32]] = {"synthesis.input.transform": np.eye(3, dtype=np.float32)}
+    designed: dict[str, Callable[[], NDArray[np.float32]]] = {
+        "synthesis.input.transform": lambda: np.eye(3, dtype=np.float32)
+    }
     for layer in geometry.layers(architecture):
-        designed[f"synthesis.{layer.name}.up_filter"] = up_filter(layer)
-        designed[f"synthesis.{layer.name}.down_filter"] = down_filter(layer)
+        designed[f"synthesis.{layer.name}.up_filter"] = partial(up_filter, layer)
+        designed[f"synthesis.{layer.name}.down_filter"] = partial(down_filter, layer)
 
     def weights(name: str) -> Tensor:
-        tensor = stored[name] if name in stored else torch.from_numpy(designed[name])
+        tensor = stored[name] if name in stored else torch.from_numpy(designed[name]())
         return tensor.to(device, torch.float32)
 
     return weights

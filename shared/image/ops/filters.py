@@ -5,7 +5,6 @@ Kaiser's window (Kaiser 1974) for both forms: attenuation A = 2.285 (n - 1) pi w
 
 import numpy as np
 from jaxtyping import Float32, Float64
-from scipy.special import i0, j1
 
 from shared.image.geometry import Layer
 
@@ -23,6 +22,8 @@ def separable_lowpass(taps: int, cutoff: float, half_width: float, rate: int) ->
 
 def radial_lowpass(taps: int, cutoff: float, half_width: float, rate: int) -> Float32[np.ndarray, "n n"]:
     """Windowed jinc, the low-pass that is alike in all directions: J1(2 pi f r) / (pi r) kaiser_a kaiser_b; `taps` is even."""
+    from scipy.special import j1  # slow to load, and of no use to a file that holds its filters
+
     offset = (np.arange(taps) - (taps - 1) / 2) / rate
     radius = np.hypot(offset[:, None], offset[None, :])
     window = kaiser_window(taps, half_width, rate)
@@ -32,6 +33,8 @@ def radial_lowpass(taps: int, cutoff: float, half_width: float, rate: int) -> Fl
 
 def kaiser_window(taps: int, half_width: float, rate: int) -> Float64[np.ndarray, "n"]:
     """Symmetric Kaiser window whose shape follows from the transition width (half_width on either side of the cutoff)."""
+    from scipy.special import i0
+
     attenuation_db = 2.285 * (taps - 1) * np.pi * (2 * half_width / (rate / 2)) + 7.95
     if attenuation_db > 50:
         beta = 0.1102 * (attenuation_db - 8.7)
