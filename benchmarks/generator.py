@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from typing import Any
 from unittest.mock import patch
@@ -13,18 +14,22 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from benchmarks.networks import FULL, NETWORKS, ONE_AT_A_TIME, SEVERAL_AT_ONCE, Network
+from benchmarks import roofline
+from benchmarks.networks import CONTRAST, FULL, NETWORKS, ONE_AT_A_TIME, SEVERAL_AT_ONCE, Network
 from benchmarks.textbook import Textbook
 from shared.image.device import pick_precision
 from shared.image.fast import FastSynthesis
 from shared.image.generator import Generator
+from shared.image.geometry import layers
 from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU
 from shared.image.ops.modulated_conv import ModulatedConv
 from shared.image.stylegan3 import with_defaults
 from shared.image.threads import side_by_side
 
 CPU = torch.device("cpu")
-QUICK_TURNS = 2
+TEXTBOOK = "textbook"
+QUICK_TURNS, TURNS = 2, 3
+PICTURES = 3  # of which the median agreement counts
 WANTED_DB = {"full": 84.0, "half": 45.0}
 
 
@@ -34,7 +39,10 @@ def run(quick: bool = False) -> dict[str, Any]:
     Milliseconds are of wall time with all cores, or of CPU time of one thread; medians, with least and most. Where the
     machine is busy with other work, ratios of CPU time are the surer ones.
     """
-    rows = [_row(network, QUICK_TURNS if quick else 9) for network in NETWORKS if network.quick or not quick]
+    ceilings = {} if quick else roofline.ceilings()
+    if ceilings:
+        print("a core: " + ", ".join(f"{name} {figure:.0f}" for name, figure in ceilings.items()))
+    rows = [_row(network, QUICK_TURNS if quick else TURNS) for network in NETWORKS if network.quick or not quick]
     met = all(row["met"] for row in rows)
     if quick:
         names = {ONE_AT_A_TIME: "one", SEVERAL_AT_ONCE: "several", FULL: "float32"}
@@ -49,27 +57,36 @@ def run(quick: bool = False) -> dict[str, Any]:
             )
         )
     print(f"targets in brackets: {'met' if met else 'missed'}; auto precision here is {pick_precision('auto', 'cpu')}")
-    return {"threads": torch.get_num_threads(), "networks": rows, "met": met}
+    return {"threads": torch.get_num_threads(), "ceilings": ceilings, "networks": rows, "met": met}
 
 
 def _row(network: Network, turns: int) -> dict[str, Any]:
     full, half, textbook, w = _generators(network)
     assert isinstance(half._synthesis, FastSynthesis)
-    wanted = textbook(w)
     turns = 1 if network.once else turns
     paths: dict[str, Callable[[], Tensor]] = {
-        "textbook": lambda: textbook(w),
+        TEXTBOOK: lambda: textbook(w),
         "plain": lambda: full.plain(w),
         FULL: lambda: full.synthesize_float(w),
         ONE_AT_A_TIME: lambda: half.synthesize_float(w),
         SEVERAL_AT_ONCE: lambda: [y for _, y in side_by_side(half.synthesize_float, [w] * several)][-1],
     }
     several = 2 if network.once else 8
+    if textbook_bytes(network) > _free_bytes():
+        print(f"{network.name}: the textbook needs more memory than is free; no ratios")
+        del paths[TEXTBOOK]
+        judge = FULL
+    else:
+        judge = TEXTBOOK
+    wanted = paths[judge]()
     wall: dict[str, list[float]] = {name: [] for name in paths}
     cpu: dict[str, list[float]] = {name: [] for name in paths}
     agreement = {name: psnr(picture(), wanted) for name, picture in paths.items()}
+    if network.targets and not network.once:
+        agreement |= {ONE_AT_A_TIME: _typical_psnr(full, half, network)}
+        agreement[SEVERAL_AT_ONCE] = agreement[ONE_AT_A_TIME]
     threads = torch.get_num_threads()
-    for _ in range(turns):
+    for turn in range(turns):
         for name, picture in paths.items():
             count = several if name == SEVERAL_AT_ONCE else 1
             began = time.perf_counter()
@@ -77,18 +94,20 @@ def _row(network: Network, turns: int) -> dict[str, Any]:
             wall[name].append((time.perf_counter() - began) * 1e3 / count)
         torch.set_num_threads(1)
         for name, picture in paths.items():
-            if name != SEVERAL_AT_ONCE:
+            if name != SEVERAL_AT_ONCE and (turn == 0 or turns > QUICK_TURNS):
                 began = time.thread_time()
                 picture()
                 cpu[name].append((time.thread_time() - began) * 1e3)
         torch.set_num_threads(threads)
     figures = {}
     for name in paths:
-        ratio = median(a / b for a, b in zip(wall["textbook"], wall[name], strict=True))
+        ratio = (
+            median(a / b for a, b in zip(wall[judge], wall[name], strict=True)) if judge == TEXTBOOK else float("nan")
+        )
         row: dict[str, Any] = {"wall_ms": _spread(wall[name]), "ratio": ratio, "psnr_db": agreement[name]}
         if cpu[name]:
             row["cpu_ms"] = _spread(cpu[name])
-            row["cpu_ratio"] = median(a / b for a, b in zip(cpu["textbook"], cpu[name], strict=True))
+            row["cpu_ratio"] = median(a / b for a, b in zip(cpu[judge], cpu[name], strict=True))
         figures[name] = row
     result = {
         "network": network.name,
@@ -96,6 +115,7 @@ def _row(network: Network, turns: int) -> dict[str, Any]:
         "targets": network.targets,
         "shares": _shares(half._synthesis, w, turns),
         "peak_mb": None if turns == QUICK_TURNS else _peak_mb(network),
+        "layers": [] if turns == QUICK_TURNS else roofline.layers(half._synthesis, w),
     }
     result["met"] = all(
         figures[path]["ratio"] >= target and figures[path]["psnr_db"] >= WANTED_DB[path.partition(",")[0]]
@@ -113,6 +133,22 @@ def _generators(network: Network) -> tuple[Generator, Generator, Textbook, Tenso
     return full, half, Textbook(full, with_defaults(network.architecture, stored, CPU)), full.map(network.z())
 
 
+def textbook_bytes(network: Network) -> int:
+    """About what the textbook's path takes: five maps of the largest layer at its raised rate, in float32."""
+    sizes = [layer.target.channels * (2 * layer.target.size + 60) ** 2 for layer in layers(network.architecture)[:-1]]
+    return 5 * 4 * max(sizes)
+
+
+def _free_bytes() -> int:
+    """What the system can give without swapping; where it does not tell, enough."""
+    listed = Path("/proc/meminfo")
+    if not listed.exists():
+        return 2**62
+    return next(
+        int(line.split()[1]) * 1024 for line in listed.read_text("utf-8").splitlines() if "MemAvailable" in line
+    )
+
+
 def _spread(times: list[float]) -> dict[str, float]:
     return {"median": median(times), "min": min(times), "max": max(times)}
 
@@ -120,6 +156,16 @@ def _spread(times: list[float]) -> dict[str, float]:
 def psnr(given: Tensor, wanted: Tensor) -> float:
     """dB, with the peak of -1..1; 200 at most."""
     return float(10 * torch.log10(4 / (given - wanted).double().square().mean().clamp_min(4e-20)))
+
+
+def _typical_psnr(full: Generator, half: Generator, network: Network) -> float:
+    """The median of some pictures, each given the contrast of pictures: networks of random weights differ much in it."""
+    figures = []
+    for w in full.map(network.z(PICTURES)):
+        wanted = full.plain(w[None])
+        contrast = CONTRAST / wanted.std()
+        figures.append(psnr(half.synthesize_float(w[None]) * contrast, wanted * contrast))
+    return median(figures)
 
 
 def _shares(synthesis: FastSynthesis, w: Tensor, turns: int) -> dict[str, float]:
@@ -185,4 +231,4 @@ def _alone(name: str) -> None:
 
 
 if __name__ == "__main__":
-    _alone(sys.argv[1]) if len(sys.argv) > 1 else run()
+    _alone(sys.argv[1])

@@ -18,7 +18,7 @@ from shared.image.replay import Replayed
 
 WANTED_DB = 45.0
 TURNS = 20
-NAMES = ("T-256 2048", "R-256 2048 8 layers", "T-256 published", "T-1024 published", "R-1024 published")
+NAMES = ("T-256 2048 14 layers", "R-256 2048 8 layers", "T-256 published", "T-1024 published", "R-1024 published")
 
 
 def run(device: str = "cuda", names: tuple[str, ...] = NAMES) -> bool:

@@ -79,18 +79,31 @@ def _small(one: float, several: float) -> tuple[tuple[str, float], ...]:
     return ((ONE_AT_A_TIME, one), (SEVERAL_AT_ONCE, several), (FULL, 6.0))
 
 
-NETWORKS = (
-    Network("T-128 2048", 128, 2048, 64),
-    Network("T-128 4096 8 layers", 128, 4096, 128, 8),
-    Network("T-256 2048", 256, 2048, 64, targets=_small(15, 22), quick=True),
-    Network("T-256 2048 10 layers", 256, 2048, 64, 10),
-    Network("T-256 4096", 256, 4096, 128),
-    Network("T-512 2048 10 layers", 512, 2048, 64, 10, targets=_small(18, 25), quick=True),
-    Network("R-128 2048 10 layers", 128, 2048, 64, 10, radial=True),
-    Network("R-256 2048 8 layers", 256, 2048, 64, 8, radial=True, targets=_small(22, 30), quick=True),
-    Network("R-512 2048 8 layers", 512, 2048, 64, 8, radial=True),
-    Network("T-256 published", 256, 16384, 512, targets=((ONE_AT_A_TIME, 7.0),), once=True),
-    Network("R-256 published", 256, 16384, 512, radial=True, targets=((ONE_AT_A_TIME, 7.0),), once=True),
-    Network("T-1024 published", 1024, 32768, 512, targets=((ONE_AT_A_TIME, 25.0),), once=True),
-    Network("R-1024 published", 1024, 32768, 512, radial=True, targets=((ONE_AT_A_TIME, 40.0),), once=True),
-)
+def _networks() -> list[Network]:
+    """T and R in small sizes, the published sizes last."""
+    targets = {
+        ("T-256", 2048, 14): _small(15, 22),
+        ("T-512", 2048, 10): _small(18, 25),
+        ("R-256", 2048, 8): _small(22, 30),
+    }
+    made = []
+    for kind in ("T", "R"):
+        for resolution in (128, 256, 512):
+            for base, widest in ((2048, 64), (4096, 128)):
+                for layers in (8, 10, 14):
+                    wanted = targets.get((f"{kind}-{resolution}", base, layers), ())
+                    name = f"{kind}-{resolution} {base} {layers} layers"
+                    made.append(Network(name, resolution, base, widest, layers, kind == "R", wanted, bool(wanted)))
+    published = (
+        ("T-256", 256, 16384, False, 7.0),
+        ("R-256", 256, 16384, True, 7.0),
+        ("T-1024", 1024, 32768, False, 25.0),
+        ("R-1024", 1024, 32768, True, 40.0),
+    )
+    for name, resolution, base, radial, target in published:
+        wanted = ((ONE_AT_A_TIME, target),)
+        made.append(Network(f"{name} published", resolution, base, 512, 14, radial, wanted, once=True))
+    return made
+
+
+NETWORKS = tuple(_networks())

@@ -1,0 +1,87 @@
+"""What the cores can do at most, and how far each layer of a network is from it."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+from shared.image.fast import FastSynthesis
+from shared.image.ops.vectors import LANES, add, add_product, spread, store, wide_vectors
+
+ROUNDS = 5
+CHAINS, STEPS = 8, 400_000
+MACS_A_SAMPLE = 18  # at the raised rate, of both filters along both axes: 3 + 6 + 6 + 3
+
+
+@njit(nogil=True)
+def _multiply_and_add(steps, out):  # type: ignore[no-untyped-def]
+    """Eight chains, so that none waits for its own result."""
+    wide_vectors()
+    k = spread(np.float32(0.999))
+    a = b = c = d = e = f = g = h = k
+    for _ in range(steps):
+        a, b, c, d = add_product(k, a, k), add_product(k, b, k), add_product(k, c, k), add_product(k, d, k)
+        e, f, g, h = add_product(k, e, k), add_product(k, f, k), add_product(k, g, k), add_product(k, h, k)
+    store(out, np.uintp(0), add(add(add(a, b), add(c, d)), add(add(e, f), add(g, h))))
+
+
+def ceilings() -> dict[str, float]:
+    """Of one core, the best of a few rounds: GMAC/s in float32 and bfloat16, GB/s read and written."""
+    out = np.empty(LANES, np.float32)
+    source, target = np.ones(2**25, np.float32), np.ones(2**25, np.float32)
+    x = torch.ones(1, 256, 96, 96, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
+    weight = torch.ones(256, 256, 3, 3, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    figures = {
+        "float32_gmac_s": CHAINS * STEPS * LANES / _best(lambda: _multiply_and_add(STEPS, out)) / 1e9,
+        "bfloat16_gmac_s": weight.numel() * 96 * 96 / _best(lambda: conv2d(x, weight, padding=1)) / 1e9,
+        "memory_gb_s": 2 * source.nbytes / _best(lambda: np.copyto(target, source)) / 1e9,
+    }
+    torch.set_num_threads(threads)
+    return figures
+
+
+def layers(synthesis: FastSynthesis, w: Tensor) -> list[dict[str, Any]]:
+    """Each layer on one core: GMAC/s of its convolution, nanoseconds of its filters a sample at the raised rate."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    rows = []
+    with torch.no_grad():
+        modulations = synthesis.styles(w[0, 1:])
+        x = synthesis.features(synthesis.affine(w[:, 0]), synthesis.transform)
+        x = (x * modulations[0][0][:, :, None, None]).contiguous(memory_format=synthesis.memory_format)
+        for i, layer in enumerate(synthesis.layers):
+            y = layer.convolution.convolve(x)
+            convolved = _best(lambda: layer.convolution.convolve(x))  # noqa: B023  # called at once
+            factors = modulations[i][1], modulations[i + 1][0]
+            filtered = _best(lambda: layer.nonlinearity(y, *factors))  # noqa: B023
+            x = layer.nonlinearity(y, *factors)
+            macs = layer.convolution.weight.numel() * y.shape[2] * y.shape[3]
+            rows.append(
+                {
+                    "layer": f"{i}: {x.shape[1]} x {x.shape[2]}",
+                    "convolution_ms": convolved * 1e3,
+                    "convolution_gmac_s": macs / convolved / 1e9,
+                    "filter_ms": filtered * 1e3,
+                    "filter_ns_a_sample": filtered * 1e9 / (4 * x.numel()),
+                }
+            )
+    torch.set_num_threads(threads)
+    return rows
+
+
+def _best(work: Callable[[], object]) -> float:
+    """Seconds of thread time, the least of some rounds."""
+    work()
+    times = []
+    for _ in range(ROUNDS):
+        began = time.thread_time()
+        work()
+        times.append(time.thread_time() - began)
+    return min(times)
