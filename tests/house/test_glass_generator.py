@@ -36,7 +36,11 @@ from training.start import fit_mapping, prepare, projection  # noqa: E402
 from training.trainer import Trainer  # noqa: E402
 
 SMALL = Recipe(
-    channel_base=1024, channel_max=48, batch=1, mapping_steps=20, stages=(Stage(1, 64), Stage(1, 128), Stage(2, 256))
+    channel_base=1024,
+    channel_max=48,
+    batch=1,
+    mapping_steps=20,
+    stages=(Stage(1, "buffers"), Stage(1, "preview"), Stage(2, "picture")),
 )
 
 
@@ -137,7 +141,7 @@ def test_start_gives_the_fields() -> None:
     z = torch.randn(6, 512)
     with torch.no_grad():
         x = network.synthesize(network.map(z), torch.eye(3), depth=1)[:, :, 10:-10, 10:-10]
-    wanted = render(fields, fields.steer(parameters(z, to_p)), 16).fields
+    wanted = render(fields, fields.steer(parameters(z, to_p)), x.shape[2]).fields
     for k, name in enumerate(FIELDS):
         given = x[:, 2 * k] - x[:, 2 * k + 1]
         assert np.corrcoef(given.flatten(), wanted[:, k].flatten())[0, 1] > 0.95, name
@@ -309,12 +313,13 @@ def test_a_window_is_a_part_of_the_picture() -> None:
 
 def test_upper_layers_begin_by_passing_the_small_picture_on() -> None:
     trainer = Trainer(SMALL)
+    trainer.begin()
     trainer.extend()
     seen: dict[int, torch.Tensor] = {}
     with torch.no_grad():
         w = trainer.network.map(trainer.shown_z[:2])
         picture = trainer.network.synthesize(w, torch.eye(3), visit=seen.__setitem__)
-        small = trainer.head(128, seen[trainer.layer_of[128]])
+        small = trainer.read("preview", seen[trainer.layer_of["preview"]])
     halved = torch.nn.functional.avg_pool2d(picture, 2)
     assert (halved - small).abs().mean() < 0.05 * small.std()
     assert picture.std() == pytest.approx(float(small.std()), rel=0.05)

@@ -1,8 +1,8 @@
 """Fits the generator of the preset `glass` to computed pictures: python presets/glass/make/train_generator.py FOLDER [RECIPE]
 
-Stopped at any time (Ctrl-C saves first), the same command goes on from FOLDER/training.safetensors. Beside it: generator.safetensors (float16, as
-`ponticello live` takes it), grid.png (each row of the generator's pictures above the renderer's of the same scenes) and
-log.csv. One thread; times are CPU seconds.
+Stopped at any time (Ctrl-C saves first), the same command goes on from FOLDER/training.safetensors. Beside it:
+generator.safetensors (float16, as `ponticello live` takes it), grid.png (each row of the generator's pictures above the
+renderer's of the same scenes) and log.csv. One thread; times are CPU seconds.
 """
 
 import argparse

@@ -9,11 +9,11 @@ from shared.image.architecture import Architecture, MappingArguments
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of training: iterations, and how far into the network it reaches, as a rate in samples per picture width."""
+    """A part of training: iterations, and how far into the network it reaches."""
 
     iterations: int
-    rate: int
-    """32: the fields; 64: the sharp buffers too; 128: a small picture too; that of the picture itself: everything."""
+    reach: str
+    """"buffers": the layers that give the sharp buffers; "preview": those that give a small picture; "picture": all."""
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,19 @@ class Recipe:
 
     resolution: int = 256
     channel_base: float = 2048
-    channel_max: int = 64
+    channel_max: int = 48
     num_layers: int = 8
-    first_cutoff: float = 2.0
+    first_cutoff: float = 4.0
+    """Twice the finest of the fields: a layer near its cutoff weakens waves."""
     look: Look = field(default_factory=Look)
     seed: int = 2025
     batch: int = 6
     window: float = 0.5
     """The part of the picture's width that a step sees, anywhere in the picture: a third of the time of a whole one."""
-    stages: tuple[Stage, ...] = (Stage(200, 64), Stage(2300, 128), Stage(2000, 256))
+    stages: tuple[Stage, ...] = (Stage(800, "buffers"), Stage(3000, "preview"), Stage(12000, "picture"))
     muon_rate: float = 0.003
     adam_rate: float = 2e-3
-    mapping_steps: int = 1500
+    mapping_steps: int = 3000
     """Of the mapping network alone, before all else."""
     decay: float = 0.6
     """The part of the last stage in which rates fall to a fiftieth."""
@@ -63,6 +64,10 @@ class Recipe:
 
 
 RECIPES = {
-    "lean": Recipe(),
-    "try": Recipe(stages=(Stage(4, 32), Stage(4, 64), Stage(4, 128), Stage(4, 256))),
+    "glass": Recipe(),
+    "low": Recipe(first_cutoff=2.0, channel_max=64),
+    "wide": Recipe(channel_base=4096, channel_max=64),
+    "plain": Recipe(look=Look(refraction=0.0)),
+    "hard": Recipe(texture=1.0),
 }
+"""The first is the one that is shipped; each other differs from it in one thing."""

@@ -18,14 +18,18 @@ from torch.nn.functional import conv2d
 
 from shared.atomic import written_atomically
 from shared.image.checkpoint import write_checkpoint
-from training.lesson import lesson, parameters
+from training.lesson import Lesson, lesson, parameters
 from training.losses import TextureLoss, picture_loss, slopes
 from training.muon import Muon
 from training.network import TrainableGenerator
 from training.recipe import Recipe
 from training.start import fit_mapping, prepare, projection
 
-FIELD_RATE, BUFFER_RATE, PREVIEW_RATE = HEAD_RATES = 32, 64, 128
+HEADS = ("fields", "buffers", "preview")
+"""What is read off layers while they learn: at 64, 128 and 128 pixels a picture's width."""
+WEIGHTS = {"fields": 1.0, "buffers": 0.4, "preview": 1.0, "picture": 1.0}
+PREVIEW_LATER = 0.3
+"""The preview's weight where there is a whole picture."""
 AVERAGE = 0.995
 """Of the weights' moving average, a step."""
 WARM_UP = 60
@@ -54,15 +58,17 @@ class Trainer:
         self.texture = TextureLoss(recipe.seed)
         generator = torch.Generator().manual_seed(recipe.seed + 1)
         self.shown_z = torch.randn(VALIDATION, self.to_p.shape[1], generator=generator)
-        self.layer_of = {layer.target.sampling_rate: i for i, layer in enumerate(self.network.layers[:-1])}
+        rates = [layer.target.sampling_rate for layer in self.network.layers]
+        last = {rate: i for i, rate in enumerate(rates)}
+        self.layer_of = {"fields": last[64], "buffers": rates.index(128), "preview": last[128]}
         buffers = render(self.fields, self.fields.steer(torch.zeros(1, PARAMETERS)), 4, look=recipe.look).buffers.shape[
             1
         ]
         self.heads = nn.ParameterDict()
-        for rate, outputs in ((FIELD_RATE, len(FIELDS)), (BUFFER_RATE, buffers), (PREVIEW_RATE, 3)):
-            inputs = self.network.layers[self.layer_of[rate]].target.channels
-            self.heads[f"{rate}_weight"] = nn.Parameter(torch.randn(outputs, inputs, 1, 1) / math.sqrt(inputs))
-            self.heads[f"{rate}_bias"] = nn.Parameter(torch.zeros(outputs))
+        for head, outputs in zip(HEADS, (len(FIELDS), buffers, 3), strict=True):
+            inputs = self.network.layers[self.layer_of[head]].target.channels
+            self.heads[f"{head}_weight"] = nn.Parameter(torch.zeros(outputs, inputs, 1, 1))
+            self.heads[f"{head}_bias"] = nn.Parameter(torch.zeros(outputs))
         stored = dict(self.network.trained.items())
         trained = {name: weight for name, weight in stored.items() if weight.requires_grad}
         kernels = {name: weight for name, weight in trained.items() if weight.ndim == 4 and weight.shape[2] > 1}
@@ -104,45 +110,31 @@ class Trainer:
         work = lesson(recipe, self.fields, self.to_p, self.step_number)
         if self.step_number == 0:
             self.begin()
+        heads = HEADS if is_last else HEADS[: HEADS.index(stage.reach) + 1]
         if within == 0:
-            new = [
-                rate for rate in HEAD_RATES if (recipe.stages[number - 1].rate if number else 0) < rate <= stage.rate
-            ]
-            for rate in new:
-                self.fit_heads(rate)
+            self.settle(None if is_last else self.layer_of[stage.reach] + 1)
+            for head in heads:
+                self.fit_head(head)
             if is_last:
                 self.extend()
         is_frozen = is_last and within > FREEZE * stage.iterations
         beta = None if is_frozen else 0.98 if within < SETTLE else 0.998
         seen: dict[int, Tensor] = {}
         w = torch.lerp(self.network.map(work.z), self.network.map(work.other_z), work.between)
-        depth = None if is_last else self.layer_of[stage.rate] + 1
+        depth = None if is_last else self.layer_of[stage.reach] + 1
         picture = self.network.synthesize(
             w, work.transforms, window=recipe.window, depth=depth, beta=beta, visit=seen.__setitem__
         )
-        parts = {}
-        for rate in HEAD_RATES:
-            if rate <= stage.rate:
-                given = self.head(rate, seen[self.layer_of[rate]])
-                wanted = self.wanted(work.steering, rate, work.transforms, self.recipe.window)
-                if rate == FIELD_RATE:
-                    d = given - wanted.fields
-                    parts["fields"] = d.abs().mean() + 4 * d.square().mean()
-                elif rate == BUFFER_RATE:
-                    d = given - wanted.buffers
-                    parts["buffers"] = d.abs().mean() + 2 * d.square().mean()
-                else:
-                    parts["preview"] = picture_loss(given, wanted.picture)
-        weights = {
-            "fields": 0.3 if stage.rate > BUFFER_RATE else 1.0,
-            "buffers": 0.4,
-            "preview": 0.3 if is_last else 1.0,
-        }
+        parts, weights = {}, WEIGHTS | {"texture": recipe.texture}
+        for head in heads:
+            given, wanted = self.read(head, seen[self.layer_of[head]]), self.wanted_of(head, work)
+            d = given - wanted
+            parts[head] = picture_loss(given, wanted) if head == "preview" else d.abs().mean() + 3 * d.square().mean()
         if is_last:
             target = self.wanted(work.steering, recipe.resolution, work.transforms, recipe.window).picture
             parts["picture"] = picture_loss(picture, target)
             parts["texture"] = self.texture(picture, target)
-            weights |= {"picture": 1.0, "texture": recipe.texture}
+            weights["preview"] = PREVIEW_LATER
         loss = sum((weights[name] * part for name, part in parts.items()), torch.zeros(()))
         self.adam.zero_grad()
         for weight in self.muon.weights.values():
@@ -165,6 +157,14 @@ class Trainer:
             weight.requires_grad_(False)
             weight.grad = None
 
+    @torch.no_grad()
+    def settle(self, depth: int | None, lessons: int = 6) -> None:
+        """Let magnitude_ema be what it is for the weights as they are."""
+        for number in range(lessons):
+            work = lesson(self.recipe, self.fields, self.to_p, -1 - number)
+            w = self.network.map(work.z)
+            self.network.synthesize(w, work.transforms, window=self.recipe.window, depth=depth, beta=0.5)
+
     def _move(self, rate: float) -> None:
         (group,) = self.adam.param_groups
         group["lr"] = self.recipe.adam_rate * rate
@@ -183,32 +183,33 @@ class Trainer:
         margin = self.recipe.architecture.margin_size
         return x[:, :, margin:-margin, margin:-margin]
 
-    def head(self, rate: int, x: Tensor) -> Tensor:
+    def read(self, head: str, x: Tensor) -> Tensor:
         """What a head sees in the map of its layer, the margin cut off."""
-        return conv2d(self.inside(x), self.heads[f"{rate}_weight"], self.heads[f"{rate}_bias"])
+        return conv2d(self.inside(x), self.heads[f"{head}_weight"], self.heads[f"{head}_bias"])
+
+    def wanted_of(self, head: str, work: Lesson) -> Tensor:
+        """What a head should see."""
+        rate = self.network.layers[self.layer_of[head]].target.sampling_rate
+        drawn = self.wanted(work.steering, rate, work.transforms, self.recipe.window)
+        return {"fields": drawn.fields, "buffers": drawn.buffers, "preview": drawn.picture}[head]
 
     @torch.no_grad()
-    def fit_heads(self, rate: int, lessons: int = 6) -> None:
-        """Set the head of a rate to the best linear reading of its layer as it is now (ridge regression)."""
+    def fit_head(self, head: str, lessons: int = 6) -> None:
+        """Set a head to the best linear reading of its layer as it is now (ridge regression)."""
         inputs, outputs = [], []
         for number in range(lessons):
             work = lesson(self.recipe, self.fields, self.to_p, -1 - number)
             seen: dict[int, Tensor] = {}
             w = torch.lerp(self.network.map(work.z), self.network.map(work.other_z), work.between)
-            depth = self.layer_of[rate] + 1
-            self.network.synthesize(
-                w, work.transforms, window=self.recipe.window, depth=depth, beta=0.5, visit=seen.__setitem__
-            )
-            inside = self.inside(seen[depth - 1])
-            wanted = self.wanted(work.steering, rate, work.transforms, self.recipe.window)
-            target = {FIELD_RATE: wanted.fields, BUFFER_RATE: wanted.buffers, PREVIEW_RATE: wanted.picture}[rate]
-            inputs.append(inside.permute(0, 2, 3, 1).flatten(0, 2))
-            outputs.append(target.permute(0, 2, 3, 1).flatten(0, 2))
+            depth = self.layer_of[head] + 1
+            self.network.synthesize(w, work.transforms, window=self.recipe.window, depth=depth, visit=seen.__setitem__)
+            inputs.append(self.inside(seen[depth - 1]).permute(0, 2, 3, 1).flatten(0, 2))
+            outputs.append(self.wanted_of(head, work).permute(0, 2, 3, 1).flatten(0, 2))
         x, y = torch.cat(inputs), torch.cat(outputs)
         x = torch.cat([x, torch.ones(len(x), 1)], dim=1)
         solution = torch.linalg.solve(x.T @ x / len(x) + 1e-3 * torch.eye(x.shape[1]), x.T @ y / len(x)).T
-        self.heads[f"{rate}_weight"].copy_(solution[:, :-1, None, None])
-        self.heads[f"{rate}_bias"].copy_(solution[:, -1])
+        self.heads[f"{head}_weight"].copy_(solution[:, :-1, None, None])
+        self.heads[f"{head}_bias"].copy_(solution[:, -1])
 
     @torch.no_grad()
     def extend(self) -> None:
@@ -216,9 +217,9 @@ class Trainer:
 
         A channel each for red, green and blue, lifted by LIFT so that the leaky ReLU lets all but the blackest through.
         """
-        self.fit_heads(PREVIEW_RATE)
-        network, first = self.network, self.layer_of[PREVIEW_RATE] + 1
-        matrix, shift = self.heads[f"{PREVIEW_RATE}_weight"][:, :, 0, 0], self.heads[f"{PREVIEW_RATE}_bias"] + LIFT
+        self.fit_head("preview")
+        network, first = self.network, self.layer_of["preview"] + 1
+        matrix, shift = self.heads["preview_weight"][:, :, 0, 0], self.heads["preview_bias"] + LIFT
         work = lesson(self.recipe, self.fields, self.to_p, -1)
         w, each, size = network.map(work.z), torch.arange(len(matrix)), torch.ones(len(matrix))
         for i in range(first, len(network.layers)):
