@@ -41,9 +41,8 @@ def command(
     given = dict(zip(ACTIONS, (auto, place, at, remove, undo or None, list_ or None), strict=True))
     asked = [name for name, value in given.items() if value is not None]
     if len(asked) != 1:
-        raise SettingError(
-            f"{' and '.join(asked) or 'nothing to do'} given; one of these at a time: {', '.join(ACTIONS)}"
-        )
+        given_words = f"{' and '.join(asked)} given" if asked else "nothing asked for"
+        raise SettingError(f"{given_words}; one of these at a time: {', '.join(ACTIONS)}")
     if auto is not None and auto not in METHODS:
         raise SettingError(f"--auto {auto} given; allowed are: {', '.join(METHODS)}")
     if sound is not None and at is None:

@@ -129,6 +129,15 @@ def test_components_are_those_of_a_singular_value_decomposition():
     assert (everything.shape[1], kept) == (23, pytest.approx(1.0))
 
 
+def test_neighbors_are_the_nearest():
+    points = np.random.default_rng(0).standard_normal((50, 3))
+    numbers, distances = sound_map.neighbors(points)
+    all_distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    assert np.array_equal(numbers, np.argsort(all_distances, axis=1)[:, :15])
+    assert distances == pytest.approx(np.sort(all_distances, axis=1)[:, :15], abs=1e-6)
+    assert numbers[:, 0].tolist() == list(range(50))
+
+
 def test_silence_by_hand(tmp_path):
     rows = np.zeros((7, 23))
     rows[:, -1] = [-90, -70, -60, -60.001, -20, -100, -100]

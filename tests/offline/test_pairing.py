@@ -276,7 +276,7 @@ def test_scales_by_hand():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "nothing to do given; one of these at a time: --auto, --place, "),
+        ([], "nothing asked for; one of these at a time: --auto, --place, "),
         (["--list", "--undo"], "--undo and --list given; one of these at a time"),
         (["--auto", "magic"], "--auto magic given; allowed are: kmeans, assignment, pca"),
         (["--place", "99", 0, 0], "no image '99'; there are: seed0, seed1, .* and 4 more"),
