@@ -21,8 +21,8 @@ from shared.image.threads import run_each
 
 DOWN = 2
 TAPS = DOWN * HALF_TAPS  # of the second filter
-WIDEST = 32  # channels of a tile: a line of the cache in bfloat16
-TILE_FLOATS = 200_000  # numbers in a tile's working memory, which has to fit a core's second cache
+WIDEST = 64  # channels of a tile: whole lines of the cache, and few columns that tiles share
+TILE_FLOATS = 250_000  # numbers in working memory: half of a second cache of 2 MB; small maps still make two tiles
 NEGLIGIBLE = {torch.float32: 3e-5, torch.bfloat16: 1e-3}  # shares of the largest singular value that nobody misses
 
 _own = threading.local()
