@@ -27,6 +27,7 @@ if str(MAKE) not in sys.path:
 from painting.fields import FIELDS, PARAMETERS, TURN, WAVES, Fields  # noqa: E402
 from painting.optics import palette, render  # noqa: E402
 from training.filtered_lrelu import Filters, TrainableFilteredLReLU  # noqa: E402
+from training.keeping import load_run, save_run  # noqa: E402
 from training.lesson import lesson, parameters  # noqa: E402
 from training.losses import TextureLoss, difference  # noqa: E402
 from training.muon import Muon, orthogonal  # noqa: E402
@@ -268,9 +269,9 @@ def test_a_run_is_taken_up_where_it_was_left(tmp_path: Path) -> None:
     first = Trainer(SMALL)
     for _ in range(2):
         first.step()
-    first.save(tmp_path / "training.safetensors")
+    save_run(first, tmp_path / "training.safetensors")
     second = Trainer(SMALL)
-    second.load(tmp_path / "training.safetensors")
+    load_run(second, tmp_path / "training.safetensors")
     assert second.step_number == 2
     while second.step_number < second.steps:
         second.step()

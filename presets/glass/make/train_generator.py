@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 from PIL import Image
+from training.keeping import load_run, save_run
 from training.recipe import RECIPES
 from training.trainer import Trainer
 
@@ -35,7 +36,7 @@ def main() -> None:
     torch.set_flush_denormal(True)  # tails of exponentials would cost a hundred times as much
     trainer = Trainer(RECIPES[arguments.recipe])
     if (folder / "training.safetensors").exists():
-        trainer.load(folder / "training.safetensors")
+        load_run(trainer, folder / "training.safetensors")
     saved = time.process_time()
     losses: list[dict[str, float]] = []
     asked: list[int] = []
@@ -64,7 +65,7 @@ def report(trainer: Trainer, folder: Path, losses: list[dict[str, float]]) -> No
         if is_new:
             writer.writeheader()
         writer.writerow(line)
-    trainer.save(folder / "training.safetensors")
+    save_run(trainer, folder / "training.safetensors")
 
 
 def save_grid(path: Path, given: Float32[np.ndarray, "n 3 h w"], wanted: Float32[np.ndarray, "n 3 h w"]) -> None:

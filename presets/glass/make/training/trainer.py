@@ -1,7 +1,6 @@
-"""A run: a network, heads that look into it, optimisers, and where all of them are kept between sessions."""
+"""A run: a network, heads that look into it, optimisers, and the steps they make."""
 
 import copy
-import json
 import math
 import time
 from pathlib import Path
@@ -11,12 +10,9 @@ import torch
 from jaxtyping import Float32
 from painting.fields import FIELDS, PARAMETERS, Fields
 from painting.optics import Rendering, render
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from shared.atomic import written_atomically
 from shared.image.checkpoint import write_checkpoint
 from training.lesson import Lesson, lesson, parameters
 from training.losses import TextureLoss, picture_loss, slopes
@@ -61,9 +57,8 @@ class Trainer:
         rates = [layer.target.sampling_rate for layer in self.network.layers]
         last = {rate: i for i, rate in enumerate(rates)}
         self.layer_of = {"fields": last[64], "buffers": rates.index(128), "preview": last[128]}
-        buffers = render(self.fields, self.fields.steer(torch.zeros(1, PARAMETERS)), 4, look=recipe.look).buffers.shape[
-            1
-        ]
+        still = self.fields.steer(torch.zeros(1, PARAMETERS))
+        buffers = render(self.fields, still, 4, look=recipe.look).buffers.shape[1]
         self.heads = nn.ParameterDict()
         for head, outputs in zip(HEADS, (len(FIELDS), buffers, 3), strict=True):
             inputs = self.network.layers[self.layer_of[head]].target.channels
@@ -288,36 +283,3 @@ class Trainer:
         z = torch.randn(4096, self.to_p.shape[1], generator=generator)
         self.average.get("mapping.w_avg").copy_(self.average.map(z).mean(dim=0))
         write_checkpoint(path, self.recipe.architecture, self.average.arrays(), half=True)
-
-    def save(self, path: Path) -> None:
-        """All that is needed to go on as if nothing had happened."""
-        tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()}
-        tensors |= {f"average.{name}": t for name, t in self.average.state_dict().items()}
-        tensors |= {f"heads.{name}": t for name, t in self.heads.state_dict().items()}
-        tensors |= {f"velocity.{name}": t for name, t in self.muon.velocity.items()}
-        for i, entry in self.adam.state_dict()["state"].items():
-            tensors |= {f"adam.{i}.{name}": t for name, t in entry.items()}
-        metadata = {"step": str(self.step_number), "cpu_seconds": json.dumps(self.cpu_seconds)}
-        with written_atomically(path) as temporary:
-            save_file({name: t.detach().contiguous().clone() for name, t in tensors.items()}, temporary, metadata)
-
-    def load(self, path: Path) -> None:
-        """What `save` wrote, by an equal recipe."""
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-
-        self.network.load_state_dict(part("network."))
-        self.average.load_state_dict(part("average."))
-        self.heads.load_state_dict(part("heads."))
-        self.muon.velocity = part("velocity.")
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, t in part("adam.").items():
-            i, key = name.split(".")
-            state.setdefault(int(i), {})[key] = t
-        self.adam.load_state_dict({"state": state, "param_groups": self.adam.state_dict()["param_groups"]})
-        self.step_number = int(metadata["step"])
-        self.cpu_seconds = float(json.loads(metadata["cpu_seconds"]))

@@ -1,0 +1,45 @@
+"""A run on disk: everything that is needed to go on as if nothing had happened, in one safetensors file."""
+
+from pathlib import Path
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from shared.atomic import written_atomically
+from training.trainer import Trainer
+
+
+def save_run(trainer: Trainer, path: Path) -> None:
+    """Write the weights, their average, the heads, the optimisers' memories and the step."""
+    tensors = {f"network.{name}": t for name, t in trainer.network.state_dict().items()}
+    tensors |= {f"average.{name}": t for name, t in trainer.average.state_dict().items()}
+    tensors |= {f"heads.{name}": t for name, t in trainer.heads.state_dict().items()}
+    tensors |= {f"velocity.{name}": t for name, t in trainer.muon.velocity.items()}
+    for i, entry in trainer.adam.state_dict()["state"].items():
+        tensors |= {f"adam.{i}.{name}": t for name, t in entry.items()}
+    metadata = {"step": str(trainer.step_number), "cpu_seconds": repr(trainer.cpu_seconds)}
+    with written_atomically(path) as temporary:
+        save_file({name: t.detach().contiguous().clone() for name, t in tensors.items()}, temporary, metadata)
+
+
+def load_run(trainer: Trainer, path: Path) -> None:
+    """Take up what `save_run` wrote of a run by an equal recipe."""
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+    trainer.network.load_state_dict(part("network."))
+    trainer.average.load_state_dict(part("average."))
+    trainer.heads.load_state_dict(part("heads."))
+    trainer.muon.velocity = part("velocity.")
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, t in part("adam.").items():
+        i, key = name.split(".")
+        state.setdefault(int(i), {})[key] = t
+    trainer.adam.load_state_dict({"state": state, "param_groups": trainer.adam.state_dict()["param_groups"]})
+    trainer.step_number = int(metadata["step"])
+    trainer.cpu_seconds = float(metadata["cpu_seconds"])
