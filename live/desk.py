@@ -128,6 +128,13 @@ class Desk:
         except Exception as error:  # an unforeseen one too: the show goes on
             self._refuse(PREFIX + event.name, sender, describe(error))
 
+    def do(self, then: Then) -> None:
+        """What is left to do of a job in the background."""
+        try:
+            then()
+        except Exception as error:  # as above
+            self._notices.tell(describe(error))
+
     def press(self, event: keys.Event) -> None:
         """A key was pressed, or the window closed."""
         try:
@@ -247,7 +254,9 @@ class Desk:
             learned = learning.learn()
 
             def use() -> None:
-                if learning is self.learning:  # else another preset plays by now
+                if learning is not self.learning:
+                    self._notices.tell(f"{learning.preset.name} plays no more: what was learned for it is let go")
+                else:
                     self._engine.exchange(learned, time.monotonic())
                     self._notices.tell(f"{len(learned.pairs)} pairs learned", wrong=False)
 
@@ -270,18 +279,13 @@ class Desk:
         self._engine.exchange(UseScaler(found.scaler), now)
 
     def _record(self, asked: Asked) -> None:
-        if bool(asked.argument) == self.takes.running:
-            return
-        if not asked.argument:
-            self.takes.end()
-            return
-        name = self.preset.name
+        takes, name = self.takes, self.preset.name
 
-        def begin() -> Then:
-            recorder = self.takes.begin(name)
-            return lambda: self.takes.use(recorder)
+        def begin_or_end() -> Then:
+            takes.begin(name) if asked.argument else takes.end()
+            return lambda: None
 
-        self._do(asked, begin)
+        self._do(asked, begin_or_end)
 
     def _seek(self, asked: Asked) -> None:
         assert isinstance(asked.argument, float)

@@ -125,9 +125,11 @@ class Engine:
         """The show ends: the tick that is still owed comes, as in a render of this sound."""
         samples = self._pipeline.samples
         self._stop = ticks_within(samples, self._pipeline.fps)
-        if self._source.gives == "samples" and self._pipeline.ticks < self._stop:
-            self._follow(Block(samples, np.zeros(tail(samples), np.float32)), time.monotonic())
-        self._change_recorder(None, samples)
+        try:
+            if self._source.gives == "samples" and self._pipeline.ticks < self._stop:
+                self._follow(Block(samples, np.zeros(tail(samples), np.float32)), time.monotonic())
+        finally:
+            self._change_recorder(None, samples)
 
     def _change_recorder(self, recorder: Recorder | None, sample: int) -> None:
         if self._recorder is not None:

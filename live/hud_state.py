@@ -25,7 +25,7 @@ class HudState:
     distance: float = math.nan
     """Of the sound from the nearest pair, standardised."""
     clock: str = ""
-    """What the show goes by, in a word or two: `live`, `ahead 63 ms`, `chasing`."""
+    """What the show goes by, in a word or two: `live`, `ahead 63 ms`, `natural`."""
     recording_s: float = math.nan
     """How long the recording has been going on."""
     frozen: bool = False

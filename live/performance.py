@@ -94,8 +94,7 @@ class Performance:
         generator = painter.load(preset)
         facts = {"input": source.label, "device": generator.device.type, "generator": generator.way}
         self._takes = Takes(record, self._engine, self._notices, facts)
-        if record is not None:
-            self._takes.use(self._takes.begin(preset.name))
+        self._record = record is not None
         self._desk = Desk(
             preset,
             source=source,
@@ -118,6 +117,8 @@ class Performance:
         try:
             self._port.start()
             self._source.start()
+            if self._record:
+                self._takes.begin(self._desk.preset.name)
             for part in (self._background, self._pictures, self._engine):
                 part.start()
             on_start()
@@ -125,7 +126,7 @@ class Performance:
                 self._step()
         finally:
             seconds = time.monotonic() - began
-            for close in (self._engine.close, self._takes.close, self._pictures.close, self._background.close):
+            for close in (self._engine.close, self._pictures.close, self._background.close, self._takes.close):
                 close()
             self._tell()
             for close in (self._source.close, self._port.close, self._display.close):
@@ -160,7 +161,7 @@ class Performance:
         for event in self._port.take():
             self._desk.handle(event)
         for then in self._background.done():
-            then()
+            self._desk.do(then)
         self._desk.soundcheck.step()
         self._present()
         now = time.monotonic()

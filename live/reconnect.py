@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from live.source import Clock
-from shared.errors import PonticelloError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0  # before an attempt; each failure doubles the pause
 STEADY_S = 10.0  # a device that stayed so long gets the first pause again
@@ -87,7 +86,7 @@ class Reconnector(Generic[L]):
     def _try(self) -> None:
         try:
             found: L | None = self._connect()
-        except PonticelloError:  # not there yet
+        except Exception:  # not there yet, or gone again while it was opened
             self._next = self._now() + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
         else:
@@ -96,7 +95,8 @@ class Reconnector(Generic[L]):
                     self._found, found = found, None
             if found is not None:
                 found.close()
-        self._busy = False
+        finally:
+            self._busy = False
 
     def close(self) -> None:
         """End it all."""

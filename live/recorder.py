@@ -41,28 +41,33 @@ class Recorder:
 
     def begin(self, state: PipelineState, gives: Gives) -> None:
         """The pipeline stands like this; what follows is what it gets."""
-        self._work.put(lambda: self._writer.begin(state, gives, self._settings))
+        self._put(lambda: self._writer.begin(state, gives, self._settings))
 
     def block(self, block: Block | FrameBlock) -> None:
         """It takes in a block."""
         match block:
             case Block(_, samples):
-                self._work.put(lambda: self._writer.sound(samples))
+                self._put(lambda: self._writer.sound(samples))
             case FrameBlock(_, frames):
-                self._work.put(lambda: self._writer.frames(frames))
+                self._put(lambda: self._writer.frames(frames))
 
     def change(self, sample: int, what: ControlChange | Exchange) -> None:
         """It was told something that acts on this sample."""
-        self._work.put(lambda: self._writer.change(sample, what))
+        self._put(lambda: self._writer.change(sample, what))
 
     def end(self, sample: int) -> None:
         """The recording ends at this sample of the show; zeros that complete its last frame have been recorded too."""
-        self._work.put(lambda: self._writer.end(sample))
+        self._put(lambda: self._writer.end(sample))
         self._work.put(None)
 
     def wait(self) -> None:
-        """Until all is written, after `end`."""
+        """Until all is written, after `end`; or, where it was never begun, until it has let go."""
+        self._work.put(None)
         self._thread.join()
+
+    def _put(self, work: Callable[[], None]) -> None:
+        if not self.failed:  # else nobody would take it
+            self._work.put(work)
 
     def _run(self) -> None:
         synced = time.monotonic()
@@ -81,5 +86,8 @@ class Recorder:
             self._notices.tell(
                 f"recording {self.folder} has stopped after {self.seconds:.0f} s: {describe(error)}; what was recorded stays"
             )
+            while not self._work.empty():
+                self._work.get()
+        finally:
             with contextlib.suppress(OSError):
                 self._writer.close()

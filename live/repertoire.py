@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from shared.stage import SAMPLE_RATE
 
 WARM_UP_S = 0.3  # of noise through the pipeline, so that nothing is compiled when the first sound comes
 TRIAL_PICTURES = 5
+NEWEST = 4  # calls, whose generators are kept: one after the other they may not be to be seen yet
 
 
 class Repertoire:
@@ -21,6 +23,7 @@ class Repertoire:
 
     def __init__(self, presets: Sequence[Preset], painter: Painter) -> None:
         self._presets, self._painter = tuple(presets), painter
+        self._called: deque[Preset] = deque(maxlen=NEWEST)
         for preset in self._presets:
             self._prepare(preset)
 
@@ -32,7 +35,8 @@ class Repertoire:
         """
         preset = Preset.load(self._find(which))
         self._prepare(preset)
-        self._painter.keep([*self._presets, *kept, preset])
+        self._called.append(preset)
+        self._painter.keep([*self._presets, *kept, *self._called])
         return preset
 
     def _find(self, which: str | float) -> str:
@@ -47,7 +51,7 @@ class Repertoire:
         self._painter.load(preset)
         latent = preset.pairs.latents[0] if len(preset.pairs) else None
         if latent is not None:
-            self._painter.paint(Picture(preset.generator_path, latent, preset.pairs.space, 1.0, 0.0, (0.0, 0.0), 1.0))
+            self._painter.paint(Picture(preset.generator_sha256, latent, preset.pairs.space, 1.0, 0.0, (0.0, 0.0), 1.0))
 
 
 def warm_up(preset: Preset, painter: Painter) -> float:

@@ -44,7 +44,7 @@ class SoundCheck:
 
     def __init__(self, source: Source, microphone: bool) -> None:
         self._source, self._microphone = source, microphone
-        self._lost = source.counters.gap_samples
+        self._lost = _lost(source)
         self._blocks: list[Block | FrameBlock] = []
         self._heard = 0  # samples
         self._anything = False  # but exact zeros
@@ -84,7 +84,7 @@ class SoundCheck:
 
     def find(self, preset: Preset) -> Findings:
         """What it tells: takes some tenths of a second. SoundError where it says nothing, and why."""
-        if self._source.counters.gap_samples > self._lost:
+        if _lost(self._source) > self._lost:
             raise SoundError("sound got lost on the way; begin again when the input runs steadily")
         frames = [block.frames for block in self._blocks if isinstance(block, FrameBlock)]
         if frames:
@@ -121,3 +121,8 @@ def _parts(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.f
     """The frames that lie wholly in the silence, settled, and those that lie wholly in the playing."""
     first, last = -(-SETTLING // HOP) + 1, SILENCE // HOP - 1
     return rows[first : last + 1], rows[-(-SILENCE // HOP) + 1 :]
+
+
+def _lost(source: Source) -> int:
+    """How often and how much sound was lost so far: it can only grow."""
+    return source.counters.gap_samples + source.counters.overflows

@@ -9,6 +9,7 @@ from pathlib import Path
 from live.engine import Engine
 from live.notices import Notices
 from live.recorder import Recorder
+from shared.errors import UserError
 from shared.preset import OWN
 from shared.recording.entries import Fact
 
@@ -16,7 +17,7 @@ from shared.recording.entries import Fact
 class Takes:
     """folder: of the first take; others come beside it, numbered. None: all go to the artist's own recordings.
 
-    facts: what a recording says of how the show was played.
+    facts: what a recording says of how the show was played. One thread at a time begins and ends.
     """
 
     def __init__(self, folder: Path | None, engine: Engine, notices: Notices, facts: Mapping[str, Fact]) -> None:
@@ -34,15 +35,13 @@ class Takes:
         """How long it is; NaN where none is being made."""
         return self._recorder.seconds if self._recorder is not None and self.running else float("nan")
 
-    def begin(self, preset: str) -> Recorder:
-        """Make the folder of the next take; UserError where it cannot be. `use` has it recorded."""
-        return Recorder(self._next(preset), self._facts, self._notices)
-
-    def use(self, recorder: Recorder) -> None:
-        """Record from the next block on."""
-        self._recorder = recorder
-        self._engine.record(recorder)
-        self._notices.tell(f"recording: {recorder.folder}", wrong=False)
+    def begin(self, preset: str) -> None:
+        """Record from the next block on, if that isn't done yet; UserError where the folder cannot be made."""
+        if self.running:
+            return
+        self._recorder = Recorder(self._next(preset), self._facts, self._notices)
+        self._engine.record(self._recorder)
+        self._notices.tell(f"recording: {self._recorder.folder}", wrong=False)
 
     def end(self) -> None:
         """End the take that is being made."""
@@ -62,5 +61,7 @@ class Takes:
             stem = OWN / "recordings" / f"{preset} {now}"
         else:
             stem = self._folder
+        if stem.is_file():
+            raise UserError(f"{stem} is a file; a recording is a folder: name a new one")
         free = (stem if n == 1 else stem.with_name(f"{stem.name}-{n}") for n in count(1))
-        return next(folder for folder in free if not folder.exists() or not any(folder.iterdir()))
+        return next(folder for folder in free if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())))

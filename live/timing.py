@@ -89,6 +89,7 @@ class Waiting:
         self._heap: list[tuple[float, int, Made]] = []
         self._order = itertools.count()
         self._lock = threading.Lock()
+        self._newest = -1  # that has been taken
 
     def put(self, made: Made, due: float) -> None:
         """Keep it until then (s, monotonic)."""
@@ -101,8 +102,8 @@ class Waiting:
         with self._lock:
             while self._heap and self._heap[0][0] <= now:
                 due, _, made = heapq.heappop(self._heap)
-                if taken is None or made.heard.tick.number > taken[1].heard.tick.number:
-                    taken = due, made
+                if made.heard.tick.number > self._newest:  # else a newer one was due before it
+                    taken, self._newest = (due, made), made.heard.tick.number
         return taken
 
     def next_due(self) -> float:

@@ -23,7 +23,7 @@ from shared.image.checkpoint import read_architecture
 from shared.image.latents import latents_from_seeds
 from shared.mapping.candidates import THUMBNAIL, Candidates, Draw, Origin, name_of
 from shared.mapping.pairs import LatentSpace
-from shared.preset import CANDIDATES, Preset, sha256_of
+from shared.preset import CANDIDATES, Preset
 
 MOST = 10_000
 LARGEST_IMAGE = 512  # pixels a side of a single image's file: a render shows it whole
@@ -137,7 +137,7 @@ def write_contact_sheet(
 
 def _origin(preset: Preset) -> Origin:
     values: dict[str, Any] = dict(preset.controls)
-    return Origin(sha256_of(preset.generator_path), values["truncation"], values["rotate"], tuple(values["translate"]))
+    return Origin(preset.generator_sha256, values["truncation"], values["rotate"], tuple(values["translate"]))
 
 
 def _before(preset: Preset, draw: Draw, origin: Origin) -> Candidates | None:
@@ -177,7 +177,7 @@ def _paint(
 
     def make(entry: tuple[int, NDArray[np.float32], str]) -> None:
         seed, latent, note = entry
-        image = painter.paint(Picture(preset.generator_path, latent, space, *look, 1.0))
+        image = painter.paint(Picture(preset.generator_sha256, latent, space, *look, 1.0))
         write_png(image_file(preset, seed), image.cpu().numpy(), note, LARGEST_IMAGE)
 
     at_once = None if generator.device.type == "cpu" else 1

@@ -128,7 +128,7 @@ class RecordedMaterial(Material):
 
     def identity(self) -> object:
         """Recording and generator."""
-        return (self._recording.digest, sha256_of(self._preset.generator_path))
+        return (self._recording.digest, self._preset.generator_sha256)
 
 
 def find_material(preset: Preset, path: Path, channel: int | None) -> Material:

@@ -19,6 +19,7 @@ def written_atomically(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _make_public(temporary)
+        _bring_to_disk(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise Failure(
@@ -53,6 +54,12 @@ def check_place(path: Path) -> None:
         raise UserError(f"{path} is a folder; name a file")
     if not path.parent.is_dir():
         raise UserError(f"no folder {path.parent}; make it first or choose another place")
+
+
+def _bring_to_disk(path: Path) -> None:
+    """So that a failing power does not leave a name without its content."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _make_public(path: Path) -> None:

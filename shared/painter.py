@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,8 +20,8 @@ from shared.preset import Preset
 class Picture:
     """All that an image is a function of, besides the generators."""
 
-    generator: Path
-    """The file of the generator that draws it."""
+    generator: str
+    """Which generator draws it: the SHA-256 of its file."""
     latent: Float32[np.ndarray, "latent"]
     space: LatentSpace
     truncation: float
@@ -42,13 +41,14 @@ class Painter:
     def __init__(self, device: str = "cpu", precision: str = "auto") -> None:
         self._device = device
         self._precision = precision
-        self._generators: dict[Path, Generator] = {}
+        self._generators: dict[str, Generator] = {}
 
     def load(self, preset: Preset) -> "Generator":
         """Read the preset's generator, if it isn't there yet; ModelError or PresetError where it does not fit its mapping."""
-        path, mapping = preset.generator_path, preset.mapping
-        generator = self._read(path)
+        mapping = preset.mapping
+        generator = self._read(preset)
         if generator.c_dim and mapping.space == "z":
+            path = preset.generator_path
             raise PresetError(f"{path} is conditional: it draws a z only together with a class; pair and train in w")
         wanted = {"z": generator.z_dim, "w": generator.w_dim}[mapping.space]
         if mapping.regressor.sizes[-1] != wanted:
@@ -56,22 +56,22 @@ class Painter:
                 f"the mapping gives {mapping.regressor.sizes[-1]} numbers, the generator takes {wanted} in {mapping.space}; "
                 "pair and train with this generator"
             )
-        self._generators[path] = generator
+        self._generators[preset.generator_sha256] = generator
         return generator
 
     def load_untrained(self, preset: Preset) -> "Generator":
         """Read the preset's generator, whatever its mapping is; for pictures whose latents are known to fit."""
-        path = preset.generator_path
-        self._generators[path] = self._read(path)
-        return self._generators[path]
+        generator = self._generators[preset.generator_sha256] = self._read(preset)
+        return generator
 
-    def _read(self, path: Path) -> Generator:
-        return self._generators.get(path) or load_generator(path, self._device, self._precision)
+    def _read(self, preset: Preset) -> Generator:
+        there = self._generators.get(preset.generator_sha256)
+        return there or load_generator(preset.generator_path, self._device, self._precision)
 
     def keep(self, presets: Iterable[Preset]) -> None:
         """Let go of all generators but those of these presets."""
-        kept = {preset.generator_path for preset in presets}
-        self._generators = {path: generator for path, generator in self._generators.items() if path in kept}
+        kept = {preset.generator_sha256 for preset in presets}
+        self._generators = {which: generator for which, generator in self._generators.items() if which in kept}
 
     def paint(self, picture: Picture) -> UInt8[Tensor, "h w 3"]:
         """The image (H, W, 3) uint8, on the generator's device. A cross-fade is one in w where the generator is the same."""

@@ -8,9 +8,10 @@ Everything that a picture depends on stands in its tick, so that a picture left 
 """
 
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -88,6 +89,7 @@ class Pipeline:
         self.fps = Fraction(fps)
         self._values = {name: value for name, value in preset.controls.items() if not _belongs_to_preset(name)}
         self._waiting: dict[str, list[Waiting]] = {"samples": [], "frames": [], "ticks": []}
+        self._asked = 0
         self._analyzer = Analyzer()
         self._scaler = scaler
         self._layers = [self._layer(preset, 0)]
@@ -215,6 +217,7 @@ class Pipeline:
             self.ticks = ticks_within(state.frames * HOP, self.fps)
         self._values = {**state.values}
         self._waiting = {level: list(entries) for level, entries in state.waiting.items()}
+        self._asked = 1 + max((of.asked for entries in state.waiting.values() for of in entries), default=0)
         self._first_change = state.first_change
         self._analyzer.restore(state.analyzer)
         self._gate.restore(state.gate)
@@ -227,7 +230,8 @@ class Pipeline:
         for of in state.layers:
             voice = self._voice(of.preset, of.mapping, of.pairs)
             voice.restore(of.voice, state.frames if other_rate else None)
-            self._layers.append(_Layer(of.preset, voice, {**of.values}, int(of.began * speed), round(of.fade * speed)))
+            fade = round(of.fade * speed) if self._layers else 0  # the lowest lies over nothing
+            self._layers.append(_Layer(of.preset, voice, {**of.values}, int(of.began * speed), fade))
 
     def _follow(self, frames: Float64[np.ndarray, "m 23"]) -> list[Tick]:
         ticks: list[Tick] = []
@@ -277,7 +281,7 @@ class Pipeline:
         assert isinstance(translate, tuple)
         mix = 1.0 if under is None else (self.ticks - layer.began) / layer.fade
         truncation, rotate = _float(values["truncation"]), _float(values["rotate"])
-        return Picture(layer.preset.generator_path, latent, space, truncation, rotate, translate, level, under, mix)
+        return Picture(layer.preset.generator_sha256, latent, space, truncation, rotate, translate, level, under, mix)
 
     def _level(self, last: int, end: int) -> float:
         """Brightness of a tick that ends at a sample: down (the last that acts on it) and up to a whole one."""
@@ -305,20 +309,34 @@ class Pipeline:
 
     def _wait(self, level: str, sample: int, what: ControlChange | Exchange) -> int:
         sample = max(sample, self.samples + 1 if self.samples else 0)
-        insort(self._waiting[level], (sample, what), key=lambda entry: entry[0])
+        insort(self._waiting[level], Waiting(sample, self._asked, what), key=lambda entry: entry[:2])
+        self._asked += 1
         self._first_change = sample if self._first_change is None else min(sample, self._first_change)
         return sample
 
     def _apply(self, level: str, time: int) -> None:
-        waiting = self._waiting[level]
-        while waiting and waiting[0][0] <= time:
-            match waiting.pop(0)[1]:
+        """Do what acts at or before a sample. What is meant for a preset that is still to come waits for it."""
+        coming = min((asked for _, asked, what in self._waiting["frames"] if isinstance(what, Preset)), default=None)
+        later = coming if level == "ticks" else None
+        self._act(
+            level, lambda of: of.sample <= time and not (later is not None and of.asked > later and _of_preset(of))
+        )
+
+    def _act(self, level: str, ready: Callable[[Waiting], bool]) -> None:
+        if not (waiting := self._waiting[level]):
+            return
+        now = [of for of in waiting if ready(of)]
+        self._waiting[level] = [of for of in waiting if not ready(of)]
+        for sample, asked, what in now:
+            match what:
                 case ControlChange(name=name, value=value):
                     if name in self._values:
                         self._values[name] = value
                     elif name in self._top.values:  # a descriptor of a preset that has gone is nobody's
                         self._top.set(name, value)
                 case Preset() as preset:
+                    # what was asked for before is meant for the one that has played: it would act on the tick at work
+                    self._act("ticks", partial(_before, sample=sample, asked=asked))
                     layer = self._layer(preset, round(_float(preset.controls["crossfade"]) * self.fps))
                     layer.voice.listen_to(self._sounding, self.frames)
                     layer.began = self.ticks
@@ -334,6 +352,15 @@ class Pipeline:
 
     def _number(self, name: str) -> float:
         return _float(self._values[name])
+
+
+def _of_preset(of: Waiting) -> bool:
+    """Whether it acts on the preset that plays, and not on the show."""
+    return isinstance(of.what, UseMapping) or (isinstance(of.what, ControlChange) and _belongs_to_preset(of.what.name))
+
+
+def _before(of: Waiting, sample: int, asked: int) -> bool:
+    return of.sample <= sample and of.asked < asked and _of_preset(of)
 
 
 def _columns(preset: Preset) -> list[int]:

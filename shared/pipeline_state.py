@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
@@ -16,8 +17,14 @@ from shared.painter import Picture
 from shared.preset import Preset
 from shared.stage import State
 
-Waiting = tuple[int, ControlChange | Exchange]
-"""What will act at a sample."""
+
+class Waiting(NamedTuple):
+    """What will act at a sample."""
+
+    sample: int
+    asked: int
+    """A number that grows with every one that is asked for."""
+    what: ControlChange | Exchange
 
 
 @dataclass(frozen=True, eq=False)

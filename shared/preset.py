@@ -123,6 +123,12 @@ class Preset:
         return path
 
     @cached_property
+    def generator_sha256(self) -> str:
+        """Which generator it is: the hash of its file, whatever its place. Errors as of `generator_path`."""
+        path = self.generator_path
+        return self.settings.generator.sha256.lower() or sha256_of(path)
+
+    @cached_property
     def mapping(self) -> LearnedMapping:
         """The trained mapping; PresetError where it is missing, damaged or made for other inputs."""
         path = self.folder / "mapping.safetensors"
@@ -198,13 +204,14 @@ class Preset:
         A shipped preset is copied to one's own folder first: see `own_copy`.
         """
         preset = self.own_copy()
+        saved = Preset.load(preset.folder).controls
         file = preset.folder / "preset.toml"
         document = tomlkit.parse(file.read_text("utf-8"))
         table = document.setdefault("controls", tomlkit.table())
         for name, value in values.items():
             row, descriptor = controls.find(name, self.settings.inputs)
             checked = row.checked(value)
-            if row.home != "preset" or checked == preset.controls[name]:
+            if row.home != "preset" or checked == saved[name]:
                 continue
             place = table.setdefault(row.name, tomlkit.table()) if descriptor else table
             place[descriptor or row.name] = list(checked) if isinstance(checked, tuple) else checked

@@ -15,7 +15,7 @@ from shared.mapping import history
 from shared.mapping.candidates import Candidates, shortened
 from shared.mapping.corpus import Corpus
 from shared.mapping.pairs import Pairs
-from shared.preset import Preset, sha256_of
+from shared.preset import Preset
 from shared.stage import HOP, SAMPLE_RATE
 
 
@@ -148,7 +148,7 @@ class Pairing:
 
     def _candidates(self) -> Candidates:
         candidates = self.preset.candidates
-        if candidates.origin.generator != sha256_of(self.preset.generator_path):
+        if candidates.origin.generator != self.preset.generator_sha256:
             raise PresetError(
                 f"the candidates are another generator's; make them again: ponticello candidates {self.preset.folder}"
             )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shared.controls import ControlChange
 from shared.errors import PresetError, SoundError
-from shared.exchanges import UseMapping
+from shared.exchanges import Exchange, UseMapping
 from shared.mapping.decimation import ticks_within
 from shared.pipeline import Pipeline, Tick
 from shared.preset import GeneratorFile, Preset, sha256_of
@@ -49,7 +49,7 @@ class Recording:
         self.gives = self._head.gives
         self.fps = Fraction(self._head.fps)
         self.first_sample = self._head.sample
-        self._files = self._count()
+        self._files = self._count(end is not None)
         self.samples = sum(rows for _, rows in self._files) * (HOP if self.gives == "frames" else 1)
         self._last_sample = self.first_sample + self.samples
         if end is None:
@@ -61,13 +61,22 @@ class Recording:
         kept = cache(self._preset)  # a preset that is called often is read once
         learned = cache(self._learned)
         self.state = state_file.read(folder / "state.safetensors", kept, learned)
-        self._changes = [(line.at, line.sample, understand(line, kept, learned)) for line in self._lines]
+        self._changes: list[tuple[int, int, ControlChange | Exchange]] = []
+        for line in self._lines:
+            try:
+                self._changes.append((line.at, line.sample, understand(line, kept, learned)))
+            except PresetError as error:
+                if end is not None:
+                    raise
+                self.remarks.append(f"{error}: what was recorded after that is left out")
+                self._last_sample = min(self._last_sample, line.at)
+                break
 
     @property
     def presets(self) -> tuple[Preset, ...]:
         """All that play in it."""
         called = [what for _, _, what in self._changes if isinstance(what, Preset)]
-        waiting = [what for of in self.state.waiting.values() for _, what in of if isinstance(what, Preset)]
+        waiting = [what for of in self.state.waiting.values() for _, _, what in of if isinstance(what, Preset)]
         return (*(layer.preset for layer in self.state.layers), *self.state.last_presets, *waiting, *called)
 
     def numbers(self, fps: Fraction) -> range:
@@ -113,7 +122,7 @@ class Recording:
             with soundfile.SoundFile(path) as file:
                 yield from file.blocks(READ, frames=rows, dtype="float32" if self.gives == "samples" else "float64")
 
-    def _count(self) -> list[tuple[Path, int]]:
+    def _count(self, ended: bool) -> list[tuple[Path, int]]:
         """The files of sound or frames in their order, with their lengths; up to the first that is not whole."""
         kind = FILES[self.gives]
         files: list[tuple[Path, int]] = []
@@ -122,6 +131,9 @@ class Recording:
             try:
                 info = soundfile.info(str(path))
             except soundfile.SoundFileError as error:
+                if number == len(there) and not ended:  # the power failed when it was begun
+                    self.remarks.append(f"{path} holds nothing that can be read; it is left out")
+                    break
                 raise SoundError(f"{path} cannot be read ({error}); restore it") from error
             expected = self.folder / f"{kind}-{number:03d}.wav"
             if path != expected:
@@ -134,7 +146,7 @@ class Recording:
 
     def _generators_from(self, preset: Preset) -> dict[str, GeneratorFile]:
         began_with = Preset.load(self.folder / "presets" / self._head.preset).settings.generator.sha256
-        given = GeneratorFile(file=str(preset.generator_path), sha256=sha256_of(preset.generator_path))
+        given = GeneratorFile(file=str(preset.generator_path), sha256=preset.generator_sha256)
         if given.sha256 != began_with:
             self.remarks.append(
                 f"{self.folder} was played with another generator than {preset.name}'s: the pictures are not the performance's"
@@ -142,7 +154,9 @@ class Recording:
         return {began_with: given}
 
     def _preset(self, name: str) -> Preset:
-        return snapshots.load_preset(self.folder, name, self._generators)
+        preset = snapshots.load_preset(self.folder, name, self._generators)
+        _ = preset.mapping, preset.pairs  # read now: later it would be too late to do without them
+        return preset
 
     def _learned(self, name: str) -> UseMapping:
         return snapshots.load_learned(self.folder, name)
@@ -160,6 +174,8 @@ def _read_log(path: Path) -> tuple[Head, list[ChangeLine], End | None]:
         try:
             lines.append(decoder.decode(text))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if number > 1 and number == len(texts) - 1:  # the power failed while it was written
+                break
             raise PresetError(f"{path}, line {number}, is damaged ({error}); restore it") from error
     head = lines[0] if lines else None
     if not isinstance(head, Head):

@@ -14,7 +14,7 @@ from shared.controls import Value
 from shared.exchanges import UseMapping
 from shared.mapping.learned import LearnedMapping
 from shared.mapping.pairs import Pairs
-from shared.preset import VERSION, GeneratorFile, Preset, sha256_of
+from shared.preset import VERSION, GeneratorFile, Preset
 
 MAPPING, PAIRS = "mapping.safetensors", "pairs.safetensors"
 DIGITS = 12  # of a hash, in a folder's name
@@ -25,7 +25,6 @@ class Snapshots:
 
     def __init__(self, recording: Path) -> None:
         self._recording = recording
-        self._generators: dict[Path, str] = {}  # their SHA-256: a large file is read once
 
     def preset(self, preset: Preset, mapping: LearnedMapping | None = None, pairs: Pairs | None = None) -> str:
         """Keep a preset, with another mapping and pairs where given; the name of its folder in `presets/`."""
@@ -53,13 +52,10 @@ class Snapshots:
         return folder.name
 
     def _settings(self, preset: Preset) -> dict[str, object]:
-        path = preset.generator_path
-        if path not in self._generators:
-            self._generators[path] = preset.settings.generator.sha256 or sha256_of(path)
         return {
             "version": VERSION,
             "inputs": list(preset.settings.inputs),
-            "generator": {"file": str(path), "sha256": self._generators[path]},
+            "generator": {"file": str(preset.generator_path), "sha256": preset.generator_sha256},
             "training": msgspec.to_builtins(preset.settings.training),
             "controls": _own_controls(preset.controls),
         }

@@ -15,7 +15,7 @@ from shared.exchanges import Steer, UseMapping
 from shared.mapping.pairs import LatentSpace
 from shared.mapping.scaling import Standardizer
 from shared.painter import Picture
-from shared.pipeline_state import LayerState, PipelineState
+from shared.pipeline_state import LayerState, PipelineState, Waiting
 from shared.preset import Preset
 from shared.recording.entries import ChangeLine, describe, understand
 from shared.recording.snapshots import Snapshots
@@ -51,7 +51,8 @@ class _Facts(msgspec.Struct):
     ticks: int
     layers: list[_Layer]
     values: dict[str, Plain]
-    waiting: dict[str, list[ChangeLine]]
+    waiting: dict[str, list[tuple[int, ChangeLine]]]
+    """With what they act on; each with its place in the order of asking."""
     first_change: int | None
     black: str
     steer_space: LatentSpace
@@ -71,10 +72,10 @@ def write(path: Path, state: PipelineState, snapshots: Snapshots) -> None:
         arrays |= _under(f"layer{number}", of.voice)
         layers.append(_Layer(snapshots.preset(of.preset, of.mapping, of.pairs), _plain(of.values), of.began, of.fade))
     waiting = {
-        level: [describe(state.samples, sample, what, snapshots) for sample, what in entries]
+        level: [(asked, describe(state.samples, sample, what, snapshots)) for sample, asked, what in entries]
         for level, entries in state.waiting.items()
     }
-    generators = [preset.generator_path for preset in state.last_presets]
+    generators = [preset.generator_sha256 for preset in state.last_presets]
     last: list[_Picture] = []
     picture = state.last
     while picture is not None:
@@ -131,7 +132,7 @@ def _state(
     last: Picture | None = None
     for number, of_last in reversed(list(enumerate(facts.last))):
         last = Picture(
-            last_presets[of_last.preset].generator_path,
+            last_presets[of_last.preset].generator_sha256,
             arrays[f"last{number}"],
             of_last.space,
             of_last.truncation,
@@ -150,7 +151,7 @@ def _state(
         tuple(layers),
         _values(facts.values),
         {
-            level: tuple((line.sample, understand(line, preset, learned)) for line in lines)
+            level: tuple(Waiting(line.sample, asked, understand(line, preset, learned)) for asked, line in lines)
             for level, lines in facts.waiting.items()
         },
         facts.first_change,

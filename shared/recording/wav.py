@@ -18,7 +18,7 @@ class GrowingWav:
         self._rate, self._channels, self._width = rate, channels, bytes_each
         self.frames = 0
         self._file = path.open("xb")
-        self._file.write(self._header())
+        self.sync()
 
     def write(self, samples: NDArray[Any]) -> None:
         """Append; a float of another width becomes one of this file's."""

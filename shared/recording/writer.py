@@ -85,10 +85,11 @@ class RecordingWriter:
         self.close()
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files; it may be called twice."""
         self._log.close()
-        if self._file is not None:
-            self._file.close()
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
     def _say(self, line: Line) -> None:
         self._log.write(msgspec.json.encode(line) + b"\n")

@@ -18,7 +18,7 @@ from tests.small import LATENT, make_preset, write_candidates, write_sound
 
 
 def tick(preset, pairs):
-    picture = Picture(preset.generator_path, pairs.latents[0], pairs.space, 1.0, 0.0, (0.0, 0.0), 1.0)
+    picture = Picture(preset.generator_sha256, pairs.latents[0], pairs.space, 1.0, 0.0, (0.0, 0.0), 1.0)
     return Tick(3, np.arange(23.0), picture, "", math.inf)
 
 

@@ -10,10 +10,11 @@ import pytest
 from live.audio_input import open_input
 from live.keys import KEYS, ON_SCREEN
 from live.keys import Event as Pressed
+from live.repertoire import Repertoire
 from offline.render import Job
 from shared.controls import ACTIONS, STREAMS
 from shared.exchanges import Steer, UseMapping
-from shared.painter import Painter
+from shared.painter import Painter, Picture
 from shared.preset import Preset
 from tests.live.osc_client import until
 from tests.live.shows import Show, digest, replayed, show
@@ -148,6 +149,30 @@ def test_a_preset_with_a_broken_file_changes_nothing(folder, a, sound, tmp_path)
         assert playing.ask("preset") == "a"
         playing.client.send("preset", str(other))  # of another size: pictures are cross-faded
         assert until(lambda: playing.display.picture is not None and playing.display.picture.shape == (32, 32, 3), 5)
+
+
+def test_presets_called_one_after_the_other_keep_their_generators_until_they_have_played(a, tmp_path):
+    painter = Painter()
+    first = Preset.load(a)
+    repertoire = Repertoire([first], painter)
+    called = [repertoire.load(str(make_preset(tmp_path / f"p{n}", seed=10 + n)), [first]) for n in range(3)]
+    for preset in (first, *called):  # none of the three has come to the stage when the last is there
+        painter.paint(Picture(preset.generator_sha256, preset.pairs.latents[0], "z", 1.0, 0.0, (0.0, 0.0), 1.0))
+    for n in range(9):
+        repertoire.load(str(make_preset(tmp_path / f"q{n}", seed=20 + n)), [first])
+    with pytest.raises(KeyError):
+        painter.paint(Picture(called[0].generator_sha256, called[0].pairs.latents[0], "z", 1.0, 0.0, (0.0, 0.0), 1.0))
+
+
+def test_a_generator_whose_file_was_exchanged_is_read_anew(tmp_path):
+    painter, folder = Painter(), make_preset(tmp_path / "p")
+    repertoire = Repertoire([Preset.load(folder)], painter)
+    write_generator(folder / "generator.safetensors", seed=7)
+    again = repertoire.load(str(folder))
+    fresh = Painter()
+    fresh.load(again)
+    picture = Picture(again.generator_sha256, again.pairs.latents[0], "z", 1.0, 0.0, (0.0, 0.0), 1.0)
+    assert np.array_equal(painter.paint(picture), fresh.paint(picture))
 
 
 class Failing(Painter):

@@ -147,10 +147,14 @@ def test_the_newest_that_is_due_is_shown():
     assert waiting.next_due() == 3.0
     assert waiting.take(9.0) == (4.0, images[3])
     assert waiting.take(9.0) is None
+    waiting.put(made(4), 20.0)
+    waiting.put(made(5), -math.inf)  # `advance` was changed between the two
+    assert waiting.take(10.0)[1].heard.tick.number == 5
+    assert waiting.take(30.0) is None  # an older picture never comes after a newer one
 
 
 def test_equal_pictures_are_not_painted_twice(tmp_path):
-    one = Picture(tmp_path, np.zeros(3, np.float32), "z", 1.0, 0.0, (0.0, 0.0), 1.0)
+    one = Picture("g", np.zeros(3, np.float32), "z", 1.0, 0.0, (0.0, 0.0), 1.0)
     assert same(one, replace(one, latent=one.latent.copy()))
     for other in ({"level": 0.5}, {"rotate": 1.0}, {"latent": np.ones(3, np.float32)}, {"under": one}, {"space": "w"}):
         assert not same(one, replace(one, **other))

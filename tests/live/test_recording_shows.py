@@ -2,6 +2,7 @@
 
 import json
 import random
+import socket
 import sys
 import time
 from fractions import Fraction
@@ -11,12 +12,13 @@ import av
 import pytest
 import soundfile
 
+import ponticello
 from live.audio_input import open_input
 from live.keys import Event as Pressed
 from live.notices import Notices
 from live.recorder import Recorder
 from offline.render import Hashes, Job, render
-from shared.errors import SettingError, SoundError
+from shared.errors import SettingError, SoundError, UserError
 from shared.exchanges import UseMapping
 from shared.pipeline import Pipeline
 from shared.preset import Preset
@@ -140,6 +142,46 @@ def _sound(folder):
     return open_input(str(folder / "s.wav"), play=False, loop=True)
 
 
+def test_beginning_and_ending_keep_their_order(folder, tmp_path):
+    playing = Show([folder / "a"], _sound(folder), tmp_path / "hashes.csv", record=tmp_path / "take")
+    for number in (0, 1, 0, 1, 1, 0):
+        playing.client.send("record", number)
+    assert until(lambda: len(list(tmp_path.glob("take*"))) == 3)
+    assert until(lambda: playing.ask("record") == 0)
+    playing.end()
+    for name in ("take", "take-2", "take-3"):
+        assert '"line":"end"' in (tmp_path / name / "log.jsonl").read_text().splitlines()[-1]
+
+
+def test_a_show_that_cannot_begin_leaves_no_recording(folder, tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        command = [
+            sys.executable,
+            str(ROOT / "ponticello.py"),
+            "live",
+            str(folder / "a"),
+            "--input",
+            str(folder / "s.wav"),
+        ]
+        options = [
+            "--no-play",
+            "--offscreen",
+            "--osc-port",
+            str(taken.getsockname()[1]),
+            "--record",
+            str(tmp_path / "r"),
+        ]
+        with rig.Program([*command, *options], {}) as program:
+            assert program.wait(60) == 2
+            assert "OSC" in program.output()
+    assert not (tmp_path / "r").exists()
+    (tmp_path / "file").write_text("x")
+    mistake = ["--input", str(folder / "s.wav"), "--no-play", "--offscreen", "--osc-port", "0"]
+    with pytest.raises(UserError, match=r"file is a file; a recording is a folder: name a new one"):
+        ponticello.run(["live", str(folder / "a"), *mistake, "--record", str(tmp_path / "file")])
+
+
 def test_descriptors_from_outside_are_recorded(folder, tmp_path):
     playing = Show([folder / "a"], open_input("osc"), tmp_path / "hashes.csv", record=tmp_path / "r")
     for n in range(20):
@@ -177,7 +219,9 @@ def test_a_disk_that_refuses_ends_the_recording_not_the_show(folder, tmp_path, m
         playing.until_tick(3)
         monkeypatch.setattr(RecordingWriter, "sound", refuse)
         assert until(lambda: playing.ask("record") == 0)
+        failed = playing.performance._takes._recorder
         playing.until_tick(playing.ticks + 10)
+        assert failed._work.empty()  # nothing is gathered that nobody takes
         monkeypatch.undo()
         playing.client.send("record", 1)  # there is room again
         assert until(lambda: playing.ask("record") == 1)

@@ -306,7 +306,7 @@ def test_a_preset_fades_over_the_one_before_while_both_listen(preset, other):
     assert all(0 <= t.picture.mix < 1 for t in fading)
     for t in fading:
         assert t.picture.under.latent.tobytes() == plain[t.number].picture.latent.tobytes()
-    assert ticks[-1].picture.generator == other.generator_path
+    assert ticks[-1].picture.generator == other.generator_sha256
     assert ticks[-1].picture.rotate == 40
     painter = Painter()
     painter.load(preset)
@@ -326,3 +326,26 @@ def test_a_fade_over_the_same_generator_goes_through_w(preset, tmp_path):
     w = [generator.map(p.latent[None], psi=p.truncation) for p in (a, b)]
     expected = generator.synthesize(w[0] + 0.25 * (w[1] - w[0]))
     assert np.array_equal(painter.paint(replace(b, under=a, mix=0.25)), expected)
+
+
+def test_what_is_asked_for_around_a_preset_change_acts_on_the_right_preset(preset, other):
+    """Controls wait for a tick, presets for a frame: a tick of 1470 samples may lie between, either way."""
+    samples = sound(1.0)[:, 0]
+    learned = UseMapping(other_mapping(preset), preset.pairs)
+    for at in range(9000, 10470, 97):
+        before = [(at, ControlChange(at, "rotate", -77)), (at, learned), (at, other)]
+        ticks = exchanged(preset, samples, [], before)
+        assert {t.picture.rotate for t in ticks if t.picture.generator == other.generator_sha256} == {40.0}
+        pipeline = Pipeline(preset)
+        for sample, what in before:
+            pipeline.schedule(what) if isinstance(what, ControlChange) else pipeline.exchange(sample, what)
+        pipeline.process(samples)
+        assert pipeline.state().layers[-1].mapping is other.mapping
+        after = exchanged(preset, samples, [], [(at, other), (at, ControlChange(at, "rotate", 12))])
+        shown = {t.picture.rotate for t in after if t.picture.generator == other.generator_sha256}
+        assert shown == {12.0}
+        under = [t.picture.under.rotate for t in after if t.picture.under is not None]
+        assert set(under) == {0.0}
+        both = [(at, ControlChange(at, "freeze", 1)), (at, other), (at, ControlChange(at, "fade", 0.5))]
+        for t in exchanged(preset, samples, [], both):
+            assert t.picture.level == (0.5 if (t.number + 1) * 1470 >= at else 1.0)

@@ -1,6 +1,7 @@
 """A recorded performance gives the very ticks of the show, at its rate; and what a cut or damaged one gives."""
 
 import json
+import shutil
 import struct
 from dataclasses import replace
 from fractions import Fraction
@@ -233,8 +234,8 @@ def test_another_generator_is_used_where_it_is_asked_for(preset, other, tmp_path
     recording = Recording(tmp_path / "r", Preset.load(larger))
     assert "was played with another generator than larger's" in recording.remarks[0]
     used = {t.picture.generator for t in recording.ticks(Fraction(30))}
-    assert used == {larger / "generator.safetensors", other.generator_path}
-    assert {p.generator_path for p in recording.presets} == used
+    assert used == {Preset.load(larger).generator_sha256, other.generator_sha256}
+    assert {p.generator_sha256 for p in recording.presets} == used
 
 
 def test_the_generator_may_have_moved_and_that_of_another_preset_may_not(tmp_path):
@@ -245,7 +246,7 @@ def test_the_generator_may_have_moved_and_that_of_another_preset_may_not(tmp_pat
     moved = Preset.load(tmp_path / "moved")
     again = list(Recording(tmp_path / "r", moved).ticks(Fraction(30)))
     assert [t.picture.latent.tobytes() for t in again] == [t.picture.latent.tobytes() for t in ticks]
-    assert again[0].picture.generator == moved.generator_path
+    assert again[0].picture.generator == moved.generator_sha256
     second.rename(tmp_path / "gone")
     with pytest.raises(PresetError, match=r"there is no file .*b/generator.safetensors"):
         list(Recording(tmp_path / "r", moved).ticks(Fraction(30)))
@@ -261,6 +262,72 @@ def test_what_is_called_often_is_kept_once(preset, other, tmp_path):
     writer.end(0)
     assert len(list((tmp_path / "r" / "presets").iterdir())) == 3
     assert Recording(tmp_path / "r", preset).presets[-1].controls["crossfade"] == 5.0
+
+
+def cut_off(folder):
+    """Without its last line, as if the power had failed."""
+    lines = (folder / "log.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "log.jsonl").write_bytes(b"".join(lines[:-1]))
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"\0" * 58])
+def test_a_file_that_was_only_just_begun_is_left_out(preset, tmp_path, monkeypatch, content):
+    monkeypatch.setattr(writing, "MOST", {"samples": 10000, "frames": 7})
+    monkeypatch.setattr("shared.recording.reader.MOST", {"samples": 10000, "frames": 7})
+    ticks = play(preset, preset, tmp_path / "r", 700)
+    (tmp_path / "r" / "sound-014.wav").write_bytes(content)
+    with pytest.raises(SoundError, match=r"sound-014.wav cannot be read"):
+        Recording(tmp_path / "r", preset)
+    cut_off(tmp_path / "r")
+    recording = Recording(tmp_path / "r", preset)
+    assert "sound-014.wav holds nothing that can be read; it is left out" in recording.remarks[0]
+    again = list(recording.ticks(Fraction(30)))
+    assert len(again) > 80
+    same(again, ticks[: len(again)])
+
+
+def test_a_new_wav_has_its_header_at_once(tmp_path):
+    wav = GrowingWav(tmp_path / "x.wav", 44100, 1, 4)
+    assert soundfile.info(tmp_path / "x.wav").frames == 0
+    wav.close()
+
+
+def test_what_a_failing_power_left_of_a_change_ends_the_recording_there(preset, other, tmp_path):
+    ticks = play(preset, other, tmp_path / "r", 0)
+    (tmp_path / "r" / "learned").glob("*/mapping.safetensors").__next__().write_bytes(b"")
+    with pytest.raises(PresetError, match=r"mapping.safetensors is damaged"):
+        Recording(tmp_path / "r", preset)
+    cut_off(tmp_path / "r")
+    recording = Recording(tmp_path / "r", preset)
+    assert "what was recorded after that is left out" in " ".join(recording.remarks)
+    again = list(recording.ticks(Fraction(30)))
+    assert [t.number for t in again] == list(range(55000 // 1470))  # it was learned at sample 55000
+    same(again, ticks[: len(again)])
+
+
+def test_a_last_line_of_rubbish_is_left_out(preset, tmp_path):
+    play(preset, preset, tmp_path / "r", 0)
+    cut_off(tmp_path / "r")
+    with (tmp_path / "r" / "log.jsonl").open("ab") as log:
+        log.write(b"\0" * 40 + b"\n")
+    assert Recording(tmp_path / "r", preset).samples == len(SAMPLES)
+
+
+@pytest.mark.parametrize("begin", [8000, 9300, 14000, 16000])
+def test_at_a_low_rate_from_the_midst_of_a_fade(preset, other, tmp_path, begin):
+    play(preset, other, tmp_path / "r", begin)
+    recording = Recording(tmp_path / "r", preset)
+    for fps in (Fraction(1), Fraction(4)):
+        assert [t.number for t in recording.ticks(fps)] == list(recording.numbers(fps))
+
+
+def test_copies_of_a_generator_fade_alike_in_the_show_and_in_its_recording(preset, tmp_path):
+    shutil.copytree(preset.folder, tmp_path / "copy")
+    copy = Preset.load(tmp_path / "copy")
+    ticks = play(preset, copy, tmp_path / "r", 0)
+    same(list(Recording(tmp_path / "r", preset).ticks(Fraction(30))), ticks)
+    assert any(t.picture.under is not None for t in ticks)
+    assert {t.picture.generator for t in ticks} == {preset.generator_sha256}
 
 
 def test_a_folder_is_recorded_into_only_once(preset, tmp_path):
