@@ -153,7 +153,7 @@ def test_the_newest_that_is_due_is_shown():
     assert waiting.take(30.0) is None  # an older picture never comes after a newer one
 
 
-def test_equal_pictures_are_not_painted_twice(tmp_path):
+def test_equal_pictures_are_not_painted_twice():
     one = Picture("g", np.zeros(3, np.float32), "z", 1.0, 0.0, (0.0, 0.0), 1.0)
     assert same(one, replace(one, latent=one.latent.copy()))
     for other in ({"level": 0.5}, {"rotate": 1.0}, {"latent": np.ones(3, np.float32)}, {"under": one}, {"space": "w"}):
