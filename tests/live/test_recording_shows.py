@@ -50,7 +50,7 @@ def rendered(preset, recording, output, **options):
 
 
 def is_part_of(live, again):
-    assert len(live) > 10
+    assert len(live) > 3
     assert live.items() <= again.items()
 
 
@@ -225,7 +225,7 @@ def test_a_disk_that_refuses_ends_the_recording_not_the_show(folder, tmp_path, m
         monkeypatch.undo()
         playing.client.send("record", 1)  # there is room again
         assert until(lambda: playing.ask("record") == 1)
-        playing.until_tick(playing.ticks + 20)
+        playing.until_tick(playing.ticks + 40)
     lines = capsys.readouterr().err.splitlines()
     assert sum("has stopped after 0 s: [Errno 28] No space left on device; what was recorded stays" in x for x in lines)
     again = rendered(folder / "a", tmp_path / "r-2", tmp_path / "film.mkv")
