@@ -12,13 +12,12 @@ import av
 import pytest
 import soundfile
 
-import ponticello
 from live.audio_input import open_input
 from live.keys import Event as Pressed
 from live.notices import Notices
 from live.recorder import Recorder
 from offline.render import Hashes, Job, render
-from shared.errors import SettingError, SoundError, UserError
+from shared.errors import SettingError, SoundError
 from shared.exchanges import UseMapping
 from shared.pipeline import Pipeline
 from shared.preset import Preset
@@ -178,8 +177,10 @@ def test_a_show_that_cannot_begin_leaves_no_recording(folder, tmp_path):
     assert not (tmp_path / "r").exists()
     (tmp_path / "file").write_text("x")
     mistake = ["--input", str(folder / "s.wav"), "--no-play", "--offscreen", "--osc-port", "0"]
-    with pytest.raises(UserError, match=r"file is a file; a recording is a folder: name a new one"):
-        ponticello.run(["live", str(folder / "a"), *mistake, "--record", str(tmp_path / "file")])
+    live = [sys.executable, str(ROOT / "ponticello.py"), "live", str(folder / "a")]
+    with rig.Program([*live, *mistake, "--record", str(tmp_path / "file")], {}) as program:  # it sets signal handlers
+        assert program.wait(60) == 2
+        assert "file is a file; a recording is a folder: name a new one" in program.output()
 
 
 def test_descriptors_from_outside_are_recorded(folder, tmp_path):
