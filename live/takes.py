@@ -47,13 +47,18 @@ class Takes:
         """End the take that is being made."""
         if self._recorder is not None:
             self._engine.record(None)
-            self._notices.tell(f"recorded: {self._recorder.folder}", wrong=False)
+            self._tell_where(self._recorder)
         self._recorder = None
 
     def close(self) -> None:
         """The engine has ended: wait until all is written."""
         if self._recorder is not None:
             self._recorder.wait()
+            self._tell_where(self._recorder)
+
+    def _tell_where(self, recorder: Recorder) -> None:
+        if not recorder.failed:
+            self._notices.tell(f"recorded: {recorder.folder}", wrong=False)
 
     def _next(self, preset: str) -> Path:
         if self._folder is None:

@@ -83,7 +83,7 @@ def steer(playing, n, seed=0):
         time.sleep(0.015)
 
 
-def test_a_performance_steered_by_osc_is_rendered_picture_for_picture(folder, tmp_path):
+def test_a_performance_steered_by_osc_is_rendered_picture_for_picture(folder, tmp_path, capsys):
     with show([folder / "a", folder / "b"], folder / "s.wav", tmp_path, loop=True, record=tmp_path / "r") as playing:
         playing.until_tick(3)
         steer(playing, 150)
@@ -92,6 +92,7 @@ def test_a_performance_steered_by_osc_is_rendered_picture_for_picture(folder, tm
         assert until(lambda: any(isinstance(what, UseMapping) for _, what in playing.asked), 10)
         playing.until_tick(playing.ticks + 5)
         assert playing.ask("record") == 1
+    assert f"recorded: {tmp_path / 'r'}" in capsys.readouterr().err
     again = rendered(folder / "a", tmp_path / "r", tmp_path / "film.mkv")
     is_part_of(playing.hashes, again)
     assert list(again) == list(range(playing.numbers["ticks"]))
