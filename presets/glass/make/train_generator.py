@@ -2,7 +2,7 @@
 
 Stopped at any time (Ctrl-C saves first), the same command goes on from FOLDER/training.safetensors. Beside it:
 generator.safetensors (float16, as `ponticello live` takes it), grid.png (each row of the generator's pictures above the
-renderer's of the same scenes) and log.csv. One thread; times are CPU seconds.
+renderer's of the same scenes) and log.csv. One thread learns while another draws what it is shown next; times are CPU seconds.
 """
 
 import argparse
@@ -12,12 +12,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 from PIL import Image
 from training.keeping import load_run, save_run
 from training.recipe import RECIPES
-from training.trainer import Trainer
+from training.trainer import Trainer, one_thread
 
 COLUMNS = 8
 SAVE_EVERY_S = 150.0
@@ -29,12 +28,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fit the generator of the preset glass.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("recipe", nargs="?", default=next(iter(RECIPES)), choices=list(RECIPES))
+    parser.add_argument("--share", type=float, default=1.0, help="of the recipe's steps, to compare recipes sooner")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # tails of exponentials would cost a hundred times as much
-    trainer = Trainer(RECIPES[arguments.recipe])
+    one_thread()
+    trainer = Trainer(RECIPES[arguments.recipe].shortened(arguments.share))
     if (folder / "training.safetensors").exists():
         load_run(trainer, folder / "training.safetensors")
     saved = time.process_time()
@@ -56,7 +55,11 @@ def report(trainer: Trainer, folder: Path, losses: list[dict[str, float]]) -> No
     save_grid(folder / "grid.png", given, wanted)
     trainer.export(folder / "generator.safetensors")
     means = {name: float(np.mean([part[name] for part in losses if name in part])) for name in losses[-1]}
-    line = {"step": str(trainer.step_number), "cpu_s": f"{trainer.cpu_seconds:.0f}", "stage": str(trainer.place()[0])}
+    line = {
+        "step": str(trainer.step_number),
+        "cpu_s": f"{trainer.cpu_seconds:.0f}",
+        "stage": str(trainer.place(trainer.step_number)[0]),
+    }
     line |= {name: f"{value:.4f}" for name, value in (found | means).items()}
     names = ("step", "cpu_s", "stage", "l1", "psnr", "edges", "fields", "buffers", "preview", "picture", "texture")
     is_new = not (folder / "log.csv").exists()

@@ -3,7 +3,9 @@
 import copy
 import math
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,6 +38,19 @@ VALIDATION = 24
 LARGEST_NORM = 1.0
 LIFT = 1.2
 """What is added to -1..1 in the layers that pass a picture on."""
+
+
+def one_thread() -> None:
+    """How the calling thread computes: alone, and without the smallest numbers, as tails of exponentials are many times slower."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+
+
+class Material(NamedTuple):
+    """A step's scenes, and what the renderer makes of them by the pixels of a picture's width."""
+
+    lesson: Lesson
+    drawn: dict[int, Rendering]
 
 
 class Trainer:
@@ -72,15 +87,17 @@ class Trainer:
         self.adam = torch.optim.Adam([*others, *self.heads.values()], betas=(0.9, 0.98))
         self.step_number = 0
         self.cpu_seconds = 0.0
+        self._renderer = ThreadPoolExecutor(1, "renderer", one_thread)
+        self._ahead: tuple[int, Future[Material]] | None = None
 
     @property
     def steps(self) -> int:
         """Of the whole run."""
         return sum(stage.iterations for stage in self.recipe.stages)
 
-    def place(self) -> tuple[int, int]:
-        """The stage that comes next and the step within it."""
-        done = self.step_number
+    def place(self, number: int) -> tuple[int, int]:
+        """The stage of a step and its number within it."""
+        done = number
         for i, stage in enumerate(self.recipe.stages):
             if done < stage.iterations or i == len(self.recipe.stages) - 1:
                 return i, done
@@ -89,7 +106,7 @@ class Trainer:
 
     def rate(self) -> float:
         """What all learning rates are multiplied with: up at the start of each stage, down in the last."""
-        stage, step = self.place()
+        stage, step = self.place(self.step_number)
         rate = min(1.0, 0.1 + step / WARM_UP)
         if stage == len(self.recipe.stages) - 1:
             left = (1 - step / self.recipe.stages[-1].iterations) / self.recipe.decay
@@ -100,12 +117,12 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """One step; the parts of its loss."""
         began = time.process_time()
-        recipe, (number, within) = self.recipe, self.place()
+        recipe, (number, within) = self.recipe, self.place(self.step_number)
         stage, is_last = recipe.stages[number], number == len(recipe.stages) - 1
-        work = lesson(recipe, self.fields, self.to_p, self.step_number)
+        work, drawn = self.material()
         if self.step_number == 0:
             self.begin()
-        heads = HEADS if is_last else HEADS[: HEADS.index(stage.reach) + 1]
+        heads = self.heads_of(number)
         if within == 0:
             self.settle(None if is_last else self.layer_of[stage.reach] + 1)
             for head in heads:
@@ -122,11 +139,11 @@ class Trainer:
         )
         parts, weights = {}, WEIGHTS | {"texture": recipe.texture}
         for head in heads:
-            given, wanted = self.read(head, seen[self.layer_of[head]]), self.wanted_of(head, work)
+            given, wanted = self.read(head, seen[self.layer_of[head]]), self.wanted_of(head, drawn[self.rate_of(head)])
             d = given - wanted
             parts[head] = picture_loss(given, wanted) if head == "preview" else d.abs().mean() + 3 * d.square().mean()
         if is_last:
-            target = self.wanted(work.steering, recipe.resolution, work.transforms, recipe.window).picture
+            target = drawn[recipe.resolution].picture
             parts["picture"] = picture_loss(picture, target)
             parts["texture"] = self.texture(picture, target)
             weights["preview"] = PREVIEW_LATER
@@ -139,6 +156,24 @@ class Trainer:
         self.step_number += 1
         self.cpu_seconds += time.process_time() - began
         return {name: float(part.detach()) for name, part in parts.items()}
+
+    def material(self) -> "Material":
+        """Of the step at hand; that of the next one is begun, on another core where there is one."""
+        number = self.step_number
+        if self._ahead is None or self._ahead[0] != number:
+            self._ahead = number, self._renderer.submit(self._draw, number)
+        material = self._ahead[1].result()
+        self._ahead = number + 1, self._renderer.submit(self._draw, number + 1)
+        return material
+
+    def _draw(self, number: int) -> "Material":
+        recipe, (stage, _) = self.recipe, self.place(number)
+        rates = {self.rate_of(head) for head in self.heads_of(stage)}
+        if recipe.stages[stage].reach == "picture":
+            rates.add(recipe.resolution)
+        work = lesson(recipe, self.fields, self.to_p, number)
+        drawn = {rate: self.wanted(work.steering, rate, work.transforms, recipe.window) for rate in sorted(rates)}
+        return Material(work, drawn)
 
     def begin(self) -> None:
         """The mapping, which is trained alone and then stays."""
@@ -182,10 +217,18 @@ class Trainer:
         """What a head sees in the map of its layer, the margin cut off."""
         return conv2d(self.inside(x), self.heads[f"{head}_weight"], self.heads[f"{head}_bias"])
 
-    def wanted_of(self, head: str, work: Lesson) -> Tensor:
+    def heads_of(self, stage: int) -> tuple[str, ...]:
+        """Those that learn in a stage."""
+        reach = self.recipe.stages[stage].reach
+        return HEADS if reach == "picture" else HEADS[: HEADS.index(reach) + 1]
+
+    def rate_of(self, head: str) -> int:
+        """Samples a picture's width of a head's layer."""
+        return self.network.layers[self.layer_of[head]].target.sampling_rate
+
+    @staticmethod
+    def wanted_of(head: str, drawn: Rendering) -> Tensor:
         """What a head should see."""
-        rate = self.network.layers[self.layer_of[head]].target.sampling_rate
-        drawn = self.wanted(work.steering, rate, work.transforms, self.recipe.window)
         return {"fields": drawn.fields, "buffers": drawn.buffers, "preview": drawn.picture}[head]
 
     @torch.no_grad()
@@ -199,7 +242,8 @@ class Trainer:
             depth = self.layer_of[head] + 1
             self.network.synthesize(w, work.transforms, window=self.recipe.window, depth=depth, visit=seen.__setitem__)
             inputs.append(self.inside(seen[depth - 1]).permute(0, 2, 3, 1).flatten(0, 2))
-            outputs.append(self.wanted_of(head, work).permute(0, 2, 3, 1).flatten(0, 2))
+            drawn = self.wanted(work.steering, self.rate_of(head), work.transforms, self.recipe.window)
+            outputs.append(self.wanted_of(head, drawn).permute(0, 2, 3, 1).flatten(0, 2))
         x, y = torch.cat(inputs), torch.cat(outputs)
         x = torch.cat([x, torch.ones(len(x), 1)], dim=1)
         solution = torch.linalg.solve(x.T @ x / len(x) + 1e-3 * torch.eye(x.shape[1]), x.T @ y / len(x)).T
