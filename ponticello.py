@@ -81,9 +81,11 @@ def run(arguments: list[str]) -> None:
     logging.basicConfig(format="ponticello: %(message)s")
     logging.getLogger("shared.image").setLevel(logging.INFO)  # which way pictures are made
     options = arguments[1:]
-    if name == "demo" and not options and importlib.import_module("live.monitors").has_screen():
-        glass = Path(__file__).parent / "presets" / "glass"
-        name, options = "live", [str(glass), "--input", str(glass / "sounds" / "glass.flac")]
+    is_shown = name == "demo" and not options and importlib.import_module("live.monitors").has_screen()
+    if is_shown:
+        glass, violin = (Path(__file__).parent / "presets" / each for each in ("glass", "violin"))
+        print("H: what is heard; 2: the preset violin, 1: glass; Shift-Esc, or closing the window, ends", file=sys.stderr)
+        name, options = "live", [str(glass), str(violin), "--input", str(glass / "sounds" / "glass.flac")]
     try:
         app = importlib.import_module(COMMANDS[name].module).app
         status = app(options, prog_name=f"ponticello {name}", standalone_mode=False)
@@ -91,6 +93,8 @@ def run(arguments: list[str]) -> None:
         status = Stopped.exit_status
     if status == Stopped.exit_status:  # what typer makes of a Ctrl-C that a command let pass
         raise Stopped("stopped")
+    if is_shown:
+        print(importlib.import_module("offline.demo").NEXT)
 
 
 def explain(error: Exception) -> tuple[str, int]:

@@ -17,7 +17,6 @@ class Background:
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Then], Callable[[str], None]] | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Then] = queue.SimpleQueue()
-        self._over = False
         self._thread = threading.Thread(target=self._run, name="background", daemon=True)
 
     def start(self) -> None:
@@ -25,8 +24,7 @@ class Background:
         self._thread.start()
 
     def close(self, seconds: float = 5.0) -> None:
-        """Finish what is being done, for so long; what waits is left."""
-        self._over = True
+        """Finish what was asked for, for so long; what is not done by then is left."""
         self._jobs.put(None)
         if self._thread.is_alive():
             self._thread.join(seconds)
@@ -43,7 +41,7 @@ class Background:
         return taken
 
     def _run(self) -> None:
-        while (entry := self._jobs.get()) is not None and not self._over:
+        while (entry := self._jobs.get()) is not None:
             job, failed = entry
             try:
                 self._done.put(job())

@@ -198,6 +198,7 @@ class Desk:
         def save() -> Then:
             own = preset.save_controls(values)
             learning.save(own)
+            self._repertoire.moved(preset, own)
             return lambda: self._notices.tell(f"saved: {own.folder}", wrong=False)
 
         self._do(asked, save)

@@ -24,6 +24,7 @@ class Repertoire:
     def __init__(self, presets: Sequence[Preset], painter: Painter) -> None:
         self._presets, self._painter = tuple(presets), painter
         self._called: deque[Preset] = deque(maxlen=NEWEST)
+        self._moved: dict[str, str] = {}
         for preset in self._presets:
             self._prepare(preset)
 
@@ -39,7 +40,15 @@ class Repertoire:
         self._painter.keep([*self._presets, *kept, *self._called])
         return preset
 
+    def moved(self, before: Preset, after: Preset) -> None:
+        """What was called by the number or name of the one is the other from now on: a shipped preset saved as one's own."""
+        self._moved[str(before.folder)] = str(after.folder)
+
     def _find(self, which: str | float) -> str:
+        found = self._named(which)
+        return self._moved.get(found, found)
+
+    def _named(self, which: str | float) -> str:
         count = len(self._presets)
         if isinstance(which, str):
             return next((str(preset.folder) for preset in self._presets if preset.name == which), which)

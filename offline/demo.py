@@ -13,6 +13,11 @@ from shared.preset import SHIPPED, Preset
 
 SIZE = 512  # the shipped generator's pictures are small; this is how large they are shown
 
+NEXT = (
+    "next: ponticello live glass (your microphone), ponticello live violin (a violin), ponticello render glass SOUND -o FILM.mp4, "
+    "ponticello new (pictures of your own); OSC on port 57140: docs/osc.md"
+)
+
 app = typer.Typer(add_completion=False)
 
 
@@ -31,4 +36,4 @@ def command(
     print(
         f"{output.resolve()}: {pictures} pictures in {time.monotonic() - began:.0f} s, sound included; open it in any player"
     )
-    print("next: ponticello render glass YOUR-SOUND.wav -o your-film.mp4")
+    print(NEXT)

@@ -100,6 +100,16 @@ def write_candidates(folder, count=8, space="z", size=LATENT, kept=()):
     return candidates
 
 
+def make_unpaired(folder):
+    """A preset with a corpus and twelve candidates, before anything was paired; gives the folder."""
+    make_preset(folder)
+    (folder / "pairs.safetensors").unlink()
+    (folder / "mapping.safetensors").unlink()
+    write_corpus(folder)
+    write_candidates(folder, 12)
+    return folder
+
+
 def write_corpus(folder, frames=(60, 40), inputs=DESCRIPTORS, seed=0):
     """A corpus of noise for a preset: sounds a, b, ... whose every fourth frame, and the first, is silent; gives it."""
     rng = np.random.default_rng(seed)

@@ -12,6 +12,7 @@ from live.keys import KEYS, ON_SCREEN
 from live.keys import Event as Pressed
 from live.repertoire import Repertoire
 from offline.render import Job
+from shared import preset as preset_module
 from shared.controls import ACTIONS, STREAMS
 from shared.exchanges import Steer, UseMapping
 from shared.painter import Painter, Picture
@@ -254,6 +255,22 @@ def test_pairs_are_made_learned_and_saved_while_it_plays(sound, tmp_path):
     assert after.mapping.pairs_digest == after.pairs.digest
     (used,) = [what for _, what in playing.asked if isinstance(what, UseMapping)]
     assert used.mapping.pairs_digest == after.pairs.digest
+
+
+def test_a_shipped_preset_that_was_saved_is_called_as_ones_own(sound, tmp_path, monkeypatch):
+    monkeypatch.setattr(preset_module, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(preset_module, "OWN", tmp_path / "own")
+    folder = make_preset(tmp_path / "shipped" / "glassy")
+    with show([folder], sound, tmp_path, loop=True) as playing:
+        playing.until_tick(3)
+        playing.client.send("rotate", 15)
+        playing.client.send("save")
+        assert until((tmp_path / "own" / "glassy" / "preset.toml").is_file, 5)
+        playing.client.send("rotate", 30)
+        playing.client.send("preset", 1)
+        assert until(lambda: playing.performance._desk.preset.folder == tmp_path / "own" / "glassy", 5)
+        assert playing.values["rotate"] == 15
+    assert Preset.load(folder).controls["rotate"] == 0
 
 
 def test_a_file_is_paused_sought_and_asked(a, sound, tmp_path):

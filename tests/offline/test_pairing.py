@@ -17,7 +17,7 @@ from shared.mapping.candidates import Candidates
 from shared.mapping.pairs import Pairs
 from shared.mapping.scaling import Standardizer
 from shared.preset import Preset
-from tests.small import make_preset, write_candidates, write_corpus, write_generator
+from tests.small import make_preset, make_unpaired, write_candidates, write_corpus, write_generator
 
 
 def run(*arguments):
@@ -26,12 +26,7 @@ def run(*arguments):
 
 @pytest.fixture
 def folder(tmp_path):
-    folder = make_preset(tmp_path / "p")
-    (folder / "pairs.safetensors").unlink()
-    (folder / "mapping.safetensors").unlink()
-    write_corpus(folder)
-    write_candidates(folder, 12)
-    return folder
+    return make_unpaired(tmp_path / "p")
 
 
 def pairs(folder):

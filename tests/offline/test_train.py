@@ -14,7 +14,7 @@ from shared.mapping.learned import LearnedMapping
 from shared.mapping.pairs import Pairs
 from shared.mapping.smoothing import LeakyIntegrator
 from shared.preset import Preset
-from tests.small import make_preset, write_candidates, write_corpus
+from tests.small import make_preset, make_unpaired, write_corpus
 
 
 def run(*arguments):
@@ -23,11 +23,7 @@ def run(*arguments):
 
 @pytest.fixture
 def folder(tmp_path):
-    folder = make_preset(tmp_path / "p")
-    (folder / "pairs.safetensors").unlink()
-    (folder / "mapping.safetensors").unlink()
-    write_corpus(folder)
-    write_candidates(folder, 12)
+    folder = make_unpaired(tmp_path / "p")
     Pairing(Preset.load(folder)).auto("kmeans", 9)
     return folder
 
