@@ -12,6 +12,7 @@ import typer
 from live import hall, osc
 from live.audio_input import open_input
 from live.display import Display, OffscreenDisplay
+from live.input_options import Channel, Output, Rate, whole
 from live.keys import KeySet
 from live.osc_listeners import peer
 from live.placement import Scaling
@@ -82,14 +83,12 @@ def command(
             "--input", help="A device by number or part of its name, a sound file, or osc; default: the system's."
         ),
     ] = None,
-    channel: Annotated[
-        str | None, typer.Option(help="Channel that is heard (from 1), or several averaged: 1+2.")
-    ] = None,
-    rate: Annotated[int | None, typer.Option(help="Hz at which the device is opened; by default its own.")] = None,
+    channel: Channel = None,
+    rate: Rate = None,
     play_file: Annotated[
         bool, typer.Option("--play/--no-play", help="Whether a sound file is played through the sound card.")
     ] = True,
-    output: Annotated[str | None, typer.Option(help="The device that a sound file is played through.")] = None,
+    output: Output = None,
     loop: Annotated[bool, typer.Option("--loop", help="Begin a sound file again at its end.")] = False,
     sync: Annotated[
         str | None, typer.Option(help="Pictures of a sound file: ahead (on the sound), natural, or ms ahead.")
@@ -192,12 +191,3 @@ def _number_or_word(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
-
-
-def whole(key: str, text: str | None) -> int | None:
-    """A whole number of Hz that a hall file names; SettingError for anything else."""
-    if text is None:
-        return None
-    if not text.isdecimal():
-        raise SettingError(f"hall file: {key} = {text} given; it is a whole number of Hz")
-    return int(text)

@@ -10,8 +10,8 @@ import typer
 from live import hall
 from live.audio_input import OSC, Block, FrameBlock, Source, names_a_file, open_input
 from live.channels import Channels
-from live.command import whole
 from live.file_input import FileInput
+from live.input_options import Channel, Output, Rate, whole
 from live.sound_card import SoundCard
 from live.soundcheck import Progress, SoundCheck
 from live.tape import Tape
@@ -31,14 +31,12 @@ def command(
         str | None,
         typer.Option("--input", help="A device by number or part of its name, or a sound file; default: the system's."),
     ] = None,
-    channel: Annotated[
-        str | None, typer.Option(help="Channel that is heard (from 1), or several averaged: 1+2.")
-    ] = None,
-    rate: Annotated[int | None, typer.Option(help="Hz at which the device is opened; by default its own.")] = None,
+    channel: Channel = None,
+    rate: Rate = None,
     play_file: Annotated[
         bool, typer.Option("--play/--no-play", help="Whether a sound file is played; if not, it is heard in no time.")
     ] = True,
-    output: Annotated[str | None, typer.Option(help="The device that a sound file is played through.")] = None,
+    output: Output = None,
     hall_file: Annotated[
         Path | None, typer.Option("--hall", help="Hall file (.toml) that keeps what is found, and names the input.")
     ] = None,
