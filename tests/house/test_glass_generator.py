@@ -244,15 +244,15 @@ def test_muon_descends() -> None:
 
 
 def test_lessons_repeat() -> None:
-    to_p, fields = projection(1, 512), Fields(1)
+    to_p = projection(1, 512)
     recipe = dataclasses.replace(SMALL, batch=64)
     one, again, other = (
-        lesson(recipe, fields, to_p, 7),
-        lesson(recipe, fields, to_p, 7),
-        lesson(recipe, fields, to_p, 8),
+        lesson(recipe, 7),
+        lesson(recipe, 7),
+        lesson(recipe, 8),
     )
-    assert torch.equal(one.steering, again.steering)
-    assert not torch.equal(one.steering, other.steering)
+    assert torch.equal(one.z, again.z)
+    assert not torch.equal(one.z, other.z)
     assert one.between.count_nonzero() < 32
     turned = one.transforms[:, 0, 0] != 1
     assert 0 < turned.sum() < 40

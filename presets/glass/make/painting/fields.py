@@ -86,6 +86,9 @@ class Fields:
             [(w.frequency * math.cos(w.direction), w.frequency * math.sin(w.direction)) for w in WAVES]
         )
 
+    steering_size = 2 * len(WAVES) + 2 + COLOURS
+    """Numbers that `steer` gives."""
+
     def steer(self, p: Float32[Tensor, "n parameters"]) -> Float32[Tensor, "n steering"]:
         """What a scene is drawn from, and what can be mixed: each wave's cos phase, then sin phase, at the middle of the scene,
         cos and sin of the scene's turn, and the squashed numbers of colour, light and matter (`COLOURS`).

@@ -13,7 +13,7 @@ from torch.nn.functional import softplus
 
 from painting.fields import BROKEN, COLOURS, FAMILIES, FIELDS, FIRE, HUE, LIGHT_X, LIGHT_Y, SPREAD, WAVES, Fields
 
-PIXEL = 1 / 256
+PIXEL = 1.4 / 256
 """The finest width that is drawn, in picture widths, whatever the picture's size."""
 PALETTE = torch.tensor(
     [  # along a path that never meets yellow-green: sea glass, azure, indigo, violet, rose, copper, candle light

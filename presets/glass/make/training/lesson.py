@@ -1,11 +1,10 @@
-"""One step's material: scenes, how they are seen, and what the network should show of them. A number fixes all of it."""
+"""One step's material: scenes and how they are seen. A number fixes all of it."""
 
 import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float32
-from painting.fields import Fields
 from torch import Tensor
 
 from training.recipe import Recipe
@@ -13,16 +12,20 @@ from training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Lesson:
-    """Scenes or, where w is between two, mixtures; z of both ends; and the transforms that put a window of each picture, which
-    may be turned and shifted, into the middle.
+    """Scenes or, where w is between two, z of both ends; and the transforms that put a window of each picture, which may be
+    turned and shifted, into the middle.
     """
 
-    steering: Float32[Tensor, "n steering"]
     z: Float32[Tensor, "n z_dim"]
     other_z: Float32[Tensor, "n z_dim"]
     between: Float32[Tensor, "n 1"]
     """How far from z's w to the other's: 0 for most."""
     transforms: Float32[Tensor, "n 3 3"]
+
+    def parts(self, count: int) -> list["Lesson"]:
+        """The same scenes in so many parts, or fewer where there are not as many scenes."""
+        columns = (self.z, self.other_z, self.between, self.transforms)
+        return [Lesson(*rows) for rows in zip(*(column.chunk(count) for column in columns), strict=True)]
 
 
 def parameters(
@@ -32,14 +35,13 @@ def parameters(
     return z * z.square().mean(dim=1, keepdim=True).rsqrt() @ to_p.T
 
 
-def lesson(recipe: Recipe, fields: Fields, to_p: Float32[Tensor, "parameters z_dim"], number: int) -> Lesson:
+def lesson(recipe: Recipe, number: int) -> Lesson:
     """The material of step `number`."""
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)
-    n, z_dim = recipe.batch, to_p.shape[1]
+    n, z_dim = recipe.batch, recipe.architecture.z_dim
     z, other_z = (torch.randn(n, z_dim, generator=generator) for _ in range(2))
     chosen = torch.rand(n, 1, generator=generator) < recipe.between
     between = torch.rand(n, 1, generator=generator) * chosen
-    steering = torch.lerp(*(fields.steer(parameters(each, to_p)) for each in (z, other_z)), between)
     is_moved = torch.rand(n, generator=generator) < recipe.moved
     angle = torch.rand(n, generator=generator) * 2 * math.pi
     shift = torch.randn(n, 2, generator=generator) * 0.4
@@ -50,4 +52,4 @@ def lesson(recipe: Recipe, fields: Fields, to_p: Float32[Tensor, "parameters z_d
     y = sin * place[:, 0] + cos * place[:, 1] + shift[:, 1]
     zero, one = torch.zeros(n), torch.ones(n)
     transforms = torch.stack((cos, -sin, x, sin, cos, y, zero, zero, one), dim=1).reshape(n, 3, 3)
-    return Lesson(steering, z, other_z, between, transforms)
+    return Lesson(z, other_z, between, transforms)

@@ -31,7 +31,7 @@ class Recipe:
     batch: int = 6
     window: float = 0.5
     """The part of the picture's width that a step sees, anywhere in the picture: a third of the time of a whole one."""
-    stages: tuple[Stage, ...] = (Stage(800, "buffers"), Stage(3000, "preview"), Stage(7000, "picture"))
+    stages: tuple[Stage, ...] = (Stage(800, "buffers"), Stage(2500, "preview"), Stage(7000, "picture"))
     muon_rate: float = 0.003
     adam_rate: float = 2e-3
     mapping_steps: int = 3000

@@ -105,14 +105,18 @@ def fit_mapping(
         adam.param_groups[0]["lr"] = MAPPING_RATE * (1 - step / steps)
         p = torch.randn(MAPPING_BATCH, PARAMETERS, generator=generator)
         w = network.map(p @ to_p, is_normal=True)
-        wanted = fields.steer(p)
-        count = wanted.shape[1]
-        d = (w[:, :count] - w[:, count : 2 * count]) / ((1 + SLOPE) * GAIN) - wanted
+        d = held(w, fields) - fields.steer(p)
         adam.zero_grad()
         d.square().mean().backward()  # type: ignore[no-untyped-call]
         adam.step()
         error = float(d.detach().abs().mean())
     return error
+
+
+def held(w: Float32[Tensor, "n w_dim"], fields: Fields) -> Float32[Tensor, "n steering"]:
+    """The scene that a w holds, as `Fields.steer` gives it: (leaky(t) - leaky(-t)) / (1.2 sqrt 2) = t."""
+    count = fields.steering_size
+    return (w[:, :count] - w[:, count : 2 * count]) / ((1 + SLOPE) * GAIN)
 
 
 def _set_rows(network: TrainableGenerator, layer: int, rows: Float32[Tensor, "fields inputs"]) -> None:

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from shared.image.checkpoint import write_checkpoint
-from training.lesson import Lesson, lesson, parameters
+from training.lesson import Lesson, lesson
 from training.losses import TextureLoss, picture_loss, slopes
 from training.muon import Muon
 from training.network import TrainableGenerator
 from training.recipe import Recipe
-from training.start import fit_mapping, prepare, projection
+from training.start import fit_mapping, held, prepare, projection
 
 HEADS = ("fields", "buffers", "preview")
 """What is read off layers while they learn: at 64, 128 and 128 pixels a picture's width."""
@@ -36,6 +36,8 @@ SETTLE, FREEZE = 300, 0.7
 """magnitude_ema follows quickly for so many steps of a stage, and not at all after this share of the last stage."""
 VALIDATION = 24
 LARGEST_NORM = 1.0
+PARTS = 2
+"""Of a step's scenes, learned side by side: a core each."""
 LIFT = 1.2
 """What is added to -1..1 in the layers that pass a picture on."""
 
@@ -46,11 +48,15 @@ def one_thread() -> None:
     torch.set_flush_denormal(True)
 
 
-class Material(NamedTuple):
-    """A step's scenes, and what the renderer makes of them by the pixels of a picture's width."""
+class Learned(NamedTuple):
+    """What a part of a step's scenes teaches."""
 
-    lesson: Lesson
-    drawn: dict[int, Rendering]
+    scenes: int
+    losses: dict[str, float]
+    gradients: list[Tensor | None]
+    """Of the loss, for each of `Trainer.learning`."""
+    magnitudes: list[Tensor]
+    """Mean squares of the maps behind each layer."""
 
 
 class Trainer:
@@ -85,10 +91,10 @@ class Trainer:
         others = [weight for name, weight in trained.items() if name not in kernels]
         self.muon = Muon(kernels)
         self.adam = torch.optim.Adam([*others, *self.heads.values()], betas=(0.9, 0.98))
+        self.learning = [*kernels.values(), *others, *self.heads.values()]
         self.step_number = 0
         self.cpu_seconds = 0.0
-        self._renderer = ThreadPoolExecutor(1, "renderer", one_thread)
-        self._ahead: tuple[int, Future[Material]] | None = None
+        self._pool = ThreadPoolExecutor(PARTS, "learning", one_thread)
 
     @property
     def steps(self) -> int:
@@ -115,28 +121,51 @@ class Trainer:
         return rate
 
     def step(self) -> dict[str, float]:
-        """One step; the parts of its loss."""
+        """One step; the parts of its loss. Its scenes are learned in PARTS, side by side, with the same result on any machine."""
         began = time.process_time()
-        recipe, (number, within) = self.recipe, self.place(self.step_number)
-        stage, is_last = recipe.stages[number], number == len(recipe.stages) - 1
-        work, drawn = self.material()
+        number, within = self.place(self.step_number)
+        stage, is_last = self.recipe.stages[number], number == len(self.recipe.stages) - 1
         if self.step_number == 0:
             self.begin()
-        heads = self.heads_of(number)
         if within == 0:
             self.settle(None if is_last else self.layer_of[stage.reach] + 1)
-            for head in heads:
+            for head in self.heads_of(number):
                 self.fit_head(head)
             if is_last:
                 self.extend()
-        is_frozen = is_last and within > FREEZE * stage.iterations
-        beta = None if is_frozen else 0.98 if within < SETTLE else 0.998
+        parts = lesson(self.recipe, self.step_number).parts(PARTS)
+        learned = list(self._pool.map(self._learn, parts, [number] * len(parts)))
+        shares = [part.scenes / self.recipe.batch for part in learned]
+        for i, weight in enumerate(self.learning):
+            weighted = [
+                share * g for share, part in zip(shares, learned, strict=True) if (g := part.gradients[i]) is not None
+            ]
+            weight.grad = torch.stack(weighted).sum(dim=0) if weighted else None
+        if not (is_last and within > FREEZE * stage.iterations):
+            follow = 0.02 if within < SETTLE else 0.002
+            for layer, *found in zip(self.network.layers[1:], *(part.magnitudes for part in learned), strict=False):
+                mean = sum((share * each for share, each in zip(shares, found, strict=True)), torch.zeros(()))
+                self.network.get(f"synthesis.{layer.name}.magnitude_ema").lerp_(mean, follow)
+        self._move(self.rate())
+        self.step_number += 1
+        self.cpu_seconds += time.process_time() - began
+        return {
+            name: sum(share * part.losses[name] for share, part in zip(shares, learned, strict=True))
+            for name in learned[0].losses
+        }
+
+    def _learn(self, work: Lesson, number: int) -> Learned:
+        """Losses of some scenes in a stage, and the gradients."""
+        recipe = self.recipe
+        is_last, heads = recipe.stages[number].reach == "picture", self.heads_of(number)
+        w, steering = self.scenes(work)
+        drawn = {
+            rate: self.wanted(steering, rate, work.transforms, recipe.window)
+            for rate in {self.rate_of(head) for head in heads} | ({recipe.resolution} if is_last else set())
+        }
         seen: dict[int, Tensor] = {}
-        w = torch.lerp(self.network.map(work.z), self.network.map(work.other_z), work.between)
-        depth = None if is_last else self.layer_of[stage.reach] + 1
-        picture = self.network.synthesize(
-            w, work.transforms, window=recipe.window, depth=depth, beta=beta, visit=seen.__setitem__
-        )
+        depth = None if is_last else self.layer_of[recipe.stages[number].reach] + 1
+        picture = self.network.synthesize(w, work.transforms, window=recipe.window, depth=depth, visit=seen.__setitem__)
         parts, weights = {}, WEIGHTS | {"texture": recipe.texture}
         for head in heads:
             given, wanted = self.read(head, seen[self.layer_of[head]]), self.wanted_of(head, drawn[self.rate_of(head)])
@@ -148,32 +177,17 @@ class Trainer:
             parts["texture"] = self.texture(picture, target)
             weights["preview"] = PREVIEW_LATER
         loss = sum((weights[name] * part for name, part in parts.items()), torch.zeros(()))
-        self.adam.zero_grad()
-        for weight in self.muon.weights.values():
-            weight.grad = None
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._move(self.rate())
-        self.step_number += 1
-        self.cpu_seconds += time.process_time() - began
-        return {name: float(part.detach()) for name, part in parts.items()}
+        gradients = torch.autograd.grad(loss, self.learning, allow_unused=True)
+        magnitudes = [seen[i].detach().square().mean() for i in sorted(seen)]
+        return Learned(
+            len(w), {name: float(part.detach()) for name, part in parts.items()}, list(gradients), magnitudes
+        )
 
-    def material(self) -> "Material":
-        """Of the step at hand; that of the next one is begun, on another core where there is one."""
-        number = self.step_number
-        if self._ahead is None or self._ahead[0] != number:
-            self._ahead = number, self._renderer.submit(self._draw, number)
-        material = self._ahead[1].result()
-        self._ahead = number + 1, self._renderer.submit(self._draw, number + 1)
-        return material
-
-    def _draw(self, number: int) -> "Material":
-        recipe, (stage, _) = self.recipe, self.place(number)
-        rates = {self.rate_of(head) for head in self.heads_of(stage)}
-        if recipe.stages[stage].reach == "picture":
-            rates.add(recipe.resolution)
-        work = lesson(recipe, self.fields, self.to_p, number)
-        drawn = {rate: self.wanted(work.steering, rate, work.transforms, recipe.window) for rate in sorted(rates)}
-        return Material(work, drawn)
+    @torch.no_grad()
+    def scenes(self, work: Lesson) -> tuple[Float32[Tensor, "n w_dim"], Float32[Tensor, "n steering"]]:
+        """Each w and the scene that it holds, which is the one to be drawn: what the mapping misses is nobody's error then."""
+        w = torch.lerp(self.network.map(work.z), self.network.map(work.other_z), work.between)
+        return w, held(w, self.fields)
 
     def begin(self) -> None:
         """The mapping, which is trained alone and then stays."""
@@ -191,8 +205,8 @@ class Trainer:
     def settle(self, depth: int | None, lessons: int = 6) -> None:
         """Let magnitude_ema be what it is for the weights as they are."""
         for number in range(lessons):
-            work = lesson(self.recipe, self.fields, self.to_p, -1 - number)
-            w = self.network.map(work.z)
+            work = lesson(self.recipe, -1 - number)
+            w, _ = self.scenes(work)
             self.network.synthesize(w, work.transforms, window=self.recipe.window, depth=depth, beta=0.5)
 
     def _move(self, rate: float) -> None:
@@ -236,13 +250,13 @@ class Trainer:
         """Set a head to the best linear reading of its layer as it is now (ridge regression)."""
         inputs, outputs = [], []
         for number in range(lessons):
-            work = lesson(self.recipe, self.fields, self.to_p, -1 - number)
+            work = lesson(self.recipe, -1 - number)
             seen: dict[int, Tensor] = {}
-            w = torch.lerp(self.network.map(work.z), self.network.map(work.other_z), work.between)
+            w, steering = self.scenes(work)
             depth = self.layer_of[head] + 1
             self.network.synthesize(w, work.transforms, window=self.recipe.window, depth=depth, visit=seen.__setitem__)
             inputs.append(self.inside(seen[depth - 1]).permute(0, 2, 3, 1).flatten(0, 2))
-            drawn = self.wanted(work.steering, self.rate_of(head), work.transforms, self.recipe.window)
+            drawn = self.wanted(steering, self.rate_of(head), work.transforms, self.recipe.window)
             outputs.append(self.wanted_of(head, drawn).permute(0, 2, 3, 1).flatten(0, 2))
         x, y = torch.cat(inputs), torch.cat(outputs)
         x = torch.cat([x, torch.ones(len(x), 1)], dim=1)
@@ -259,8 +273,8 @@ class Trainer:
         self.fit_head("preview")
         network, first = self.network, self.layer_of["preview"] + 1
         matrix, shift = self.heads["preview_weight"][:, :, 0, 0], self.heads["preview_bias"] + LIFT
-        work = lesson(self.recipe, self.fields, self.to_p, -1)
-        w, each, size = network.map(work.z), torch.arange(len(matrix)), torch.ones(len(matrix))
+        work = lesson(self.recipe, -1)
+        w, each, size = self.scenes(work)[0], torch.arange(len(matrix)), torch.ones(len(matrix))
         for i in range(first, len(network.layers)):
             layer = network.layers[i]
             prefix = f"synthesis.{layer.name}"
@@ -307,13 +321,9 @@ class Trainer:
 
         l1: mean absolute difference, of -1..1. psnr: dB. edges: energy of the slopes, given to wanted.
         """
-        z = self.shown_z
-        steering = self.fields.steer(parameters(z, self.to_p))
-        size = self.recipe.resolution
-        wanted = self.wanted(steering, size).picture
-        given = torch.cat(
-            [self.average.synthesize(self.average.map(rows), torch.eye(3)).clamp(-1, 1) for rows in z.split(4)]
-        )
+        w = self.average.map(self.shown_z)
+        wanted = self.wanted(held(w, self.fields), self.recipe.resolution).picture
+        given = torch.cat([self.average.synthesize(rows, torch.eye(3)).clamp(-1, 1) for rows in w.split(4)])
         d = given - wanted
         energy = [sum(float(s.square().mean()) for s in slopes(x)) for x in (given, wanted)]
         found = {"l1": float(d.abs().mean()), "psnr": float(10 * torch.log10(4 / d.square().mean()))}
