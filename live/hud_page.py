@@ -116,7 +116,7 @@ class HudPage:
             (LEFT, FIRST, _number(state.fps, 1), "fps", False),
             (MIDDLE, FIRST, _number(state.latency_ms), "ms", False),
             (LEFT, SECOND, str(state.dropped), "dropped", False),
-            (MIDDLE, SECOND, str(state.overflows), "overflows", state.overflows > 0),
+            (MIDDLE, SECOND, str(state.dropouts), "dropouts", state.dropouts > 0),
             (LEFT, LEVEL, _number(state.level_db), "dB", False),
             (LEFT, self._end_of_bars + DISTANCE, _number(state.distance, 2), "from the nearest pair", False),
         ):

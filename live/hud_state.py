@@ -13,7 +13,8 @@ class HudState:
     latency_ms: float = math.nan
     dropped: int = 0
     """Pictures left out as they would have come too late."""
-    overflows: int = 0
+    dropouts: int = 0
+    """Times that sound was lost, coming in or going out: overflows, gaps and underruns, of which one mishap may make two."""
     level_db: float = -math.inf
     """RMS of the sound as it comes in, full scale being 0."""
     peak_db: float = -math.inf

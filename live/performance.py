@@ -233,12 +233,13 @@ class Performance:
 
     def _hud(self, now: float) -> HudState:
         heard, values, engine = self._newest, self._desk.values, self._engine
+        counters = self._source.counters
         return HudState(
             preset=self._desk.preset.name,
             fps=self._rate(now),
             latency_ms=self._times.latency.recent(50),
             dropped=self._pictures.dropped,
-            overflows=self._source.counters.overflows,
+            dropouts=counters.overflows + counters.gaps + counters.xruns,
             level_db=engine.level_db,
             peak_db=self._source.level_db,
             sounding=engine.gate_open,
