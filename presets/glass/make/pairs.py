@@ -1,4 +1,4 @@
-"""The corpus, pairs and mapping of `glass`: 17 moments of its sound, 17 images chosen by eye, by the studio's commands.
+"""The corpus, pairs and mapping of `glass` and of `violin`: moments of the sounds, images chosen by eye, by the studio's commands.
 
 python presets/glass/make/pairs.py            makes them again
 python presets/glass/make/pairs.py FOLDER     puts them into another folder, to compare
@@ -7,60 +7,73 @@ python presets/glass/make/pairs.py FOLDER     puts them into another folder, to 
 import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+
+import tomlkit
 
 from offline.candidates import choose, draw_candidates
 from offline.corpus import make_corpus
 from offline.pairing.session import Pairing
 from offline.train import train
 from shared.mapping.candidates import Draw
-from shared.preset import Preset
+from shared.preset import SHIPPED, Preset, sha256_of
 
-FOLDER = Path(__file__).resolve().parent.parent
-SOUND = "sounds/glass.flac"
-CANDIDATES = 500  # whose contact sheet the images were chosen on
-SHIPPED = ("corpus.safetensors", "candidates.safetensors", "pairs.safetensors", "mapping.safetensors")
+CANDIDATES = 500  # on whose contact sheet the images were chosen
+SOUNDS = {"glass": SHIPPED / "glass" / "sounds" / "glass.flac", "strings": SHIPPED / "glass" / "sounds" / "strings.flac"}
 
-PAIRS = (  # seconds into the sound, seed of the image, why they belong together
-    (0.6, 37, "the bow begins: small dark petals"),
-    (2.4, 1, "a full tone: one soft blue pane"),
-    (4.0, 30, "the glissando: the pane widens"),
-    (5.9, 15, "at the bridge: violet filaments"),
-    (6.42, 24, "the snapped string: white in red"),
-    (7.8, 25, "pizzicati: orange splinters"),
-    (8.25, 9, "glass is struck: a cold bright shard"),
-    (9.6, 17, "harmonics: blue blades"),
-    (11.4, 18, "the small fall: pieces apart"),
-    (14.6, 12, "the bowl: a rose warmth"),
-    (16.4, 39, "the bowl glides up: amber"),
-    (18.4, 13, "tremolo: red"),
-    (19.55, 47, "the break: white through violet"),
-    (20.4, 40, "the second wave: a golden star"),
-    (21.5, 41, "smaller and smaller: violet mosaic"),
-    (23.0, 33, "the breath: sea green"),
-    (26.2, 19, "the open string: nearly nothing"),
+
+@dataclass(frozen=True)
+class Choice:
+    """What somebody chose for a preset."""
+
+    preset: str
+    sounds: tuple[str, ...]
+    shipped: tuple[str, ...]
+    """Files; the others are needed only to pair again."""
+    pairs: tuple[tuple[str, float, int, str], ...]
+    """Sound, seconds into it, seed of the image, why they belong together."""
+
+
+CHOICES = (
+    Choice("glass", ("glass",), ("corpus.safetensors", "candidates.safetensors", "pairs.safetensors", "mapping.safetensors"), (
+    )),
+    Choice("violin", ("glass", "strings"), ("pairs.safetensors", "mapping.safetensors"), (
+    )),
 )
 
 
-def main(into: Path = FOLDER) -> None:
-    """What an artist does with `ponticello analyse`, `candidates`, `pair` and `train`, in a folder of its own."""
+def main(into: Path = SHIPPED) -> None:
+    """What an artist does with `ponticello analyse`, `candidates`, `pair` and `train`, in folders of its own."""
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "glass"
-        for name in ("preset.toml", "generator.safetensors", SOUND):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(FOLDER / name, folder / name)
-        make_corpus(Preset.load(folder), [folder / SOUND])
-        draw_candidates(Preset.load(folder), Draw(count=CANDIDATES), "cpu")
-        choose(Preset.load(folder), [seed for _, seed, _ in PAIRS])
-        pairing = Pairing(Preset.load(folder))
-        for seconds, seed, _ in PAIRS:
-            pairing.at(str(seed), seconds)
-        trained = train(Preset.load(folder))
-        for name in SHIPPED:
-            shutil.copyfile(folder / name, into / name)
-    mapping = trained.mapping
+        for choice in CHOICES:
+            make(choice, Path(temporary), into / choice.preset)
+
+
+def make(choice: Choice, place: Path, into: Path) -> None:
+    """One preset, made in a folder of `place`."""
+    folder, given = place / choice.preset, SHIPPED / choice.preset
+    folder.mkdir()
+    document = tomlkit.parse((given / "preset.toml").read_text("utf-8"))
+    generator = given / document["generator"]["file"]
+    if generator.parent == given:
+        shutil.copyfile(generator, folder / generator.name)
+    else:
+        document["generator"]["sha256"] = sha256_of(generator)
+    (folder / "preset.toml").write_text(tomlkit.dumps(document), "utf-8")
+    make_corpus(Preset.load(folder), [SOUNDS[name] for name in choice.sounds], copy=True)
+    draw_candidates(Preset.load(folder), Draw(count=CANDIDATES), "cpu")
+    choose(Preset.load(folder), [seed for _, _, seed, _ in choice.pairs])
+    pairing = Pairing(Preset.load(folder))
+    for sound, seconds, seed, _ in choice.pairs:
+        pairing.at(str(seed), seconds, sound)
+    trained = train(Preset.load(folder))
+    into.mkdir(parents=True, exist_ok=True)
+    for name in ("preset.toml", *choice.shipped):
+        shutil.copyfile(folder / name, into / name)
     print(
-        f"{len(trained.pairs)} pairs, loss fallen by {trained.orders:.1f} orders of magnitude, reach {mapping.reach:.2f}"
+        f"{choice.preset}: {len(trained.pairs)} pairs, loss fallen by {trained.orders:.1f} orders of magnitude, "
+        f"reach {trained.mapping.reach:.2f}"
     )
 
 

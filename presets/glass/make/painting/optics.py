@@ -13,7 +13,7 @@ from torch.nn.functional import softplus
 
 from painting.fields import BROKEN, COLOURS, FAMILIES, FIELDS, FIRE, HUE, LIGHT_X, LIGHT_Y, SPREAD, WAVES, Fields
 
-PIXEL = 1.4 / 256
+PIXEL = 2 / 256
 """The finest width that is drawn, in picture widths, whatever the picture's size."""
 PALETTE = torch.tensor(
     [  # along a path that never meets yellow-green: sea glass, azure, indigo, violet, rose, copper, candle light
@@ -26,7 +26,7 @@ PALETTE = torch.tensor(
         (1.00, 0.68, 0.26),
     ]
 )
-STRANDS = ((0.0, 1.0), (0.22, 0.45), (-0.30, 0.6))
+STRANDS = ((0.0, 1.0),)
 """Of threads: where in the field, how bright."""
 TILTS = (0.50, 0.42, 0.46, 0.38)
 """How much a crack of each family tilts the pieces on its sides."""
@@ -41,7 +41,7 @@ class Look:
     widest_gap: float = 0.04
     """Between pieces, in picture widths."""
     thread_px: float = 0.8
-    refraction: float = 0.35
+    refraction: float = 0.0
     """Radians by which a tilt of 1 moves what is seen through a piece."""
     exposure: float = 1.9
     contrast: float = 0.75

@@ -22,17 +22,17 @@ class Recipe:
 
     resolution: int = 256
     channel_base: float = 2048
-    channel_max: int = 48
-    num_layers: int = 8
-    first_cutoff: float = 4.0
+    channel_max: int = 64
+    num_layers: int = 9
+    first_cutoff: float = 3.0
     """Twice the finest of the fields: a layer near its cutoff weakens waves."""
     look: Look = field(default_factory=Look)
     seed: int = 2025
     batch: int = 6
     window: float = 0.5
     """The part of the picture's width that a step sees, anywhere in the picture: a third of the time of a whole one."""
-    stages: tuple[Stage, ...] = (Stage(800, "buffers"), Stage(2500, "preview"), Stage(7000, "picture"))
-    muon_rate: float = 0.003
+    stages: tuple[Stage, ...] = (Stage(500, "buffers"), Stage(1800, "preview"), Stage(6000, "picture"))
+    muon_rate: float = 0.004
     adam_rate: float = 2e-3
     mapping_steps: int = 3000
     """Of the mapping network alone, before all else."""

@@ -77,7 +77,7 @@ class Trainer:
         self.shown_z = torch.randn(VALIDATION, self.to_p.shape[1], generator=generator)
         rates = [layer.target.sampling_rate for layer in self.network.layers]
         last = {rate: i for i, rate in enumerate(rates)}
-        self.layer_of = {"fields": last[64], "buffers": rates.index(128), "preview": last[128]}
+        self.layer_of = {"fields": rates.index(64), "buffers": rates.index(128), "preview": last[128]}
         still = self.fields.steer(torch.zeros(1, PARAMETERS))
         buffers = render(self.fields, still, 4, look=recipe.look).buffers.shape[1]
         self.heads = nn.ParameterDict()
