@@ -13,8 +13,6 @@ from torch.nn.functional import softplus
 
 from painting.fields import BROKEN, COLOURS, FAMILIES, FIELDS, FIRE, HUE, LIGHT_X, LIGHT_Y, SPREAD, WAVES, Fields
 
-PIXEL = 2 / 256
-"""The finest width that is drawn, in picture widths, whatever the picture's size."""
 PALETTE = torch.tensor(
     [  # along a path that never meets yellow-green: sea glass, azure, indigo, violet, rose, copper, candle light
         (0.00, 0.62, 0.50),
@@ -26,8 +24,6 @@ PALETTE = torch.tensor(
         (1.00, 0.68, 0.26),
     ]
 )
-STRANDS = ((0.0, 1.0),)
-"""Of threads: where in the field, how bright."""
 TILTS = (0.50, 0.42, 0.46, 0.38)
 """How much a crack of each family tilts the pieces on its sides."""
 
@@ -36,11 +32,15 @@ TILTS = (0.50, 0.42, 0.46, 0.38)
 class Look:
     """What a renderer's variations differ in."""
 
+    finest: float = 2 / 256
+    """What is a pixel here, in picture widths, where pictures are larger than that."""
     rim_px: float = 1.0
     """Half width of a rim at 1/e."""
     widest_gap: float = 0.04
     """Between pieces, in picture widths."""
     thread_px: float = 0.8
+    strands: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
+    """Of the thread: where in its field, how bright."""
     refraction: float = 0.0
     """Radians by which a tilt of 1 moves what is seen through a piece."""
     exposure: float = 1.9
@@ -90,7 +90,7 @@ def render(
     """The pictures of scenes, or of mixtures of them; arguments as those of `Fields`."""
     f = fields(steering, size, transforms, window)
     turned, q = steering[:, 2 * len(WAVES) :, None, None].split([2, COLOURS], dim=1)
-    px = max(PIXEL, window / size)
+    px = max(look.finest, window / size)
 
     # pieces: on which side of each crack, how near to the nearest
     apart = 0.10 + 0.60 * q[:, BROKEN] + 0.45 * f["apart"][:, 0]
@@ -128,7 +128,7 @@ def render(
     grazing = 1 - upright
     fall = torch.sigmoid(2.8 * (f["light"][:, 0] + 0.1)) ** 2 * 1.6  # the lamp: all else is dark
 
-    # caustics: bright up to a fold and dark behind it; each piece moves what is seen through it
+    # caustics: bright up to a fold and dark behind it; a piece may move what is seen through it
     along_x, along_y = f["caustic"][:, 1], f["caustic"][:, 2]
     fold = f["caustic"][:, 0] + look.refraction * glass * (tilt_x * along_x + tilt_y * along_y) / 8.0
     depth = (fold - 0.35) * torch.rsqrt(along_x**2 + along_y**2 + 16.0)
@@ -138,11 +138,11 @@ def render(
     )
     caustic = caustic * (0.8 + 0.65 * q[:, FIRE]).clamp(min=0.05)
 
-    # threads: bundles of fine lines in front of everything, bright in places
+    # threads: fine lines in front of everything, bright in places
     pulse = smoothstep(-0.4, 0.9, f["pulse"][:, 0])
     thread = torch.zeros_like(pulse)
     steepness = torch.rsqrt(f["thread"][:, 1] ** 2 + f["thread"][:, 2] ** 2 + 2.0)
-    for level, strength in STRANDS:
+    for level, strength in look.strands:
         d = (f["thread"][:, 0] - level) * steepness
         thread = thread + strength * torch.exp(-((d / (look.thread_px * px)) ** 2))
         thread = thread + 0.08 * strength * torch.exp(-d.abs() / 0.018)

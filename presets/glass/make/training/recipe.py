@@ -70,9 +70,10 @@ class Recipe:
 
 RECIPES = {
     "glass": Recipe(),
-    "low": Recipe(first_cutoff=2.0, channel_max=64),
-    "wide": Recipe(channel_base=4096, channel_max=64),
-    "plain": Recipe(look=Look(refraction=0.0)),
+    "low": Recipe(first_cutoff=2.0),
+    "shallow": Recipe(first_cutoff=4.0, num_layers=8, channel_max=48),
+    "wide": Recipe(channel_base=4096),
+    "fine": Recipe(look=Look(finest=1 / 256, strands=((0.0, 1.0), (0.22, 0.45), (-0.30, 0.6)), refraction=0.35)),
     "hard": Recipe(texture=1.0),
 }
 """The first is the one that is shipped; each other differs from it in one thing."""
