@@ -124,6 +124,17 @@ def test_in_a_window_until_it_is_closed(folder, close):
     assert numbers(folder)["errors"] <= 1  # that the generator is slow on a busy machine
 
 
+def test_the_demo_plays_in_a_window_and_says_what_to_try_next():
+    with rig.xvfb() as screen, rig.Program([sys.executable, str(ROOT / "ponticello.py"), "demo"], screen) as program:
+        program.expect("glass plays: glass.flac", 90)
+        key(screen, "2")
+        program.process.send_signal(signal.SIGTERM)
+        assert program.wait() == 0, program.output()
+    lines = program.output().splitlines()
+    assert lines[0].startswith("H: what is heard; 2: the preset violin, 1: glass")
+    assert lines[-1].startswith("next: ponticello live glass (your microphone), ponticello live violin")
+
+
 def key(screen, name):
     with rig.Program(["xdotool", "search", "--sync", "--name", "Ponticello", "key", name], screen) as xdotool:
         assert xdotool.wait() == 0, xdotool.output()

@@ -15,6 +15,12 @@ overshoot: 39,000 g in the widest layer of a T-256. Trained layers have gains g 
 """
 
 
+def output_length(length: int, *, up: int, down: int, padding: tuple[int, int], taps: tuple[int, int]) -> int:
+    """Samples of y along an axis with `length` samples of x; `taps` of the first and of the second filter."""
+    raised = length * up + sum(padding) - (taps[0] - 1)
+    return (raised - taps[1]) // down + 1
+
+
 @dataclass(frozen=True)
 class FilteredLReLU:
     """Of a map x with L samples a side, per channel, for each axis (closed form; z is x after scale and bias):

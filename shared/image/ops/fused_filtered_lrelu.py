@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Float32, Int64, UInt16
 from torch import Tensor
 
+from shared.image.ops.filtered_lrelu import output_length
 from shared.image.ops.filters import separable_terms
 from shared.image.ops.fused_kernels import HALF_TAPS, filter_tile
 from shared.image.ops.vectors import LANES
@@ -23,7 +24,10 @@ DOWN = 2
 TAPS = DOWN * HALF_TAPS  # of the second filter
 WIDEST = 64  # channels of a tile: whole lines of the cache, and few columns that tiles share
 TILE_FLOATS = 250_000  # numbers in working memory: half of a second cache of 2 MB; small maps still make two tiles
-NEGLIGIBLE = {torch.float32: 3e-5, torch.bfloat16: 3e-3}  # shares of the largest singular value; bfloat16 rounds by 4e-3
+NEGLIGIBLE = {
+    torch.float32: 3e-5,
+    torch.bfloat16: 3e-3,
+}  # shares of the largest singular value; bfloat16 rounds by 4e-3
 
 _own = threading.local()
 
@@ -86,8 +90,8 @@ class FusedFilteredLReLU:
         """The formula above; x is float32 or bfloat16, fastest with channels last."""
         _, channels, height, width = x.shape
         up = len(self.up_taps)
-        lost = sum(self.padding) - (HALF_TAPS * up - 1) - TAPS
-        size = ((height * up + lost) // DOWN + 1, (width * up + lost) // DOWN + 1)
+        after = partial(output_length, up=up, down=DOWN, padding=self.padding, taps=(HALF_TAPS * up, TAPS))
+        size = after(height), after(width)
         y = torch.empty((1, channels, *size), dtype=self.dtype, memory_format=torch.channels_last)
         factors = (scale[0] * self.gain).numpy(), self.bias, next_style[0].numpy()
         run_each(

@@ -10,7 +10,9 @@ on a CPU, slowly.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ import triton.language as tl
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from shared.image.ops.filtered_lrelu import HEADROOM
+from shared.image.ops.filtered_lrelu import HEADROOM, output_length
 from shared.image.ops.filters import separable_terms
 
 RAISED = 32
@@ -111,8 +113,8 @@ class TritonFilteredLReLU:
     """What sample of the map the first tile begins with; negative: in the padding."""
     steps: tuple[int, int]
     """From a tile to the next, in samples of the map and of the output."""
-    lost: int
-    """Samples of the raised signal that padding adds and the filters take."""
+    out_length: Callable[[int], int]
+    """Samples that come out, of those of the map that go in."""
     up: int
     down: int
     slope: float
@@ -161,7 +163,7 @@ class TritonFilteredLReLU:
             falls=(placed(falls[0]), placed(falls[1])),
             first=first,
             steps=(out_step * down // up, out_step),
-            lost=sum(padding) - (len(up_filter) - 1) - len(taps),
+            out_length=partial(output_length, up=up, down=down, padding=padding, taps=(len(up_filter), len(taps))),
             up=up,
             down=down,
             slope=slope,
@@ -177,7 +179,7 @@ class TritonFilteredLReLU:
     ) -> Float[Tensor, "1 channels h2 w2"]:
         """The formula above; y has the order of x in memory."""
         _, channels, height, width = x.shape
-        size = ((height * self.up + self.lost) // self.down + 1, (width * self.up + self.lost) // self.down + 1)
+        size = self.out_length(height), self.out_length(width)
         last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
         layout = torch.channels_last if last else torch.contiguous_format
         y = torch.empty((1, channels, *size), dtype=self.dtype, device=x.device, memory_format=layout)
