@@ -36,7 +36,7 @@ class Recipe:
     adam_rate: float = 2e-3
     mapping_steps: int = 3000
     """Of the mapping network alone, before all else."""
-    decay: float = 0.6
+    decay: float = 1.0
     """The part of the last stage in which rates fall to a fiftieth."""
     texture: float = 0.4
     """Weight of the texture loss, in the last stage."""
