@@ -84,7 +84,9 @@ def run(arguments: list[str]) -> None:
     is_shown = name == "demo" and not options and importlib.import_module("live.monitors").has_screen()
     if is_shown:
         glass, violin = (Path(__file__).parent / "presets" / each for each in ("glass", "violin"))
-        print("H: what is heard; 2: the preset violin, 1: glass; Shift-Esc, or closing the window, ends", file=sys.stderr)
+        print(
+            "H: what is heard; 2: the preset violin, 1: glass; Shift-Esc, or closing the window, ends", file=sys.stderr
+        )
         name, options = "live", [str(glass), str(violin), "--input", str(glass / "sounds" / "glass.flac")]
     try:
         app = importlib.import_module(COMMANDS[name].module).app
@@ -100,12 +102,12 @@ def run(arguments: list[str]) -> None:
 def explain(error: Exception) -> tuple[str, int]:
     """One line for an error, and its exit status."""
     if isinstance(error, PonticelloError):
-        return " ".join(str(error).split("\n")), error.exit_status
+        return " ".join(str(error).split()), error.exit_status
     if hasattr(error, "format_message"):  # typer's usage errors
         return f"{' '.join(error.format_message().split())}; --help tells what is allowed", 2
     if isinstance(error, MemoryError):
         return "not enough memory; close other programs or render smaller", 1
-    return f"{type(error).__name__}: {error} (--debug shows where)", 1
+    return f"{type(error).__name__}: {' '.join(str(error).split())} (--debug shows where)", 1
 
 
 if __name__ == "__main__":

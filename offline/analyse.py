@@ -14,8 +14,9 @@ from offline.progress import progress, say
 from shared.atomic import written_atomically
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader
-from shared.errors import UserError
-from shared.preset import CORPUS
+from shared.errors import PresetError, UserError
+from shared.mapping.history import PAIRS
+from shared.preset import CORPUS, Preset
 from shared.stage import HOP, SAMPLE_RATE
 
 Rows = Iterator[Float64[np.ndarray, "m 23"]]
@@ -109,7 +110,9 @@ def command(
     channel: Annotated[
         int | None, typer.Option("--channel", help="Which channel, from 1; without it the average of all.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of a preset's map: another number, another layout.", min=0)] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Of a preset's map, 0: another number, another layout.", min=0, max=2**32 - 1)
+    ] = None,
     copy: Annotated[
         bool, typer.Option("--copy", help="Copy the sounds into the preset; by default it names their places.")
     ] = False,
@@ -117,19 +120,27 @@ def command(
     """Analyse sounds: the 23 descriptors, 86 times a second, as tables or as the corpus of a preset."""
     if (output is None) == (csv is None):
         raise UserError("where to? -o PRESET, -o FILE.csv or FILE.npz for one sound, or --csv FOLDER for many")
+    is_table = csv is not None or (output is not None and not is_preset(output))
+    if is_table and (seed is not None or copy):
+        raise UserError(f"{'--copy' if copy else '--seed'} belongs to a preset: -o PRESET")
     if csv is not None:
         analyse_many(sounds, csv, channel)
-    elif output is not None and is_preset(output):
+    elif output is not None and not is_table:
         from offline.corpus import make_corpus
+        from offline.pairing.session import Pairing
 
-        preset = writable(str(output))
-        facts = make_corpus(preset, sounds, channel, seed, copy).facts
+        with writable(str(output)) as preset:
+            facts = make_corpus(preset, sounds, channel, seed or 0, copy).facts
         print(
             f"{preset.folder / CORPUS}: {sum(sound.frames for sound in facts.sounds)} frames of {len(facts.sounds)} sounds; "
             f"{facts.components} of {len(facts.inputs)} principal components keep {facts.kept_variance:.2%} of the variance"
         )
-        if (preset.folder / "pairs.safetensors").is_file():
-            say(f"its pairs keep their moments of sound; next: ponticello train {preset.folder}")
+        if (preset.folder / PAIRS).is_file():
+            try:
+                Pairing(Preset.load(preset.folder)).draw()
+                say(f"its pairs keep their moments of sound; next: ponticello train {preset.folder}")
+            except PresetError as error:  # the sounds are analysed; the pairs cannot follow
+                say(str(error))
     elif output is not None:
         if len(sounds) > 1:
             raise UserError(f"{len(sounds)} sounds and one file ({output}) given; use --csv FOLDER for many sounds")

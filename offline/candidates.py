@@ -18,11 +18,12 @@ from offline.pictures import note_of, read_png, thumbnail, write_png, write_shee
 from offline.progress import progress, say
 from offline.spread import far_apart, looks
 from shared.atomic import make_folder
-from shared.errors import SettingError, UserError
+from shared.errors import PresetError, SettingError, UserError
 from shared.image.checkpoint import read_architecture
 from shared.image.latents import latents_from_seeds
 from shared.mapping.candidates import THUMBNAIL, Candidates, Draw, Origin, name_of
-from shared.mapping.pairs import LatentSpace
+from shared.mapping.history import PAIRS
+from shared.mapping.pairs import LatentSpace, Pairs
 from shared.preset import CANDIDATES, Preset
 
 MOST = 10_000
@@ -33,7 +34,7 @@ SHEET, PROPOSAL = "candidates.png", "proposal.png"
 def draw_candidates(preset: Preset, draw: Draw, device: str | None = None) -> Candidates:
     """Make the images of a draw and write them as the preset's candidates; what is there of them is used as it is.
 
-    Images that the artist has chosen stay, whatever their seeds. Writes candidates.safetensors, images/seed17.png, ...
+    Images that the artist has chosen or paired stay, whatever their seeds. Writes candidates.safetensors, images/seed17.png, ...
     and candidates.png. A broken-off draw goes on where it was. Raises SettingError or PresetError for a draw that the
     generator cannot make.
     """
@@ -44,16 +45,18 @@ def draw_candidates(preset: Preset, draw: Draw, device: str | None = None) -> Ca
     origin = _origin(preset)
     before = _before(preset, draw, origin)
     kept = before.kept if before else frozenset[int]()
-    seeds = sorted({*range(draw.first, draw.first + draw.count), *kept})
+    staying = {seed for seed in before.seeds if seed in kept or name_of(seed) in paired(preset)} if before else set()
+    seeds = sorted({*range(draw.first, draw.first + draw.count), *staying})
     latents = draw_latents(preset, draw, seeds)
-    if before:  # a chosen image stays what it is
-        for seed in kept:
+    if before:  # a chosen image stays what it is, and a paired one
+        for seed in staying:
             latents[seeds.index(seed)] = before.latents[before.seeds.index(seed)]
     notes = [_note(latent, origin) for latent in latents]
     folder = preset.folder / "images"
     make_folder(folder)
     missing = [i for i, seed in enumerate(seeds) if note_of(image_file(preset, seed)) != notes[i]]
-    if before and not missing and (before.seeds, before.draw) == (tuple(seeds), draw):
+    is_shown = (preset.folder / SHEET).is_file()
+    if before and not missing and is_shown and (before.seeds, before.draw) == (tuple(seeds), draw):
         say(f"{preset.folder / CANDIDATES} holds these {len(seeds)} images already; nothing to do")
         return before
     _paint(preset, draw.space, [(seeds[i], latents[i], notes[i]) for i in missing], device)
@@ -95,6 +98,12 @@ def draw_latents(preset: Preset, draw: Draw, seeds: list[int]) -> Float32[np.nda
     return np.stack([generator.map(torch.from_numpy(row)[None], c)[0, 0].numpy() for row in z])
 
 
+def paired(preset: Preset) -> tuple[str, ...]:
+    """Names of images that are paired with sounds."""
+    file = preset.folder / PAIRS
+    return Pairs.load(file).names if file.is_file() else ()
+
+
 def image_file(preset: Preset, seed: int) -> Path:
     """Where a candidate's single image is."""
     return preset.folder / "images" / f"{name_of(seed)}.png"
@@ -119,20 +128,23 @@ def propose(preset: Preset, count: int) -> list[int]:
     """Seeds of images that are far apart in what is seen, and far from those that are chosen already; marks nothing."""
     candidates = preset.candidates
     kept = np.array([i for i, seed in enumerate(candidates.seeds) if seed in candidates.kept], np.int64)
+    if len(kept) == len(candidates):
+        raise SettingError(f"all {len(kept)} candidates are chosen already; make more: -n {2 * len(kept)}")
     found = far_apart(looks(candidates.thumbnails), count, kept)
     return [candidates.seeds[i] for i in found]
 
 
 def write_contact_sheet(
     preset: Preset, candidates: Candidates, seeds: Iterable[int] | None = None, name: str = SHEET
-) -> None:
-    """All candidates in the order of their seeds, or these, the chosen ones framed; nothing where an image is missing."""
+) -> bool:
+    """All candidates in the order of their seeds, or these, the chosen ones framed; not written where an image is missing."""
     wanted = candidates.seeds if seeds is None else tuple(seeds)
     pictures = [(str(seed), image_file(preset, seed), seed in candidates.kept) for seed in wanted]
     if missing := [file for _, file, _ in pictures if not file.is_file()]:
         say(f"{missing[0]} is missing; `ponticello candidates {preset.folder}` makes it again")
-        return
+        return False
     write_sheet(preset.folder / name, pictures)
+    return True
 
 
 def _origin(preset: Preset) -> Origin:
@@ -144,7 +156,11 @@ def _before(preset: Preset, draw: Draw, origin: Origin) -> Candidates | None:
     """The candidates that are there, if they are of this generator: their choice is carried on."""
     if not preset.has_candidates:
         return None
-    before = preset.candidates
+    try:
+        before = preset.candidates
+    except PresetError as error:
+        say(f"{error}: they are made anew, nothing of them is chosen")
+        return None
     if before.origin.generator != origin.generator:
         say("the generator is another one: the candidates are made anew, nothing of them is chosen")
         return None
@@ -222,28 +238,39 @@ def command(
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default the fastest there is.")] = None,
 ) -> None:
     """Make images to choose from (candidates.png, images/), and mark the chosen ones."""
-    own = writable(preset)
     choosing = not (keep is None and drop is None and spread is None)
     drawing = not (count is None and seed is None and space is None and class_ is None)
-    if drawing or not choosing:
-        made = draw_candidates(own, _draw(own, count, seed, space, class_), device)
-        print(f"{own.folder / SHEET}: {len(made)} images, {len(made.kept)} of them chosen")
-        own = Preset.load(own.folder)
-    if keep is not None or drop is not None:
-        dropped = None if drop == "all" else parse_seeds(drop) if drop else []
-        chosen = choose(own, parse_seeds(keep) if keep else [], dropped)
-        own = Preset.load(own.folder)
-        print(f"{len(chosen.kept)} of {len(chosen)} chosen: {','.join(map(str, sorted(chosen.kept))) or 'none'}")
-    if spread is not None:
-        proposed = propose(own, spread)
-        write_contact_sheet(own, own.candidates, proposed, PROPOSAL)
-        print(f"{own.folder / PROPOSAL}: {len(proposed)} images, far apart")
-        print(f"to choose them: ponticello candidates {own.folder} --keep {','.join(map(str, proposed))}")
+    kept = parse_seeds(keep) if keep else []
+    dropped = None if drop == "all" else parse_seeds(drop) if drop else []
+    with writable(preset) as own:
+        if drawing or not choosing:
+            made = draw_candidates(own, _draw(own, count, seed, space, class_), device)
+            print(f"{own.folder / SHEET}: {len(made)} images, {len(made.kept)} of them chosen")
+        if keep is not None or drop is not None:
+            before = Preset.load(own.folder).candidates.kept
+            chosen = choose(Preset.load(own.folder), kept, dropped)
+            print(f"{len(chosen.kept)} of {len(chosen)} chosen: {listed(chosen.kept)}")
+            if gone := before - chosen.kept:
+                say(f"--keep {listed(gone)} brings back what was taken out")
+        if spread is not None:
+            now = Preset.load(own.folder)
+            proposed = propose(now, spread)
+            if write_contact_sheet(now, now.candidates, proposed, PROPOSAL):
+                print(f"{now.folder / PROPOSAL}: {len(proposed)} images, far apart")
+            print(f"to choose them: ponticello candidates {now.folder} --keep {listed(proposed)}")
+
+
+def listed(seeds: Iterable[int]) -> str:
+    """As --keep takes them."""
+    return ",".join(map(str, sorted(seeds))) or "none"
 
 
 def _draw(preset: Preset, count: int | None, seed: int | None, space: str | None, class_: int | None) -> Draw:
     """What was asked for; where it was not said, as the candidates that are there."""
-    there = preset.candidates.draw if preset.has_candidates else Draw()
+    try:
+        there = preset.candidates.draw if preset.has_candidates else Draw()
+    except PresetError:  # what is wrong is told where they are made anew
+        there = Draw()
     if space not in (None, "z", "w"):
         raise SettingError(f"--space {space} given; allowed are z and w")
     wanted: LatentSpace = there.space if space is None else "w" if space == "w" else "z"

@@ -7,13 +7,13 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
-from offline.map_picture import write_map
+from offline.map_picture import MAP, write_map
 from offline.progress import progress, say
 from offline.sound_map import sound_map
 from shared.atomic import make_folder, written_atomically
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader
-from shared.errors import SoundError, UserError
+from shared.errors import PresetError, SoundError, UserError
 from shared.mapping.corpus import Corpus, CorpusSound, MapFacts
 from shared.mapping.scaling import Standardizer
 from shared.preset import CORPUS, Preset, sha256_of
@@ -67,7 +67,7 @@ def make_corpus(
         MapFacts(DESCRIPTORS, preset.settings.inputs, tuple(facts), made.components, made.kept_variance, seed),
     )
     corpus.save(preset.folder / CORPUS)
-    write_map(preset.folder / "map.png", corpus)
+    write_map(preset.folder / MAP, corpus)
     return corpus
 
 
@@ -87,11 +87,15 @@ def silence_left_out(
 
 def _as_it_is(preset: Preset, files: list[str], hashes: list[str], channel: int | None, seed: int) -> Corpus | None:
     """The corpus that is there, where making it anew would give the same."""
-    there = Corpus.load(preset.folder / CORPUS)
+    try:
+        there = Corpus.load(preset.folder / CORPUS)
+    except PresetError:  # damaged, or of an older program: it is made anew
+        return None
     facts = there.facts
     same = [(sound.file, sound.sha256, sound.channel) for sound in facts.sounds] == [
         (file, sha256, channel) for file, sha256 in zip(files, hashes, strict=True)
     ] and (facts.inputs, facts.descriptors, facts.seed) == (preset.settings.inputs, DESCRIPTORS, seed)
+    same = same and (preset.folder / MAP).is_file()
     return there if same else None
 
 

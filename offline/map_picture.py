@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from shared.atomic import written_atomically
 from shared.mapping.corpus import Corpus
 
+MAP = "map.png"
 SIDE, MARGIN = 1000, 60  # pixels
 IMAGE = 48
 QUIET, LOUD = np.array([40, 70, 160]), np.array([255, 200, 80])  # colours of frames

@@ -15,6 +15,7 @@ from offline.pairing.session import on_map
 from offline.progress import progress, say
 from shared.errors import PresetError
 from shared.mapping import history
+from shared.mapping.candidates import shortened
 from shared.mapping.corpus import Corpus
 from shared.mapping.learned import LearnedMapping
 from shared.mapping.pairs import Pairs
@@ -33,6 +34,8 @@ class Trained:
     mapping: LearnedMapping
     pairs: Pairs
     losses: Float64[np.ndarray, "n"]
+    unlearned: list[str]
+    """Names of pairs that kept too much of the loss."""
     conflicts: list[tuple[int, int, float]]
     """Numbers of two pairs and their distance in deviations."""
 
@@ -53,18 +56,17 @@ def train(preset: Preset) -> Trained:
     if scaler is None:
         raise PresetError(f"{preset.name} has no sounds yet; analyse some: ponticello analyse SOUND -o {preset.folder}")
     training = preset.settings.training
-    if preset.has_corpus:
-        far = reach(preset.corpus, pairs, float(str(preset.controls["smoothing"])))
-    else:
-        far = preset.mapping.reach if (preset.folder / "mapping.safetensors").is_file() else math.inf
+    smoothing = float(str(preset.controls["smoothing"]))
+    far = reach(preset.corpus, pairs, smoothing) if preset.has_corpus else _reach_before(preset)
     with progress("epochs", training.epochs) as advance:
         mapping = LearnedMapping.learn(scaler, pairs, training, far, lambda epoch, _: advance(epoch))
     if scaled:  # first, so that no mapping is there without the pairs that it learned
-        pairs.save(preset.folder / history.PAIRS)
+        history.save_pairs(preset.folder, pairs)
     mapping.save(preset.folder / "mapping.safetensors")
     predicted = mapping.regressor.process(pairs.descriptors).astype(np.float64)
     losses: NDArray[np.float64] = np.square(predicted - pairs.latents).mean(axis=1)
-    return Trained(mapping, pairs, losses, conflicts(pairs, losses, mapping.regressor.losses[0]))
+    unlearned = [pairs.names[i] for i in np.flatnonzero(losses > LEARNED * mapping.regressor.losses[0])]
+    return Trained(mapping, pairs, losses, unlearned, conflicts(pairs))
 
 
 def reach(corpus: Corpus, pairs: Pairs, smoothing: float) -> float:
@@ -82,10 +84,10 @@ def reach(corpus: Corpus, pairs: Pairs, smoothing: float) -> float:
     return farthest
 
 
-def conflicts(pairs: Pairs, losses: Float64[np.ndarray, "n"], loss_before: float) -> list[tuple[int, int, float]]:
+def conflicts(pairs: Pairs) -> list[tuple[int, int, float]]:
     """Pairs that ask for different images at nearly the same sound, the nearest first, with their distance.
 
-    Nearly: within a tenth of the median distance of two pairs; or, for a pair that was not learned, whatever is nearest.
+    Nearly: within a tenth of the median distance of two pairs.
     """
     distances = {
         (i, j): float(np.linalg.norm(pairs.descriptors[i] - pairs.descriptors[j]))
@@ -95,12 +97,16 @@ def conflicts(pairs: Pairs, losses: Float64[np.ndarray, "n"], loss_before: float
     if not distances:
         return []
     near = NEAR * float(np.median(list(distances.values())))
-    found = {couple for couple, distance in distances.items() if distance <= near}
-    for i in np.flatnonzero(losses > LEARNED * loss_before):
-        around = {couple: distance for couple, distance in distances.items() if i in couple}
-        if around:
-            found.add(min(around, key=lambda couple: around[couple]))
-    return sorted(((*couple, distances[couple]) for couple in found), key=lambda entry: entry[2])
+    found = [(*couple, distance) for couple, distance in distances.items() if distance <= near]
+    return sorted(found, key=lambda entry: entry[2])
+
+
+def _reach_before(preset: Preset) -> float:
+    """Of the mapping that is there, where no corpus tells; infinite where there is none that can be read."""
+    try:
+        return preset.mapping.reach if (preset.folder / "mapping.safetensors").is_file() else math.inf
+    except PresetError:
+        return math.inf
 
 
 def _pairs(preset: Preset) -> tuple[Pairs, bool]:
@@ -127,8 +133,8 @@ def command(
     preset: Annotated[str, typer.Argument(help="A preset's folder, or a shipped preset's name.")],
 ) -> None:
     """Learn the pairs: a small network from 23 descriptors to the latent, by the settings in preset.toml."""
-    own = writable(preset)
-    trained = train(own)
+    with writable(preset) as own:
+        trained = train(own)
     regressor, pairs = trained.mapping.regressor, trained.pairs
     for name, loss in zip(pairs.names, trained.losses, strict=True):
         print(f"{name:<16} loss {loss:.2e}")
@@ -143,6 +149,8 @@ def command(
             f"{pairs.names[i]} and {pairs.names[j]} are paired with nearly the same sound ({distance:.2g} deviations apart) "
             "and want different images; move or remove one"
         )
-    if trained.orders < WANTED_ORDERS and not trained.conflicts:
+    if trained.unlearned:
+        say(f"not learned: {shortened(trained.unlearned)}; more epochs or larger layers in preset.toml may do it")
+    elif trained.orders < WANTED_ORDERS:
         say(f"the loss should fall by {WANTED_ORDERS:g} orders; give it more epochs in preset.toml")
     say(f"next: ponticello render {own.folder} SOUND -o FILM.mp4")

@@ -206,7 +206,7 @@ class Preset:
         preset = self.own_copy()
         saved = Preset.load(preset.folder).controls
         file = preset.folder / "preset.toml"
-        document = tomlkit.parse(file.read_text("utf-8"))
+        document = tomlkit.parse(file.read_text("utf-8-sig"))
         table = document.setdefault("controls", tomlkit.table())
         for name, value in values.items():
             row, descriptor = controls.find(name, self.settings.inputs)
@@ -219,17 +219,22 @@ class Preset:
             temporary.write_text(tomlkit.dumps(document), "utf-8")
         return Preset.load(preset.folder)
 
+    @property
+    def own_folder(self) -> Path:
+        """Where the artist's own copy of it is, or would be."""
+        return OWN / self.name
+
     def own_copy(self) -> "Preset":
         """Itself, unless it is a shipped one: then the artist's own copy of it, made now where there is none yet."""
         if self.folder.parent != SHIPPED:
             return self
-        target = OWN / self.name
+        target = self.own_folder
         if not target.exists():
             try:
                 self._copy_to(target)
             except OSError as error:
                 raise PresetError(
-                    f"cannot copy the shipped preset {self.name} to {target}: {error.strerror}"
+                    f"cannot copy the shipped preset {self.name} to {target}: {error.strerror or error}"
                 ) from error
         return Preset.load(target)
 
@@ -240,10 +245,11 @@ class Preset:
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
             copy = Path(temporary) / target.name
             shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("make"))
-            if self.folder not in generator.parents:  # shared with another shipped preset: it stays where it is
+            if self.folder not in generator.parents:  # another shipped preset's, which may be another one some day
+                shutil.copyfile(generator, copy / generator.name)
                 file = copy / "preset.toml"
-                document = tomlkit.parse(file.read_text("utf-8"))
-                document["generator"]["file"] = str(generator)
+                document = tomlkit.parse(file.read_text("utf-8-sig"))
+                document["generator"]["file"] = generator.name
                 file.write_text(tomlkit.dumps(document), "utf-8")
             copy.rename(target)
 

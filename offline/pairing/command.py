@@ -6,12 +6,14 @@ import typer
 
 from offline.own import writable
 from offline.pairing.automatic import METHODS
-from offline.pairing.session import Pairing
+from offline.pairing.session import Pairing, clear
 from offline.progress import say
 from shared.errors import SettingError
+from shared.mapping import history
 from shared.preset import Preset
 
-ACTIONS = ("--auto", "--place", "--at", "--remove", "--undo", "--list")
+COUNT = 17  # the paper's
+ACTIONS = ("--auto", "--place", "--at", "--remove", "--undo", "--redo", "--list")
 
 app = typer.Typer(add_completion=False)
 
@@ -22,8 +24,10 @@ def command(
     auto: Annotated[
         str | None, typer.Option(help=f"Pair without an artist, instead of all pairs: {', '.join(METHODS)}.")
     ] = None,
-    count: Annotated[int, typer.Option(help="How many, for --auto; fewer where there are fewer images.")] = 17,
-    seed: Annotated[int, typer.Option(help="For --auto.", min=0, max=2**32 - 1)] = 0,
+    count: Annotated[
+        int | None, typer.Option(help=f"How many, for --auto: {COUNT}, or fewer where there are fewer images.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="For --auto: 0.", min=0, max=2**32 - 1)] = None,
     place: Annotated[
         tuple[str, float, float] | None,
         typer.Option(help="Put an image on the map (map.png): paired with the nearest moment.", metavar="IMAGE X Y"),
@@ -35,10 +39,11 @@ def command(
     sound: Annotated[str | None, typer.Option(help="Which sound --at means, where there are several.")] = None,
     remove: Annotated[str | None, typer.Option(help="Take one pair away, or `all`.", metavar="IMAGE")] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Take the last change back; again, the one before.")] = False,
+    redo: Annotated[bool, typer.Option("--redo", help="Bring back what --undo took back last.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the pairs.")] = False,
 ) -> None:
     """Pair images with moments of sound, one by one or by a method; ends with the list of pairs."""
-    given = dict(zip(ACTIONS, (auto, place, at, remove, undo or None, list_ or None), strict=True))
+    given = dict(zip(ACTIONS, (auto, place, at, remove, undo or None, redo or None, list_ or None), strict=True))
     asked = [name for name, value in given.items() if value is not None]
     if len(asked) != 1:
         given_words = f"{' and '.join(asked)} given" if asked else "nothing asked for"
@@ -47,23 +52,38 @@ def command(
         raise SettingError(f"--auto {auto} given; allowed are: {', '.join(METHODS)}")
     if sound is not None and at is None:
         raise SettingError("--sound belongs to --at; give both")
-    pairing = Pairing(Preset.load(preset) if list_ else writable(preset))
-    if auto is not None:
-        made = pairing.auto(auto, count, seed)
-        if made < count:
-            say(f"{count} asked for; there are images or different sounds for {made}")
-    elif place is not None:
-        pairing.place(*place)
-    elif at is not None:
-        pairing.at(*at, sound)
-    elif remove == "all":
-        pairing.clear()
-    elif remove is not None:
-        pairing.remove(remove)
-    elif undo:
-        pairing.undo()
+    if auto is None and not (count is None and seed is None):
+        raise SettingError("--count and --seed belong to --auto; give both")
+    if list_:
+        show(Pairing(Preset.load(preset)))
+        return
+    with writable(preset) as own:
+        if undo:
+            history.undo(own.folder)
+        elif redo:
+            history.redo(own.folder)
+        elif remove == "all":
+            clear(own)
+        pairing = Pairing(own)
+        if auto is not None:
+            wanted = COUNT if count is None else count
+            made = pairing.auto(auto, wanted, seed or 0)
+            if made < wanted:
+                say(f"{wanted} asked for; there are images or different sounds for {made}")
+        elif place is not None:
+            pairing.place(*place)
+        elif at is not None:
+            pairing.at(*at, sound)
+        elif remove not in (None, "all"):
+            pairing.remove(str(remove))
+        else:
+            pairing.draw()
+        show(pairing)
+        say(f"{len(pairing.pairs)} pairs; next: ponticello train {own.folder}")
+
+
+def show(pairing: Pairing) -> None:
+    """List the pairs: image, place on the map, moment of sound."""
     for number, name in enumerate(pairing.pairs.names):
         x, y = pairing.pairs.positions[number]
-        print(f"{name:<16} {x:5.3f} {y:5.3f}   {pairing.moment(number)}")
-    if not list_:
-        say(f"{len(pairing.pairs)} pairs, drawn in map.png; next: ponticello train {pairing.preset.folder}")
+        print(f"{name:<16} {x:5.3f} {y:5.3f}   {pairing.moment(number)}".rstrip())

@@ -7,7 +7,7 @@ from jaxtyping import Float32, UInt8
 from numpy.typing import NDArray
 
 from offline.candidates import image_file
-from offline.map_picture import write_map
+from offline.map_picture import MAP, write_map
 from offline.pairing.automatic import METHODS
 from offline.pictures import read_png
 from shared.errors import PresetError, SettingError
@@ -24,10 +24,18 @@ class Pairing:
 
     def __init__(self, preset: Preset) -> None:
         self.preset = preset
-        self.corpus: Corpus = preset.corpus
-        self._file = preset.folder / history.PAIRS
-        self._stored = Pairs.load(self._file) if self._file.is_file() else None
-        self.pairs = self._blank() if self._stored is None else on_map(self._stored, preset)
+        self._corpus = preset.corpus if preset.has_corpus else None
+        file = preset.folder / history.PAIRS
+        self._stored = Pairs.load(file) if file.is_file() else None
+        if self._stored is not None and len(self._stored):
+            self.pairs = self._stored if self._corpus is None else on_map(self._stored, preset)
+        else:
+            self.pairs = self._blank()
+
+    @property
+    def corpus(self) -> Corpus:
+        """The sounds on their map; PresetError where none were analysed."""
+        return self.preset.corpus if self._corpus is None else self._corpus
 
     def place(self, image: str, x: float, y: float) -> str:
         """Put an image on the map, paired with the frame that is nearest there; one that is on it is moved. Its name.
@@ -74,29 +82,23 @@ class Pairing:
             raise SettingError(f"no pair '{name}'; there are: {shortened(self.pairs.names)}")
         self._change(self.pairs.at([i for i in range(len(self.pairs)) if i != number]))
 
-    def clear(self) -> None:
-        """Take all pairs away."""
-        self._change(self.pairs.at([]))
-
-    def undo(self) -> None:
-        """Take the last change back, in this session or an earlier one, on stage too."""
-        self._stored = history.undo(self.preset.folder)
-        self.pairs = on_map(self._stored, self.preset)
-        self.draw()
-
     def moment(self, number: int) -> str:
-        """The moment of sound that a pair has, in words."""
+        """The moment of sound that a pair has, in words; none without a corpus."""
+        if self._corpus is None:
+            return ""
         row = self.corpus.most_like(self.pairs.descriptors[number])
         sound = self.corpus.facts.sounds[self.corpus.sound[row]]
         return f"{sound.name} {self.corpus.frame[row] * HOP / SAMPLE_RATE:.2f} s"
 
     def draw(self) -> None:
-        """Write map.png, with the images where they are."""
+        """Write map.png, with the images where they are; nothing without a corpus."""
+        if self._corpus is None:
+            return
         shown = []
         for name, (x, y) in zip(self.pairs.names, self.pairs.positions.tolist(), strict=True):
             if np.isfinite([x, y]).all():
                 shown.append((name, (x, y), self._picture(name)))
-        write_map(self.preset.folder / "map.png", self.corpus, shown)
+        write_map(self.preset.folder / MAP, self.corpus, shown)
 
     def _picture(self, name: str) -> UInt8[np.ndarray, "h w 3"] | None:
         """The single image of a candidate; None where it is none, or its image is not there."""
@@ -163,7 +165,9 @@ class Pairing:
     def _blank(self) -> Pairs:
         width = len(self.preset.settings.inputs)
         empty = np.empty((0, width)), np.empty((0, 0), np.float32), np.empty((0, 2))
-        return Pairs((), *empty, scaler=self.corpus.scaler, map=self.corpus.digest)
+        if self._corpus is None:
+            return Pairs((), *empty)
+        return Pairs((), *empty, scaler=self._corpus.scaler, map=self._corpus.digest)
 
     def _change(self, pairs: Pairs) -> None:
         if self._stored is None:
@@ -171,6 +175,13 @@ class Pairing:
         history.save_pairs(self.preset.folder, pairs, _with_scaler(self._stored, self.preset))
         self._stored = self.pairs = pairs
         self.draw()
+
+
+def clear(preset: Preset) -> None:
+    """Take all pairs away, of whatever inputs they are."""
+    file = preset.folder / history.PAIRS
+    if file.is_file():
+        history.save_pairs(preset.folder, Pairs.load(file).at([]))
 
 
 def on_map(pairs: Pairs, preset: Preset) -> Pairs:
@@ -183,7 +194,7 @@ def on_map(pairs: Pairs, preset: Preset) -> Pairs:
     if pairs.descriptors.shape[1] != len(preset.settings.inputs):
         raise PresetError(
             f"the pairs of {preset.name} have {pairs.descriptors.shape[1]} descriptors each, preset.toml names "
-            f"{len(preset.settings.inputs)} inputs; bring those back, or delete {preset.folder / history.PAIRS} and pair anew"
+            f"{len(preset.settings.inputs)} inputs; bring those back, or pair anew: ponticello pair {preset.folder} --remove all"
         )
     pairs = _with_scaler(pairs, preset).standardised_by(corpus.scaler)
     if pairs.map == corpus.digest:

@@ -98,12 +98,17 @@ class Corpus:
         return self.stands_for[first : first + self.facts.sounds[sound].frames]
 
     def sound_named(self, name: str | None) -> int:
-        """The number of a sound by its name; None: the only one. SettingError where that is not one sound."""
-        names = [sound.name for sound in self.facts.sounds]
-        wanted = [i for i, sound in enumerate(self.facts.sounds) if name in (None, sound.name, Path(sound.file).name)]
+        """The number of a sound by its name or its number from 1; None: the only one. SettingError where that is not one sound."""
+        sounds = self.facts.sounds
+        wanted = [i for i, sound in enumerate(sounds) if name in (None, sound.name, Path(sound.file).name, sound.file)]
+        if not wanted and name is not None and name.isdecimal() and 1 <= int(name) <= len(sounds):
+            wanted = [int(name) - 1]
         if len(wanted) != 1:
-            given = f"no sound '{name}'" if name else "no sound named"
-            raise SettingError(f"{given}; the corpus has: {', '.join(names)}")
+            many = f"{len(wanted)} sounds are '{name}'" if wanted else f"no sound '{name}'"
+            known = ", ".join(f"{i} {sound.name}" for i, sound in enumerate(sounds, 1))
+            raise SettingError(
+                f"{'no sound named' if name is None else many}; the corpus has: {known}; its number will do"
+            )
         return wanted[0]
 
     def save(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pairs that can be taken back: what a change replaces is kept beside them, in history/."""
+"""Pairs that can be taken back, and brought back: what a change replaces is kept beside them, in history/."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,7 @@ from shared.errors import Failure, SettingError
 from shared.mapping.pairs import Pairs
 
 PAIRS = "pairs.safetensors"
+BEFORE, UNDONE = "pairs", "undone"  # what changes replaced, what was taken back
 KEPT = 100  # states; older ones are let go
 
 
@@ -27,9 +28,9 @@ def save_pairs(folder: Path, pairs: Pairs, before: Pairs | None = None) -> bool:
     history = folder / "history"
     make_folder(history)
     states = _states(folder)
-    number = int(states[-1].stem.removeprefix("pairs-")) + 1 if states else 1
-    old.save(history / f"pairs-{number:06d}.safetensors")
-    for state in states[: len(states) + 1 - KEPT]:
+    number = int(states[-1].stem.partition("-")[2]) + 1 if states else 1
+    old.save(history / f"{BEFORE}-{number:06d}.safetensors")
+    for state in [*states[: max(0, len(states) + 1 - KEPT)], *_states(folder, UNDONE)]:
         state.unlink(missing_ok=True)
     pairs.save(file)
     return True
@@ -40,12 +41,27 @@ def undo(folder: Path) -> Pairs:
     states = _states(folder)
     if not states:
         raise SettingError(f"{folder}: nothing to take back")
-    before = Pairs.load(states[-1])
+    return _exchange(folder, states[-1], UNDONE)
+
+
+def redo(folder: Path) -> Pairs:
+    """Bring back what was taken back last; gives the pairs as they now are. SettingError where there is nothing."""
+    states = _states(folder, UNDONE)
+    if not states:
+        raise SettingError(f"{folder}: nothing to bring back; a new change ends what could be")
+    return _exchange(folder, states[0], BEFORE)
+
+
+def _exchange(folder: Path, state: Path, kind: str) -> Pairs:
+    """Make a state the present one, and the present one a state of this kind with the same number."""
+    pairs, file = Pairs.load(state), folder / PAIRS
+    if file.is_file():
+        Pairs.load(file).save(state.with_name(state.name.replace(state.stem.partition("-")[0], kind)))
     try:
-        os.replace(states[-1], folder / PAIRS)
+        os.replace(state, file)
     except OSError as error:
-        raise Failure(f"cannot write {folder / PAIRS}: {error.strerror}") from error
-    return before
+        raise Failure(f"cannot write {file}: {error.strerror}") from error
+    return pairs
 
 
 def same(one: Pairs, other: Pairs) -> bool:
@@ -57,6 +73,7 @@ def same(one: Pairs, other: Pairs) -> bool:
     )
 
 
-def _states(folder: Path) -> list[Path]:
+def _states(folder: Path, kind: str = BEFORE) -> list[Path]:
     """The oldest first."""
-    return sorted(path for path in (folder / "history").glob("pairs-*.safetensors") if path.stem[6:].isdecimal())
+    found = (folder / "history").glob(f"{kind}-*.safetensors")
+    return sorted(path for path in found if path.stem.partition("-")[2].isdecimal())

@@ -210,7 +210,7 @@ def test_a_corpus_by_hand(tmp_path):
     assert found.frames_of(1)[:6].tolist() == [45, 45, 46, 47, 47, 48]
     assert [found.sound_named(name) for name in ("a", "b.wav")] == [0, 1]
     for name in (None, "c"):
-        with pytest.raises(SettingError, match=re.escape("; the corpus has: a, b")):
+        with pytest.raises(SettingError, match=re.escape("; the corpus has: 1 a, 2 b; its number will do")):
             found.sound_named(name)
 
 

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 import typer
@@ -64,7 +65,7 @@ def test_an_image_is_paired_with_a_moment_of_a_sound(folder, capsys):
         (9, "a", "second 9 given; a has 0 to 0.68"),
         (-1, "a", "second -1 given"),
         ("nan", "a", "second nan given"),
-        (0, "c", "no sound 'c'; the corpus has: a, b"),
+        (0, "c", "no sound 'c'; the corpus has: 1 a, 2 b; its number will do"),
     ]:
         with pytest.raises(SettingError, match=words):
             run(folder, "--at", "1", seconds, "--sound", sound)
@@ -95,6 +96,72 @@ def test_what_changes_nothing_is_no_step(folder):
     for _ in range(2):
         run(folder, "--place", 1, 0.5, 0.5)
     assert len(list((folder / "history").iterdir())) == 2
+
+
+def test_what_was_taken_back_is_brought_back_until_something_else_is_done(folder):
+    for image in (1, 2, 3):
+        run(folder, "--place", image, 0.1 * image, 0.5)
+    made = pairs(folder)
+    run(folder, "--undo")
+    run(folder, "--undo")
+    assert pairs(folder).names == ("seed1",)
+    run(folder, "--redo")
+    assert pairs(folder).names == ("seed1", "seed2")
+    run(folder, "--redo")
+    assert history.same(pairs(folder), made)
+    with pytest.raises(SettingError, match="nothing to bring back"):
+        run(folder, "--redo")
+    run(folder, "--undo")
+    run(folder, "--place", 4, 0.9, 0.9)
+    with pytest.raises(SettingError, match="nothing to bring back"):
+        run(folder, "--redo")
+    run(folder, "--undo")
+    assert pairs(folder).names == ("seed1", "seed2")
+
+
+def test_pairs_of_other_inputs_can_be_taken_away_and_brought_back(folder):
+    run(folder, "--auto", "kmeans", "--count", 4)
+    made = pairs(folder)
+    (folder / "preset.toml").write_text("version = 1\ninputs = ['pitch', 'loudness']\n")
+    write_corpus(folder, inputs=("pitch", "loudness"))
+    with pytest.raises(PresetError, match=r"23 descriptors each, preset\.toml names 2 inputs"):
+        run(folder, "--list")
+    run(folder, "--remove", "all")
+    assert len(pairs(folder)) == 0
+    (folder / "preset.toml").write_text("version = 1\n")
+    write_corpus(folder)
+    run(folder, "--undo")
+    assert history.same(pairs(folder), made)
+
+
+def test_pairs_are_listed_without_the_sounds(folder, capsys):
+    run(folder, "--at", "3", 0.2, "--sound", "b")
+    (folder / "corpus.safetensors").unlink()
+    capsys.readouterr()
+    run(folder, "--list")
+    assert capsys.readouterr().out.startswith("seed3 ")
+    run(folder, "--undo")
+    assert len(pairs(folder)) == 0
+    with pytest.raises(PresetError, match="no sounds yet"):
+        run(folder, "--at", "3", 0.2)
+
+
+def test_two_sounds_of_one_name_are_told_apart_by_their_numbers(folder):
+    corpus = Preset.load(folder).corpus
+    sounds = tuple(msgspec.structs.replace(sound, file=f"/{i}/a.wav") for i, sound in enumerate(corpus.facts.sounds))
+    corpus = replace(corpus, facts=msgspec.structs.replace(corpus.facts, sounds=sounds))
+    with pytest.raises(SettingError, match="2 sounds are 'a'; the corpus has: 1 a, 2 a; its number will do"):
+        corpus.sound_named("a")
+    assert (corpus.sound_named("2"), corpus.sound_named("/0/a.wav")) == (1, 0)
+
+
+def test_a_long_history_forgets_its_beginning_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(history, "KEPT", 8)
+    folder = make_preset(tmp_path / "p")
+    first = pairs(folder)
+    for i in [1, 2] * 4:  # fewer and as many as are kept: nothing is forgotten
+        assert history.save_pairs(folder, first.at(range(i)))
+    assert len([history.undo(folder) for _ in range(8)]) == 8
 
 
 def test_a_long_history_forgets_its_beginning(tmp_path, monkeypatch):
@@ -279,7 +346,7 @@ def test_scales_by_hand():
         (["--place", "1", "nan", 0], "the map goes from 0 to 1"),
         (["--remove", "5"], "no pair '5'; there are: none"),
         (["--list", "--sound", "a"], "--sound belongs to --at"),
-        (["--at", "1", 0], "no sound named; the corpus has: a, b"),
+        (["--at", "1", 0], "no sound named; the corpus has: 1 a, 2 b"),
     ],
 )
 def test_mistakes(folder, arguments, words):
@@ -304,7 +371,7 @@ def test_what_does_not_belong_together_is_refused(folder):
     run(folder, "--list")
     (folder / "corpus.safetensors").unlink()
     with pytest.raises(PresetError, match="p has no sounds yet; analyse some: ponticello analyse SOUND -o"):
-        run(folder, "--list")
+        run(folder, "--place", "1", 0, 0)
 
 
 def test_looking_at_a_shipped_preset_copies_nothing(folder, monkeypatch, tmp_path):
