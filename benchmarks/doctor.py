@@ -90,7 +90,7 @@ def _processor() -> Iterator[Finding]:
     cores, threads = os.cpu_count() or 1, torch.get_num_threads()
     known = [name for name in FEATURES if name in _cpu_flags()]
     about = f"{platform.machine()}, {cores} cores, {threads} threads{', ' + ', '.join(known) if known else ''}"
-    if threads < cores:
+    if threads < cores and "OMP_NUM_THREADS" in os.environ:
         yield Finding("processor", "note", f"{about}: faster with a thread a core, OMP_NUM_THREADS holds them back")
     else:
         yield Finding("processor", "ok", about)

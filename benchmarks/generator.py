@@ -19,7 +19,7 @@ from benchmarks.networks import CONTRAST, FULL, NETWORKS, ONE_AT_A_TIME, SEVERAL
 from benchmarks.textbook import Textbook
 from shared.image.device import pick_precision
 from shared.image.fast import FastSynthesis
-from shared.image.generator import Generator
+from shared.image.generator import Generator, psnr_db
 from shared.image.geometry import layers
 from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU
 from shared.image.ops.modulated_conv import ModulatedConv
@@ -84,8 +84,8 @@ def _row(network: Network, turns: int) -> dict[str, Any]:
     wanted = paths[judge]()
     if network.once:  # minutes, beside which a first call's extra is nothing
         wall[judge].append((time.perf_counter() - began) * 1e3)
-    agreement = {judge: psnr(wanted, wanted)}
-    agreement |= {name: psnr(picture(), wanted) for name, picture in paths.items() if name != judge}
+    agreement = {judge: psnr_db(wanted, wanted)}
+    agreement |= {name: psnr_db(picture(), wanted) for name, picture in paths.items() if name != judge}
     if network.targets and not network.once:
         agreement |= {ONE_AT_A_TIME: _typical_psnr(full, half, network)}
         agreement[SEVERAL_AT_ONCE] = agreement[ONE_AT_A_TIME]
@@ -159,18 +159,13 @@ def _spread(times: list[float]) -> dict[str, float]:
     return {"median": median(times), "min": min(times), "max": max(times)}
 
 
-def psnr(given: Tensor, wanted: Tensor) -> float:
-    """dB, with the peak of -1..1; 200 at most."""
-    return float(10 * torch.log10(4 / (given - wanted).double().square().mean().clamp_min(4e-20)))
-
-
 def _typical_psnr(full: Generator, half: Generator, network: Network) -> float:
     """The median of some pictures, each given the contrast of pictures: networks of random weights differ much in it."""
     figures = []
     for w in full.map(network.z(PICTURES)):
         wanted = full.plain(w[None])
         contrast = CONTRAST / wanted.std()
-        figures.append(psnr(half.synthesize_float(w[None]) * contrast, wanted * contrast))
+        figures.append(psnr_db(half.synthesize_float(w[None]) * contrast, wanted * contrast))
     return median(figures)
 
 

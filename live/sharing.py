@@ -1,6 +1,5 @@
 """How the threads of a show share the processor."""
 
-import os
 import sys
 
 SWITCH_S = 0.001  # for which a thread may keep the others from running Python, where they want to
@@ -12,4 +11,4 @@ def share_the_machine(device: str) -> None:
 
     sys.setswitchinterval(SWITCH_S)
     if device == "cpu":
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
+        torch.set_num_threads(max(1, torch.get_num_threads() - 1))

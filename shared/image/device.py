@@ -62,5 +62,5 @@ def pick_precision(name: str, device: str) -> str:
 
 def multiplies_bfloat16() -> bool:
     """Whether this CPU has instructions for bfloat16 (AVX512-BF16, AMX); without them it is slower than float32."""
-    supported: bool = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return supported
+    questions = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(ask is not None and ask() for ask in questions)  # an older torch does not know them

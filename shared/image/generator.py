@@ -1,6 +1,7 @@
 """A generator from a file: latents in, pictures out."""
 
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +16,9 @@ from shared.image.architecture import Architecture
 from shared.image.checkpoint import Arrays, read_checkpoint
 from shared.image.device import HALF, pick_device, pick_precision
 from shared.image.fast import FastSynthesis, why_not
+from shared.image.latents import transform_matrix
 from shared.image.memory import keep_memory
 from shared.image.stylegan3 import MappingNetwork, SynthesisNetwork, layer_precision, with_defaults
-
-__all__ = ["Generator", "load_generator", "pick_device"]
 
 log = logging.getLogger(__name__)
 
@@ -48,18 +48,23 @@ def load_generator(path: str | Path, device: str = "cpu", precision: str = "full
         if not agreement >= WANTED_DB:
             log.warning("half precision is wrong here, %.0f dB from float32: full is used", agreement)
             generator = judge
+            if generator.device.type == "cuda":
+                generator.check_fused_path()
     log.info("%s on %s: %s", path.name, device, generator.way)
     return generator
 
 
 def agreement_db(generator: "Generator", judge: "Generator") -> float:
-    """Peak (2) to noise of the difference of two generators' average picture, in dB."""
+    """Peak (2) to noise of the difference of two generators' average picture, in dB; on a card the judge takes its plain path."""
     w = judge.broadcast(judge.w_avg[None])
-    return _psnr_db(generator.synthesize_float(w), judge.synthesize_float(w))
+    wanted = judge.synthesize_float(w) if judge.device.type == "cpu" else judge.judge(w)
+    return psnr_db(generator.synthesize_float(w), wanted)
 
 
-def _psnr_db(given: Float32[Tensor, "n c h w"], wanted: Float32[Tensor, "n c h w"]) -> float:
-    return float(10 * torch.log10(4 / (given.double() - wanted.double()).square().mean()))
+def psnr_db(given: Float32[Tensor, "n c h w"], wanted: Float32[Tensor, "n c h w"]) -> float:
+    """Peak (2, of -1..1) to noise of pictures on any device, in dB; 200 at most."""
+    d = given.cpu().double() - wanted.cpu().double()  # MPS has no float64
+    return float(10 * torch.log10(4 / d.square().mean().clamp_min(4e-20)))
 
 
 class Generator:
@@ -114,9 +119,13 @@ class Generator:
         if self._synthesis is self.plain:
             return
         try:
-            w = self.broadcast(self.w_avg[None])
-            with self._exactly():
-                agreement = _psnr_db(self._synthesis(w), self.plain(w))
+            ends = self.map(torch.eye(1, self.z_dim), torch.zeros(1, self.c_dim) if self.c_dim else None)
+            turned = torch.from_numpy(transform_matrix(20.0, (0.1, -0.2))).to(self.device)
+            agreement = math.inf
+            for w, transform in ((self.broadcast(self.w_avg[None]), None), (ends, turned)):  # recorded, then replayed
+                with self._exactly():
+                    made = self._synthesis(w, transform)
+                agreement = min(agreement, psnr_db(made, self.judge(w, transform)))
             reason = (
                 "" if agreement >= SAME_DB[self.precision] else f"is wrong here, {agreement:.0f} dB from the plain one"
             )
@@ -128,6 +137,14 @@ class Generator:
             log.warning("the fused path %s: the plain path is used", reason)
             self._synthesis = self.plain
             self.way = f"the plain path, {self.precision} precision"
+
+    @torch.no_grad()
+    def judge(
+        self, w: Float32[Tensor, "n num_ws w_dim"], transform: Float32[Tensor, "3 3"] | None = None
+    ) -> Float32[Tensor, "n channels height width"]:
+        """Pictures by the plain path, in this generator's precision."""
+        with self._exactly():
+            return self.plain(w, transform)
 
     @torch.no_grad()
     def map(

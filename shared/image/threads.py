@@ -35,7 +35,8 @@ def run_each(work: Callable[[Item], None], items: Sequence[Item]) -> None:
     helpers: list[Future[None]] = [_helpers().submit(take) for _ in range(threads - 1)]
     take()
     for helper in helpers:
-        helper.result()
+        if not helper.cancel():  # it has begun; one that has not finds nothing left to do
+            helper.result()
 
 
 @cache

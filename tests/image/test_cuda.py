@@ -19,16 +19,14 @@ def test_pictures_of_both_paths(cases, name, precision, least_db):
     case = cases[name]
     g = Generator(case.architecture, case.weights, CUDA, precision)
     assert isinstance(g._synthesis, FastSynthesis)
-    outputs = case.outputs
-    for _ in range(2):  # recorded, then replayed
-        for synthesis in (g._synthesis, g.plain):
-            g._synthesis = synthesis
-            for row in range(2):
-                image = g.synthesize_float(outputs["w_psi07"][row : row + 1])
-                assert psnr(image.cpu(), outputs["img_psi07"][row : row + 1]) >= least_db
-    g._synthesis = synthesis
-    moved = g.synthesize_float(outputs["w_psi07"][:1], outputs["transform"])
-    assert psnr(moved.cpu(), outputs["img_psi07_transform"]) >= least_db
+    outputs, fused = case.outputs, g._synthesis
+    for synthesis in (fused, g.plain, fused):  # recorded, then replayed
+        g._synthesis = synthesis
+        for row in range(2):
+            image = g.synthesize_float(outputs["w_psi07"][row : row + 1])
+            assert psnr(image.cpu(), outputs["img_psi07"][row : row + 1]) >= least_db
+        moved = g.synthesize_float(outputs["w_psi07"][:1], outputs["transform"])
+        assert psnr(moved.cpu(), outputs["img_psi07_transform"]) >= least_db
 
 
 @pytest.mark.parametrize("precision", ["full", "half"])

@@ -65,9 +65,15 @@ def down_filter(layer: Layer) -> Float32[np.ndarray, "n"] | Float32[np.ndarray, 
 def separable_terms(
     taps: Float32[np.ndarray, "n n"], negligible: float
 ) -> tuple[Float32[np.ndarray, "terms n"], Float32[np.ndarray, "terms n"]]:
-    """Filters along y and along x whose products add up to `taps`, without singular values below `negligible` times the first."""
+    """Filters along y and along x whose products add up to `taps`, without singular values below `negligible` times the first.
+
+    What is left is scaled so that its sum, the gain at DC, is that of `taps`: most of a map is low in frequency.
+    """
     columns, values, rows = np.linalg.svd(taps.astype(np.float64))
     kept = max(1, int(np.sum(values > values[0] * negligible)))
     share = np.sqrt(values[:kept, None])
     along_y, along_x = columns.T[:kept] * share, rows[:kept] * share
+    gain, left = taps.sum(dtype=np.float64), along_y.sum(axis=1) @ along_x.sum(axis=1)
+    if abs(left - gain) < 0.1 * abs(gain):  # a low-pass filter
+        along_y *= gain / left
     return np.ascontiguousarray(along_y, np.float32), np.ascontiguousarray(along_x, np.float32)

@@ -36,7 +36,7 @@ _own = threading.local()
 class FusedFilteredLReLU:
     """y = next_style * FilteredLReLU(x, scale), for `up` even, `down` 2, six taps a phase: all that published networks use.
 
-    A down filter that cannot be separated is a sum of those that can, by its singular values: two or three of twelve
+    A down filter that cannot be separated is a sum of those that can, by its singular values: one to four of twelve
     carry it. Sums are in float32 whatever goes in and comes out, in an order that does not depend on the threads.
     """
 
