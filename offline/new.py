@@ -11,9 +11,9 @@ import typer
 
 from offline.progress import say
 from shared.atomic import check_place
-from shared.errors import UserError
+from shared.errors import PresetError, UserError
 from shared.image.checkpoint import read_checkpoint
-from shared.preset import VERSION, sha256_of
+from shared.preset import VERSION, Preset, sha256_of
 
 TOML = """\
 # What each setting does, and all that there are: docs/presets.md. Take the # away from a line to change its value.
@@ -40,18 +40,22 @@ def new(folder: Path, generator: Path, copy: bool = False) -> str:
     """Make a preset folder, whole or not at all; gives the generator's path as preset.toml names it.
 
     A generator below the preset's parent folder is named relative to the preset: the two can move together. copy: it is
-    copied into the preset. Raises UserError where there is something in the folder, ModelError for what is no generator.
+    copied into the preset. Nothing is done where the folder is a preset with this generator. Raises UserError where there is
+    something else in it, ModelError for what is no generator.
     """
     folder = Path(os.path.abspath(folder.expanduser()))
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is there already, and not empty; name a new folder")
-    check_place(folder.parent / f"{folder.name}.toml")
     generator = generator.expanduser().resolve()
     if not generator.is_file():
         raise UserError(
             f"no file {generator}; name a generator (.safetensors); `ponticello convert` makes one of a .pkl"
         )
     read_checkpoint(generator)
+    if (there := _there(folder)) and there.generator_sha256 == sha256_of(generator):
+        say(f"{folder} is a preset with this generator already; nothing to do")
+        return there.settings.generator.file
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is there already, and not empty; name a new folder")
+    check_place(folder.parent / f"{folder.name}.toml")
     if copy:
         file = "generator.safetensors"
     elif folder.parent.resolve() in generator.parents:
@@ -72,6 +76,15 @@ def new(folder: Path, generator: Path, copy: bool = False) -> str:
     except OSError as error:
         raise UserError(f"cannot make {folder}: {error.strerror}; choose a place that is yours") from error
     return file
+
+
+def _there(folder: Path) -> Preset | None:
+    """The preset in a folder, if there is a whole one."""
+    try:
+        preset = Preset.load(folder)
+        return preset if preset.generator_path.is_file() else None
+    except PresetError:
+        return None
 
 
 app = typer.Typer(add_completion=False)

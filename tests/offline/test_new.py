@@ -43,6 +43,18 @@ def test_a_copied_generator_belongs_to_the_preset(tmp_path):
     assert Preset.load(tmp_path / "mine").generator_path == tmp_path / "mine" / "generator.safetensors"
 
 
+def test_again_it_does_nothing_and_another_generator_is_refused(tmp_path, capsys):
+    write_generator(tmp_path / "g.safetensors")
+    run(tmp_path / "mine", "-g", tmp_path / "g.safetensors")
+    (tmp_path / "mine" / "preset.toml").write_text((tmp_path / "mine" / "preset.toml").read_text() + "# mine\n")
+    run(tmp_path / "mine", "-g", tmp_path / "g.safetensors")
+    assert "is a preset with this generator already; nothing to do" in capsys.readouterr().err
+    assert (tmp_path / "mine" / "preset.toml").read_text().endswith("# mine\n")
+    write_generator(tmp_path / "other.safetensors", seed=3)
+    with pytest.raises(UserError, match="is there already, and not empty; name a new folder"):
+        run(tmp_path / "mine", "-g", tmp_path / "other.safetensors")
+
+
 def test_every_line_that_is_commented_out_may_be_used(tmp_path):
     write_generator(tmp_path / "g.safetensors")
     run(tmp_path / "mine", "-g", tmp_path / "g.safetensors")
