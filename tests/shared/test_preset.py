@@ -154,12 +154,18 @@ def test_the_digest_follows_what_decides_the_pictures(tmp_path):
     assert Preset.load(folder).digest != digest
 
 
-def test_the_shipped_preset_is_whole():
-    preset = Preset.load(SHIPPED / "glass")
-    assert len(preset.pairs) == 17
+@pytest.mark.parametrize(("name", "pairs"), [("glass", 17), ("violin", 11)])
+def test_the_shipped_presets_are_whole(name, pairs):
+    preset = Preset.load(SHIPPED / name)
+    assert len(preset.pairs) == pairs
+    assert preset.generator_path == SHIPPED / "glass" / "generator.safetensors"
     assert preset.mapping.pairs_digest == preset.pairs.digest
     predicted = preset.mapping.regressor.process(preset.pairs.descriptors)
     assert np.abs(predicted - preset.pairs.latents).max() < 0.01
+    if name == "glass":  # with all that it takes to pair anew
+        assert preset.pairs.map == preset.corpus.digest
+        assert len(preset.candidates.kept) == pairs
+        assert preset.candidates.origin.generator == preset.generator_sha256
 
 
 def rewritten(path, change):

@@ -110,7 +110,8 @@ def make(choice: Choice, place: Path, into: Path) -> None:
         pairing.at(str(seed), seconds, sound)
     trained = train(Preset.load(folder))
     into.mkdir(parents=True, exist_ok=True)
-    for name in ("preset.toml", *choice.shipped):
+    own = (generator.name,) if generator.parent == given and into != given else ()
+    for name in ("preset.toml", *own, *choice.shipped):
         shutil.copyfile(folder / name, into / name)
     print(
         f"{choice.preset}: {len(trained.pairs)} pairs, loss fallen by {trained.orders:.1f} orders of magnitude, "

@@ -8,7 +8,6 @@ renderer's of the same scenes) and log.csv. One thread learns while another draw
 import argparse
 import csv
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -22,8 +21,6 @@ from training.trainer import Trainer, one_thread
 COLUMNS = 8
 SAVE_EVERY_S = 150.0
 """Of CPU time."""
-SWITCH_S = 0.2
-"""Both threads give the interpreter up all the time anyway; asked to every 5 ms, they stood still for ever after some minutes."""
 
 
 def main() -> None:
@@ -36,7 +33,6 @@ def main() -> None:
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     one_thread()
-    sys.setswitchinterval(SWITCH_S)
     trainer = Trainer(RECIPES[arguments.recipe].shortened(arguments.share))
     if (folder / "training.safetensors").exists():
         load_run(trainer, folder / "training.safetensors")

@@ -31,7 +31,7 @@ class Recipe:
     batch: int = 6
     window: float = 0.5
     """The part of the picture's width that a step sees, anywhere in the picture: a third of the time of a whole one."""
-    stages: tuple[Stage, ...] = (Stage(500, "buffers"), Stage(1800, "preview"), Stage(5000, "picture"))
+    stages: tuple[Stage, ...] = (Stage(500, "buffers"), Stage(1800, "preview"), Stage(3600, "picture"))
     muon_rate: float = 0.004
     adam_rate: float = 2e-3
     mapping_steps: int = 3000

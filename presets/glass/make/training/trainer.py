@@ -59,6 +59,27 @@ class Learned(NamedTuple):
     """Mean squares of the maps behind each layer."""
 
 
+class Side(NamedTuple):
+    """The network and the heads as one thread has them: the same numbers in tensors of its own.
+
+    Two threads that take gradients through one tensor wait for each other for ever some day: torch 2.13 locks the tensor
+    and the interpreter in either order.
+    """
+
+    network: TrainableGenerator
+    heads: nn.ParameterDict
+    learning: list[nn.Parameter]
+
+    @classmethod
+    def of(cls, network: TrainableGenerator, heads: nn.ParameterDict, learning: list[nn.Parameter]) -> "Side":
+        """Of what is shared; the same memory."""
+        shared = [*network.parameters(), *heads.parameters()]
+        own = {id(p): nn.Parameter(p.data, p.requires_grad) for p in shared}
+        memo: dict[int, object] = {**own, **{id(buffer): buffer for buffer in network.buffers()}}
+        both = copy.deepcopy((network, heads), memo)
+        return cls(*both, [own[id(p)] for p in learning])
+
+
 class Trainer:
     """Everything that a run holds. All randomness comes from the recipe's seed and the step's number."""
 
@@ -95,6 +116,7 @@ class Trainer:
         self.step_number = 0
         self.cpu_seconds = 0.0
         self._pool = ThreadPoolExecutor(PARTS, "learning", one_thread)
+        self._sides = [Side.of(self.network, self.heads, self.learning) for _ in range(PARTS)]
 
     @property
     def steps(self) -> int:
@@ -134,7 +156,7 @@ class Trainer:
             if is_last:
                 self.extend()
         parts = lesson(self.recipe, self.step_number).parts(PARTS)
-        learned = list(self._pool.map(self._learn, parts, [number] * len(parts)))
+        learned = list(self._pool.map(self._learn, parts, self._sides, [number] * len(parts)))
         shares = [part.scenes / self.recipe.batch for part in learned]
         for i, weight in enumerate(self.learning):
             weighted = [
@@ -154,7 +176,7 @@ class Trainer:
             for name in learned[0].losses
         }
 
-    def _learn(self, work: Lesson, number: int) -> Learned:
+    def _learn(self, work: Lesson, side: "Side", number: int) -> Learned:
         """Losses of some scenes in a stage, and the gradients."""
         recipe = self.recipe
         is_last, heads = recipe.stages[number].reach == "picture", self.heads_of(number)
@@ -165,10 +187,11 @@ class Trainer:
         }
         seen: dict[int, Tensor] = {}
         depth = None if is_last else self.layer_of[recipe.stages[number].reach] + 1
-        picture = self.network.synthesize(w, work.transforms, window=recipe.window, depth=depth, visit=seen.__setitem__)
+        picture = side.network.synthesize(w, work.transforms, window=recipe.window, depth=depth, visit=seen.__setitem__)
         parts, weights = {}, WEIGHTS | {"texture": recipe.texture}
         for head in heads:
-            given, wanted = self.read(head, seen[self.layer_of[head]]), self.wanted_of(head, drawn[self.rate_of(head)])
+            given = self.read(head, seen[self.layer_of[head]], side.heads)
+            wanted = self.wanted_of(head, drawn[self.rate_of(head)])
             d = given - wanted
             parts[head] = picture_loss(given, wanted) if head == "preview" else d.abs().mean() + 3 * d.square().mean()
         if is_last:
@@ -177,7 +200,7 @@ class Trainer:
             parts["texture"] = self.texture(picture, target)
             weights["preview"] = PREVIEW_LATER
         loss = sum((weights[name] * part for name, part in parts.items()), torch.zeros(()))
-        gradients = torch.autograd.grad(loss, self.learning, allow_unused=True)
+        gradients = torch.autograd.grad(loss, side.learning, allow_unused=True)
         magnitudes = [seen[i].detach().square().mean() for i in sorted(seen)]
         return Learned(
             len(w), {name: float(part.detach()) for name, part in parts.items()}, list(gradients), magnitudes
@@ -227,9 +250,10 @@ class Trainer:
         margin = self.recipe.architecture.margin_size
         return x[:, :, margin:-margin, margin:-margin]
 
-    def read(self, head: str, x: Tensor) -> Tensor:
+    def read(self, head: str, x: Tensor, heads: nn.ParameterDict | None = None) -> Tensor:
         """What a head sees in the map of its layer, the margin cut off."""
-        return conv2d(self.inside(x), self.heads[f"{head}_weight"], self.heads[f"{head}_bias"])
+        heads = heads or self.heads
+        return conv2d(self.inside(x), heads[f"{head}_weight"], heads[f"{head}_bias"])
 
     def heads_of(self, stage: int) -> tuple[str, ...]:
         """Those that learn in a stage."""
