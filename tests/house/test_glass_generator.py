@@ -28,7 +28,7 @@ from painting.fields import FIELDS, PARAMETERS, TURN, WAVES, Fields  # noqa: E40
 from painting.optics import palette, render  # noqa: E402
 from training.filtered_lrelu import Filters, TrainableFilteredLReLU  # noqa: E402
 from training.keeping import load_run, save_run  # noqa: E402
-from training.lesson import lesson, parameters  # noqa: E402
+from training.lesson import lesson  # noqa: E402
 from training.losses import TextureLoss, difference  # noqa: E402
 from training.muon import Muon, orthogonal  # noqa: E402
 from training.network import TrainableGenerator  # noqa: E402
@@ -43,6 +43,11 @@ SMALL = Recipe(
     mapping_steps=20,
     stages=(Stage(1, "buffers"), Stage(1, "preview"), Stage(2, "picture")),
 )
+
+
+def parameters(z: torch.Tensor, to_p: torch.Tensor) -> torch.Tensor:
+    """The scene that a z stands for."""
+    return z * z.square().mean(dim=1, keepdim=True).rsqrt() @ to_p.T
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +126,7 @@ def test_operator_refuses_what_it_cannot_train() -> None:
         Filters.of(geometry.layers(radial)[3], 0.2, 256.0)
 
 
-def test_network_is_the_generator(tmp_path: Path) -> None:
+def test_network_is_the_generator() -> None:
     network = TrainableGenerator(SMALL.architecture)
     prepare(network, Fields(1), projection(1, 512))
     z = torch.randn(2, 512)
@@ -273,6 +278,8 @@ def test_a_run_is_taken_up_where_it_was_left(tmp_path: Path) -> None:
     second = Trainer(SMALL)
     load_run(second, tmp_path / "training.safetensors")
     assert second.step_number == 2
+    with pytest.raises(ValueError, match="is of another recipe"):
+        load_run(Trainer(dataclasses.replace(SMALL, texture=1.0)), tmp_path / "training.safetensors")
     while second.step_number < second.steps:
         second.step()
     for name, weight in straight.network.state_dict().items():

@@ -2,7 +2,7 @@
 
 Stopped at any time (Ctrl-C saves first), the same command goes on from FOLDER/training.safetensors. Beside it:
 generator.safetensors (float16, as `ponticello live` takes it), grid.png (each row of the generator's pictures above the
-renderer's of the same scenes) and log.csv. One thread learns while another draws what it is shown next; times are CPU seconds.
+renderer's of the same scenes) and log.csv. Two threads learn half of every step's scenes each; times are CPU seconds.
 """
 
 import argparse

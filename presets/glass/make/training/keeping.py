@@ -18,15 +18,21 @@ def save_run(trainer: Trainer, path: Path) -> None:
     tensors |= {f"velocity.{name}": t for name, t in trainer.muon.velocity.items()}
     for i, entry in trainer.adam.state_dict()["state"].items():
         tensors |= {f"adam.{i}.{name}": t for name, t in entry.items()}
-    metadata = {"step": str(trainer.step_number), "cpu_seconds": repr(trainer.cpu_seconds)}
+    metadata = {
+        "step": str(trainer.step_number),
+        "cpu_seconds": repr(trainer.cpu_seconds),
+        "recipe": repr(trainer.recipe),
+    }
     with written_atomically(path) as temporary:
         save_file({name: t.detach().contiguous().clone() for name, t in tensors.items()}, temporary, metadata)
 
 
 def load_run(trainer: Trainer, path: Path) -> None:
-    """Take up what `save_run` wrote of a run by an equal recipe."""
+    """Take up what `save_run` wrote of a run by an equal recipe; ValueError where it is another."""
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
+        if metadata["recipe"] != repr(trainer.recipe):
+            raise ValueError(f"{path} is of another recipe; name that, or another folder")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
 
     def part(prefix: str) -> dict[str, Tensor]:

@@ -28,13 +28,6 @@ class Lesson:
         return [Lesson(*rows) for rows in zip(*(column.chunk(count) for column in columns), strict=True)]
 
 
-def parameters(
-    z: Float32[Tensor, "n z_dim"], to_p: Float32[Tensor, "parameters z_dim"]
-) -> Float32[Tensor, "n parameters"]:
-    """The scene that a z stands for."""
-    return z * z.square().mean(dim=1, keepdim=True).rsqrt() @ to_p.T
-
-
 def lesson(recipe: Recipe, number: int) -> Lesson:
     """The material of step `number`."""
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)

@@ -76,4 +76,4 @@ RECIPES = {
     "fine": Recipe(look=Look(finest=1 / 256, strands=((0.0, 1.0), (0.22, 0.45), (-0.30, 0.6)), refraction=0.35)),
     "hard": Recipe(texture=1.0),
 }
-"""The first is the one that is shipped; each other differs from it in one thing."""
+"""The first is the one that is shipped."""

@@ -217,9 +217,7 @@ class Trainer:
         weights = [weight for name, weight in self.network.trained.items() if name.startswith("mapping")]
         for weight in weights:
             weight.requires_grad_(True)
-        self.steering_error = fit_mapping(
-            self.network, self.fields, self.to_p, self.recipe.mapping_steps, self.recipe.seed
-        )
+        fit_mapping(self.network, self.fields, self.to_p, self.recipe.mapping_steps, self.recipe.seed)
         for weight in weights:
             weight.requires_grad_(False)
             weight.grad = None
