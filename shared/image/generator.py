@@ -1,7 +1,6 @@
 """A generator from a file: latents in, pictures out."""
 
 import logging
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,11 +120,12 @@ class Generator:
         try:
             ends = self.map(torch.eye(1, self.z_dim), torch.zeros(1, self.c_dim) if self.c_dim else None)
             turned = torch.from_numpy(transform_matrix(20.0, (0.1, -0.2))).to(self.device)
-            agreement = math.inf
+            figures = []
             for w, transform in ((self.broadcast(self.w_avg[None]), None), (ends, turned)):  # recorded, then replayed
                 with self._exactly():
                     made = self._synthesis(w, transform)
-                agreement = min(agreement, psnr_db(made, self.judge(w, transform)))
+                figures.append(psnr_db(made, self.judge(w, transform)))
+            agreement = np.min(figures)  # NaN where one is
             reason = (
                 "" if agreement >= SAME_DB[self.precision] else f"is wrong here, {agreement:.0f} dB from the plain one"
             )
