@@ -34,7 +34,7 @@ def test_a_healthy_machine(examine):
     generator = text_of(lines, "generator")
     assert "cpu, the fused path, " in generator
     assert "auto is " in generator
-    assert "pictures of 128 pixels a second" in generator
+    assert "pictures of 256 pixels a second" in generator
     assert f"{torch.get_num_threads()} threads" in text_of(lines, "processor")
     assert "kept in" in text_of(lines, "kernels")
 
