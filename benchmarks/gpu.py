@@ -37,6 +37,7 @@ def run(device: str = "cuda", names: tuple[str, ...] = NAMES) -> bool:
                 f"  {name:34} {median(times):8.2f} ms ({min(times):.2f}-{max(times):.2f}), {agreement:.0f} dB"
                 f"{'' if is_right else f', WRONG: {SAME_DB[precision]:g} wanted'}"
             )
+            del picture  # and with it the generator, before the next is made
     print("all pictures are right" if right else "wrong pictures: see above")
     return right
 

@@ -45,7 +45,8 @@ def draw_candidates(preset: Preset, draw: Draw, device: str | None = None) -> Ca
     origin = _origin(preset)
     before = _before(preset, draw, origin)
     kept = before.kept if before else frozenset[int]()
-    staying = {seed for seed in before.seeds if seed in kept or name_of(seed) in paired(preset)} if before else set()
+    names = paired(preset)
+    staying = {seed for seed in before.seeds if seed in kept or name_of(seed) in names} if before else set()
     seeds = sorted({*range(draw.first, draw.first + draw.count), *staying})
     latents = draw_latents(preset, draw, seeds)
     if before:  # a chosen image stays what it is, and a paired one
