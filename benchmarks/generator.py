@@ -23,6 +23,7 @@ from shared.image.generator import Generator, psnr_db
 from shared.image.geometry import layers
 from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU
 from shared.image.ops.modulated_conv import ModulatedConv
+from shared.image.ops.paired_conv import PairedConv
 from shared.image.stylegan3 import with_defaults
 from shared.image.threads import side_by_side
 
@@ -121,7 +122,7 @@ def _row(network: Network, turns: int) -> dict[str, Any]:
         "targets": network.targets,
         "shares": _shares(half._synthesis, w, turns),
         "peak_mb": None if turns == QUICK_TURNS else _peak_mb(network),
-        "layers": [] if turns == QUICK_TURNS else roofline.layers(half._synthesis, w),
+        "layers": [] if turns == QUICK_TURNS else roofline.layers(network.architecture, half._synthesis, w),
     }
     result["met"] = all(
         figures[path]["ratio"] >= target and figures[path]["psnr_db"] >= WANTED_DB[path.partition(",")[0]]
@@ -186,6 +187,7 @@ def _shares(synthesis: FastSynthesis, w: Tensor, turns: int) -> dict[str, float]
     torch.set_num_threads(1)
     with (
         patch.object(ModulatedConv, "convolve", timed("convolution", ModulatedConv.convolve)),
+        patch.object(PairedConv, "convolve", timed("convolution", PairedConv.convolve)),
         patch.object(FusedFilteredLReLU, "__call__", timed("filtering", FusedFilteredLReLU.__call__)),
     ):
         began = time.thread_time()

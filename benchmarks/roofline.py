@@ -10,6 +10,8 @@ from numba import njit
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from shared.image import geometry
+from shared.image.architecture import Architecture
 from shared.image.fast import FastSynthesis
 from shared.image.ops.vectors import LANES, add, add_product, spread, store, wide_vectors
 
@@ -47,7 +49,7 @@ def ceilings() -> dict[str, float]:
     return figures
 
 
-def layers(synthesis: FastSynthesis, w: Tensor) -> list[dict[str, Any]]:
+def layers(architecture: Architecture, synthesis: FastSynthesis, w: Tensor) -> list[dict[str, Any]]:
     """Each layer on one core: GMAC/s of its convolution, nanoseconds of its filters a sample at the raised rate."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -56,13 +58,13 @@ def layers(synthesis: FastSynthesis, w: Tensor) -> list[dict[str, Any]]:
         modulations = synthesis.styles(w[0, 1:])
         x = synthesis.features(synthesis.affine(w[:, 0]), synthesis.transform)
         x = (x * modulations[0][0][:, :, None, None]).contiguous(memory_format=synthesis.memory_format)
-        for i, layer in enumerate(synthesis.layers):
+        for i, (layer, described) in enumerate(zip(synthesis.layers, geometry.layers(architecture), strict=False)):
             y = layer.convolution.convolve(x)
             convolved = _best(lambda: layer.convolution.convolve(x))  # noqa: B023  # called at once
             factors = modulations[i][1], modulations[i + 1][0]
             filtered = _best(lambda: layer.nonlinearity(y, *factors))  # noqa: B023
             x = layer.nonlinearity(y, *factors)
-            macs = layer.convolution.weight.numel() * y.shape[2] * y.shape[3]
+            macs = described.source.channels * described.kernel**2 * y.numel()
             rows.append(
                 {
                     "layer": f"{i}: {x.shape[1]} x {x.shape[2]}",

@@ -24,6 +24,7 @@ from shared.image.device import Precision
 from shared.image.ops.fourier_features import FourierFeatures
 from shared.image.ops.fully_connected import SLOPE, FullyConnected
 from shared.image.ops.modulated_conv import ModulatedConv
+from shared.image.ops.paired_conv import KERNEL, MOST_OUTPUTS, PairedConv
 from shared.image.ops.styles import Styles
 from shared.image.replay import Replayed
 from shared.image.stylegan3 import SynthesisLayer, SynthesisNetwork, Weights
@@ -37,7 +38,7 @@ Nonlinearity = Callable[[Tensor, Tensor, Tensor], Tensor]
 class FastLayer:
     """A layer of the fast path: like SynthesisLayer, but for an input that its style has scaled already."""
 
-    convolution: ModulatedConv
+    convolution: ModulatedConv | PairedConv
     nonlinearity: Nonlinearity
 
 
@@ -69,7 +70,7 @@ class FastSynthesis:
             styles=Styles.prepare([(layer.affine, layer.convolution) for layer in plain.layers]),
             layers=tuple(
                 FastLayer(
-                    plain.layers[i].convolution,
+                    _convolution(plain.layers[i].convolution, layer),
                     _nonlinearity(architecture, layer, weights, precision(layer), precision(described[i + 1])),
                 )
                 for i, layer in enumerate(described[:-1])
@@ -109,6 +110,11 @@ class FastSynthesis:
         return self.torgb.nonlinearity(x, modulations[-1][1]).mul_(self.output_scale)
 
 
+def _convolution(convolution: ModulatedConv, layer: geometry.Layer) -> ModulatedConv | PairedConv:
+    is_narrow = layer.kernel == KERNEL and layer.target.channels <= MOST_OUTPUTS and layer.source.size % 2 == 0
+    return PairedConv.prepare(convolution) if is_narrow and convolution.weight.device.type == "cpu" else convolution
+
+
 def _nonlinearity(
     architecture: Architecture, layer: geometry.Layer, weights: Weights, precision: Precision, following: Precision
 ) -> Nonlinearity:
@@ -136,18 +142,18 @@ def _operator(device: torch.device, layer: geometry.Layer, precision: Precision)
     return partial(TritonFilteredLReLU.prepare, down=layer.down, inner=precision.activation)
 
 
-def why_not(architecture: Architecture, precision: Choice, device: torch.device) -> str | None:
+def why_not(architecture: Architecture, weights: Weights, precision: Choice, device: torch.device) -> str | None:
     """Why the fused operators cannot make a network's pictures, in words; None where they can."""
     if device.type == "cuda":
         return None if importlib.util.find_spec("triton") else "Triton is not installed"
     if device.type != "cpu":
         return f"there is no fused operator for {device.type}"
+    from shared.image.ops.fused_filtered_lrelu import fits
+
     described = geometry.layers(architecture)[:-1]
-    usual = all(
-        layer.down == 2 and layer.up % 2 == 0 and layer.up_taps == 6 * layer.up and layer.down_taps == 12
-        for layer in described
-    )
-    if not usual:
-        return "the network's filters are unusual: not a fall by 2 and 6 taps a phase"
+    for layer in described:
+        filters = (weights(f"synthesis.{layer.name}.{name}") for name in ("up_filter", "down_filter"))
+        if not fits(layer.up, layer.down, layer.padding, *filters):
+            return f"the filters of {layer.name} are unusual: not symmetric, not six taps a phase, or not a rise by 2 or 4 and a fall by 2"
     whole = all(precision(layer).convolution in (torch.float32, torch.bfloat16) for layer in described)
     return None if whole else "float16 on a CPU"

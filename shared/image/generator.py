@@ -104,7 +104,7 @@ class Generator:
             self._synthesis: SynthesisNetwork | FastSynthesis = plain
             self.way = f"the plain path, {precision} precision"
             """How pictures are made, in words."""
-            reason = why_not(architecture, chosen, device)
+            reason = why_not(architecture, weights, chosen, device)
             if reason is None:
                 self._synthesis = FastSynthesis.prepare(architecture, weights, chosen, plain)
                 number = str(HALF[device.type].convolution).removeprefix("torch.") if precision == "half" else "float32"

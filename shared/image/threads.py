@@ -1,10 +1,9 @@
 """Work shared among threads in such a way that no number that comes out depends on how many there are."""
 
-import os
-import queue
+import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
 from typing import TypeVar
 
 import torch
@@ -20,28 +19,65 @@ def run_each(work: Callable[[Item], None], items: Sequence[Item]) -> None:
     the interpreter (compiled code without the GIL) and items do not touch each other's results.
     """
     threads = min(torch.get_num_threads(), len(items))
-    waiting: queue.SimpleQueue[Item] = queue.SimpleQueue()
-    for item in items:
-        waiting.put(item)
+    waiting = deque(items)
 
     def take() -> None:
         while True:
             try:
-                item = waiting.get_nowait()
-            except queue.Empty:
+                item = waiting.popleft()
+            except IndexError:
                 return
             work(item)
 
-    helpers: list[Future[None]] = [_helpers().submit(take) for _ in range(threads - 1)]
-    take()
+    helpers = [_idle.pop() if _idle else _Helper() for _ in range(threads - 1)]
     for helper in helpers:
-        if not helper.cancel():  # it has begun; one that has not finds nothing left to do
-            helper.result()
+        helper.ask(take)
+    try:
+        take()
+    finally:
+        waiting.clear()
+        errors = [helper.end() for helper in helpers]
+        _idle.extend(helpers)
+    for error in errors:
+        if error is not None:
+            raise error
 
 
-@cache
-def _helpers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="tiles")
+class _Helper:
+    """A thread that waits for work. Two locks and nothing more: a layer of a small picture takes a few tenths of a millisecond,
+    of which an executor's futures and queues would cost the second core half.
+    """
+
+    def __init__(self) -> None:
+        self._asked, self._done = threading.Lock(), threading.Lock()
+        self._asked.acquire()
+        self._done.acquire()
+        self._work: Callable[[], None] = lambda: None
+        self._error: BaseException | None = None
+        threading.Thread(target=self._run, name="tiles", daemon=True).start()
+
+    def ask(self, work: Callable[[], None]) -> None:
+        """Begin, as soon as a core is free."""
+        self._work, self._error = work, None
+        self._asked.release()
+
+    def end(self) -> BaseException | None:
+        """Wait until it is done; one that has not begun does not begin. What its work raised."""
+        if not self._asked.acquire(blocking=False):
+            self._done.acquire()
+        return self._error
+
+    def _run(self) -> None:
+        while True:
+            self._asked.acquire()
+            try:
+                self._work()
+            except BaseException as error:  # raised again by the thread that asked
+                self._error = error
+            self._done.release()
+
+
+_idle: list[_Helper] = []
 
 
 def side_by_side(

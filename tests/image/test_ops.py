@@ -15,6 +15,7 @@ from shared.image.ops.filters import separable_lowpass
 from shared.image.ops.fourier_features import FourierFeatures
 from shared.image.ops.fully_connected import FullyConnected
 from shared.image.ops.modulated_conv import ModulatedConv
+from shared.image.ops.paired_conv import PairedConv
 from shared.image.ops.styles import Styles
 from shared.image.stylegan3 import unit_mean_square
 
@@ -148,6 +149,29 @@ def test_modulated_conv(kernel, demodulate, style_scale):
     y = (y * factors[:, :, None, None]).numpy()
     wanted = [literal_modulated_conv(x[i], weight, style[i], 0.3, demodulate) for i in range(2)]
     np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=3e-6 * np.abs(wanted).max())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 8),
+    st.integers(1, 30),
+    st.integers(1, 15),
+    st.sampled_from([torch.float32, torch.bfloat16]),
+)
+def test_two_columns_at_a_time(inputs, outputs, height, pairs, dtype):
+    """The paired convolution beside the one whose place it takes."""
+    rng = np.random.default_rng(inputs + 100 * outputs)
+    weight = torch.from_numpy(rng.normal(size=(outputs, inputs, 3, 3)).astype(np.float32))
+    plain = ModulatedConv.prepare(weight, 1.0, demodulate=True, dtype=dtype, memory_format=torch.channels_last)
+    x = torch.from_numpy(rng.normal(size=(1, inputs, height, 2 * pairs)).astype(np.float32))
+    x = x.contiguous(memory_format=torch.channels_last)
+    y, wanted = PairedConv.prepare(plain).convolve(x), plain.convolve(x)
+    assert y.dtype == dtype
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(
+        y, wanted, rtol=2**-6 if dtype == torch.bfloat16 else 1e-5, atol=2**-7 if dtype == torch.bfloat16 else 1e-5
+    )
 
 
 def test_the_epsilon_of_demodulation():

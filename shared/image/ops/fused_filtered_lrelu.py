@@ -3,8 +3,8 @@
 What surrounds it is folded in: the scale and bias before it, the next layer's style and the rounding to bfloat16 after it.
 """
 
+import math
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import gcd
@@ -22,8 +22,8 @@ from shared.image.threads import run_each
 
 DOWN = 2
 TAPS = DOWN * HALF_TAPS  # of the second filter
-WIDEST = 64  # channels of a tile: whole lines of the cache, and few columns that tiles share
-TILE_FLOATS = 250_000  # numbers in working memory: half of a second cache of 2 MB; small maps still make two tiles
+WIDEST = 64  # channels of a tile: whole lines of the cache
+TILE_FLOATS = 250_000  # numbers of a block: what a second cache of 1 MB holds beside the map
 NEGLIGIBLE = {
     torch.float32: 3e-5,
     torch.bfloat16: 3e-3,
@@ -34,22 +34,23 @@ _own = threading.local()
 
 @dataclass(frozen=True, eq=False)
 class FusedFilteredLReLU:
-    """y = next_style * FilteredLReLU(x, scale), for `up` even, `down` 2, six taps a phase: all that published networks use.
+    """y = next_style * FilteredLReLU(x, scale), for what `fits`: all that networks as published use.
 
     A down filter that cannot be separated is a sum of those that can, by its singular values: one to four of twelve
-    carry it. Sums are in float32 whatever goes in and comes out, in an order that does not depend on the threads.
+    carry it. Sums are in float32 whatever goes in and comes out, in an order that depends on neither tiles nor threads.
     """
 
     bias: Float32[np.ndarray, "channels"]
     """Times gain."""
     gain: float
-    up_taps: Float32[np.ndarray, "up 6"]
-    """Row f: the taps that give phase f of the raised signal."""
-    down_taps: tuple[Float32[np.ndarray, "terms 12"], Float32[np.ndarray, "terms 12"]]
-    """Along y, along x."""
+    sums: Float32[np.ndarray, "pairs 3"]
+    differences: Float32[np.ndarray, "pairs 3"]
+    """Of the first filter's taps, and their mirror images: see `fused_passes`. A row a pair of phases of the raised signal."""
+    down_taps: tuple[Float32[np.ndarray, "terms 6"], Float32[np.ndarray, "terms 6"]]
+    """Half of the second filter, along y and along x; along y times (1 + slope) / 2."""
     padding: tuple[int, int]
-    limits: Float32[np.ndarray, "2"]
-    """Slope, clamp."""
+    bounds: Float32[np.ndarray, "3"]
+    """Leak and clamp of the nonlinearity over (1 + slope) / 2; what an input may be, scaled and shifted, and not reach the clamp."""
     dtype: torch.dtype
 
     @classmethod
@@ -67,17 +68,23 @@ class FusedFilteredLReLU:
         dtype: torch.dtype = torch.float32,
     ) -> "FusedFilteredLReLU":
         """Arguments as FilteredLReLU's; slope in 0..1. `dtype` is what is given back: float32 or bfloat16."""
-        phases = up_filter.numpy().reshape(HALF_TAPS, up)[::-1].T * up
-        flipped = down_filter.flip(*range(down_filter.ndim)).numpy()
+        phases = up_filter.numpy().astype(np.float64).reshape(HALF_TAPS, up)[::-1].T[: up // 2] * up
+        here, there = phases[:, : HALF_TAPS // 2], phases[:, : HALF_TAPS // 2 - 1 : -1]  # taps k and 5 - k
+        filter_ = down_filter.numpy()
+        along_y, along_x = (
+            (filter_[None], filter_[None]) if filter_.ndim == 1 else separable_terms(filter_, NEGLIGIBLE[dtype])
+        )
+        share = (1 + slope) / 2
+        limit = math.inf if clamp is None else clamp
+        reach = np.abs(phases).sum(axis=1).max() ** 2  # how much larger the raised signal can be
         return cls(
             bias=(bias * gain).numpy(),
             gain=gain,
-            up_taps=np.ascontiguousarray(phases, np.float32),
-            down_taps=(flipped[None], flipped[None])
-            if flipped.ndim == 1
-            else separable_terms(flipped, NEGLIGIBLE[dtype]),
+            sums=np.ascontiguousarray((here + there) / 2, np.float32),
+            differences=np.ascontiguousarray((here - there) / 2, np.float32),
+            down_taps=(_half(along_y * share), _half(along_x)),
             padding=padding,
-            limits=np.array([slope, np.inf if clamp is None else clamp], np.float32),
+            bounds=np.array([(1 - slope) / (1 + slope), limit / share, 0.99 * limit / reach], np.float32),
             dtype=dtype,
         )
 
@@ -89,84 +96,112 @@ class FusedFilteredLReLU:
     ) -> Float[Tensor, "1 channels h2 w2"]:
         """The formula above; x is float32 or bfloat16, fastest with channels last."""
         _, channels, height, width = x.shape
-        up = len(self.up_taps)
+        up = 2 * len(self.sums)
         after = partial(output_length, up=up, down=DOWN, padding=self.padding, taps=(HALF_TAPS * up, TAPS))
         size = after(height), after(width)
         y = torch.empty((1, channels, *size), dtype=self.dtype, memory_format=torch.channels_last)
         factors = (scale[0] * self.gain).numpy(), self.bias, next_style[0].numpy()
         run_each(
             partial(self._filter, (*flat(x), *flat(y), *factors)),
-            tiles(channels, height, width, *size, up, self.padding[0], len(self.down_taps[0])),
+            tiles(channels, *size, height, width, up, self.padding[0], len(self.down_taps[0]), torch.get_num_threads()),
         )
         return y
 
     def _filter(self, arrays: tuple[np.ndarray, ...], tile: "Tile") -> None:
-        filter_tile(*arrays, self.up_taps, *self.down_taps, tile.plan, self.limits, scratch(tile.scratch))
+        filter_tile(
+            *arrays, self.sums, self.differences, *self.down_taps, tile.plan, self.bounds, scratch(tile.scratch)
+        )
+
+
+def fits(up: int, down: int, padding: tuple[int, int], up_filter: Tensor, down_filter: Tensor) -> bool:
+    """Whether the operator can do it: a rise by 2 or 4 and a fall by 2, six taps a phase, symmetric filters, and an output
+    whose samples lie between those of the raised signal as in all networks with odd kernels.
+    """
+    if up not in (2, 4) or down != DOWN or up_filter.shape != (HALF_TAPS * up,) or set(down_filter.shape) != {TAPS}:
+        return False
+    if (up - 1 - padding[0]) % 2 != (up == 4):
+        return False
+    mirrored = up_filter.flip(0), down_filter.flip(*range(down_filter.ndim))
+    return all(
+        torch.allclose(a, b, 0, 1e-6 * float(a.abs().max()))
+        for a, b in zip((up_filter, down_filter), mirrored, strict=True)
+    )
+
+
+def _half(taps: Float[np.ndarray, "terms 12"]) -> Float32[np.ndarray, "terms 6"]:
+    """Of symmetric filters, one half; the mean of both, as they may differ by rounding."""
+    return np.ascontiguousarray((taps + taps[:, ::-1])[:, :HALF_TAPS] / 2, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """A part of a map that is filtered on its own: some channels of some rows and columns."""
+    """A part of a map that is filtered on its own: some channels of some rows."""
 
-    plan: Int64[np.ndarray, "17"]
-    """Height, width, channels; output width; up, shift of the raised signal; first channel, channels; output rows from,
-    to, columns from, to; rows and columns of the map it takes; numbers from a phase to the next, from a row to the next;
-    numbers after which the factors of the channels come again in a run."""
+    plan: Int64[np.ndarray, "19"]
+    """Height, width, channels; output width; up, shift of the raised signal; first channel, channels; output rows from, to;
+    rows of the map it takes; rows computed before the first, and in all; columns of a block, those it goes on from, and the
+    place of the first in a row; numbers from a phase to the next, from a row of the map to the next; numbers after which
+    the factors of the channels come again in a run."""
     scratch: int
     """Numbers of working memory."""
 
 
 @lru_cache(maxsize=256)
 def tiles(
-    channels: int, height: int, width: int, out_height: int, out_width: int, up: int, before: int, terms: int
+    channels: int,
+    out_height: int,
+    out_width: int,
+    height: int,
+    width: int,
+    up: int,
+    before: int,
+    terms: int,
+    threads: int,
 ) -> tuple[Tile, ...]:
-    """The tiles of a map, the same however many threads there are: groups of channels, and parts of about the same size.
+    """The tiles of a map: groups of channels, and bands of about the same size.
 
-    A part is 6 rows and columns larger where it is read than where it is written, so there are as few as fit the cache.
+    There are as many bands, so many for each thread, as make the least extra work: a band computes some rows more than it
+    gives, and the higher it is the narrower are its blocks, which take some columns twice and do not end with a whole vector.
     """
-    phases, shift = up // DOWN, up - 1 - before
+    shift = up - 1 - before
     size = min(channels, WIDEST)
 
-    def needed(rows: int, columns: int) -> int:
-        taken_rows, taken_columns = ((DOWN * count + TAPS) // up + HALF_TAPS for count in (rows, columns))
-        return (taken_rows + terms * rows * up) * taken_columns * size
+    def extra(bands: int) -> float:
+        rows = -(-out_height // bands)
+        columns = max(
+            1.0, min(out_width * DOWN / up, TILE_FLOATS / (size * (rows * DOWN / up + 10 + terms * rows * up)) - 4)
+        )
+        return (1 + 6 / rows) * (1 + 2 / columns + 24 / (columns * size))
 
-    bands = strips = 1
-    row_step, column_step = out_height, out_width
-    while row_step * column_step > 1 and needed(row_step, column_step) > TILE_FLOATS:
-        if row_step > column_step:
-            bands += 1
-        else:
-            strips += 1
-        row_step, column_step = -(-out_height // bands), -(-out_width // strips)
-    column_step = -(-column_step // phases) * phases
-    map_ = (height, width, channels, out_width, up, shift)
+    least = -(-threads // -(-channels // WIDEST))
+    bands = min(range(least, max(least, out_height // 8) + 1, least), key=extra)
+    step = -(-out_height // bands)
     made = []
-    for channel in range(0, channels, size):
-        group = min(size, channels - channel)
-        for first_row in range(0, out_height, row_step):
-            last_row = min(out_height, first_row + row_step)
-            for first in range(0, out_width, column_step):
-                part = (channel, group, first_row, last_row, first, min(out_width, first + column_step))
-                made.append(_tile(map_, part, terms))
+    for channel in range(0, channels, WIDEST):
+        for first_row in range(0, out_height, step):
+            part = (channel, min(WIDEST, channels - channel), first_row, min(out_height, first_row + step))
+            made.append(_tile((height, width, channels, out_width, up, shift), part, terms))
     return tuple(made)
 
 
-def _tile(map_: Sequence[int], part: Sequence[int], terms: int) -> Tile:
-    """From the first six numbers of its plan, and the next six."""
-    up, shift = map_[4:]
-    _, group, first_row, last_row, first, last = part
-
-    def spanned(begin: int, end: int) -> int:
-        return (DOWN * end - DOWN + TAPS - 1 + shift) // up - (DOWN * begin + shift) // up + 1
-
-    rows, columns = spanned(first_row, last_row) + HALF_TAPS - 1, spanned(first, last)
-    run = -(-columns * group // LANES) * LANES
-    stride, length = _odd_lines(run), _odd_lines(run + (HALF_TAPS - 1) * group)
+def _tile(map_: tuple[int, ...], part: tuple[int, int, int, int], terms: int) -> Tile:
+    """From the first ten numbers of its plan."""
+    _, _, _, out_width, up, shift = map_
+    _, group, first_row, last_row = part
+    early = (DOWN * first_row + shift) % up // DOWN
+    computed = -(-(last_row - first_row + early) * DOWN // up) * up // DOWN
+    rows = DOWN * computed // up + {2: 10, 4: 8}[up]
+    kept = (up + TAPS - 3 + shift % up) // up
     period = group * LANES // gcd(group, LANES)
-    strip = (2 * rows + up * (rows - HALF_TAPS + 1)) * LANES
-    count = rows * length + (terms * (last_row - first_row) * up + up // DOWN) * stride + strip + 3 * period + LANES
-    return Tile(np.array((*map_, *part, rows, columns, stride, length, period), np.int64), count)
+    whole = -(-out_width * DOWN // up) + kept
+    aligned = period // group  # columns
+    wide = max(1, (TILE_FLOATS // (group * (rows + terms * computed * up)) - kept) // aligned) * aligned + kept
+    columns, pad = (whole, 0) if whole <= wide + aligned else (wide, -kept * group % LANES)
+    stride = _odd_lines(pad + columns * group + LANES)
+    length = _odd_lines(-(-columns * group // LANES) * LANES + (HALF_TAPS - 1) * group)
+    plan = (*map_, *part, rows, early, computed, columns, kept, pad, stride, length, period)
+    count = rows * length + (terms * computed * up + up // DOWN) * stride + up * rows * LANES + 3 * period
+    return Tile(np.array(plan, np.int64), count)
 
 
 def _odd_lines(count: int) -> int:

@@ -71,4 +71,8 @@ class ModulatedConv:
 
     def convolve(self, scaled: Float[Tensor, "n inputs h w"]) -> Float[Tensor, "n outputs h2 w2"]:
         """The cross-correlation alone, of an input that is scaled by s already."""
-        return conv2d(scaled.to(self.weight.dtype), self.weight, padding=self.weight.shape[2] - 1)
+        x, border = scaled.to(self.weight.dtype), self.weight.shape[2] - 1
+        if x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+            # What conv2d takes for kernels of one sample depends on the number of threads: in speed, up to 6 times, and in bits.
+            return torch.mkldnn_convolution(x, self.weight, None, (border,) * 2, (1, 1), (1, 1), 1)
+        return conv2d(x, self.weight, padding=border)

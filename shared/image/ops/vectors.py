@@ -121,6 +121,12 @@ def add(typing: Any, a: Any, b: Any) -> Any:
 
 
 @operation
+def subtract(typing: Any, a: Any, b: Any) -> Any:
+    """A - b."""
+    return VECTOR(VECTOR, VECTOR), lambda context, builder, signature, values: builder.fsub(*values)
+
+
+@operation
 def add_product(typing: Any, sum_: Any, a: Any, b: Any) -> Any:
     """Sum + a b, rounded once where the processor can."""
 
@@ -131,6 +137,18 @@ def add_product(typing: Any, sum_: Any, a: Any, b: Any) -> Any:
         return builder.call(function, [a, b, sum_])
 
     return VECTOR(VECTOR, VECTOR, VECTOR), emit
+
+
+@operation
+def magnitude(typing: Any, a: Any) -> Any:
+    """|a|."""
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind = ir.FunctionType(FLOATS, [FLOATS])
+        function = cast(Any, cgutils).get_or_insert_function(builder.module, kind, f"llvm.fabs.v{LANES}f32")
+        return builder.call(function, values)
+
+    return VECTOR(VECTOR), emit
 
 
 @operation
@@ -164,6 +182,17 @@ def wide_vectors(typing: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         if has_gain:
             set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), emit
+
+
+@operation
+def part_of_its_caller(typing: Any) -> Any:
+    """In a function: have LLVM put it into the functions that call it, whatever its size, so that its vectors stay in registers."""
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.function.attributes.add("alwaysinline")
         return context.get_dummy_value()
 
     return types.void(), emit

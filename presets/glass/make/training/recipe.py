@@ -74,6 +74,6 @@ RECIPES = {
     "shallow": Recipe(first_cutoff=4.0, num_layers=8, channel_max=48),
     "wide": Recipe(channel_base=4096),
     "fine": Recipe(look=Look(finest=1 / 256, strands=((0.0, 1.0), (0.22, 0.45), (-0.30, 0.6)), refraction=0.35)),
-    "hard": Recipe(texture=1.0),
+    "hard": Recipe(texture=1.0, stages=(Stage(500, "buffers"), Stage(1800, "preview"), Stage(4700, "picture"))),
 }
 """The first is the one that is shipped."""
