@@ -124,10 +124,11 @@ def _give_columns(y, y_half, at, s, row, to_phase, phases, columns, group, chann
             # A whole vector may end in columns that are still to come, not behind the last: that may be another thread's.
             spills = tail > 0 and whole and (columns - column) * group >= LANES - tail
             for i in range(np.uintp(vectors + spills)):
-                _give_vector(y, y_half, at + i * np.uintp(LANES), s, o + i * np.uintp(LANES), post, i * np.uintp(LANES))
+                place = i * np.uintp(LANES)
+                _give_vector(y, y_half, at + place, s, o + place, post, place)
             if tail and not spills:
-                i = np.uintp(vectors * LANES)
-                _give_end(y, y_half, at + i, s, o + i, post, i, tail, rest)
+                place = np.uintp(vectors * LANES)
+                _give_end(y, y_half, at + place, s, o + place, post, place, tail, rest)
             at += step
             o += np.uintp(to_phase)
         from_ += np.uintp(group)

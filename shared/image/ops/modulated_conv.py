@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 EPSILON = 1e-8
+ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class ModulatedConv:
     def convolve(self, scaled: Float[Tensor, "n inputs h w"]) -> Float[Tensor, "n outputs h2 w2"]:
         """The cross-correlation alone, of an input that is scaled by s already."""
         x, border = scaled.to(self.weight.dtype), self.weight.shape[2] - 1
-        if x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+        if x.device.type == "cpu" and x.dtype == torch.float32 and ONEDNN:
             # What conv2d takes for kernels of one sample depends on the number of threads: in speed, up to 6 times, and in bits.
             return torch.mkldnn_convolution(x, self.weight, None, (border,) * 2, (1, 1), (1, 1), 1)
         return conv2d(x, self.weight, padding=border)
