@@ -1,7 +1,12 @@
 """The fast paths against their plain references, and that neither threads nor neighbours change a bit."""
 
 import re
+import shutil
+import subprocess
+import sys
 import threading
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +122,26 @@ def test_rounding_to_bfloat16_is_torchs():
     ]
     assert results[0].unique().numel() > 1000
     assert torch.equal(results[0].bfloat16(), results[1])
+
+
+def test_kernels_are_compiled_anew_when_any_file_of_theirs_changes(tmp_path):
+    """Numba looks at the file that a function stands in alone: the name of what it keeps has a hash of the others."""
+    folder = tmp_path / "ops"
+    shutil.copytree(Path(fused.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    program = "import sys, importlib.util as u; m = u.module_from_spec(u.spec_from_file_location('p', sys.argv[1])); "
+    program += (
+        "u.spec_from_file_location('p', sys.argv[1]).loader.exec_module(m); print(m.raise_along_x.py_func.__qualname__)"
+    )
+
+    def name():
+        command = [sys.executable, "-c", program, str(folder / "fused_passes.py")]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    first = name()
+    assert first == name()
+    with (folder / "fused_passes.py").open("a", encoding="utf-8") as file:
+        file.write("\n# another\n")
+    assert name() != first
 
 
 def test_radial_filters_need_few_terms():
@@ -288,6 +313,43 @@ def test_side_by_side_raises_in_its_place_and_can_be_left():
     assert next(iterator) == (0, 0)
     iterator.close()
     assert list(side_by_side(work, [], 2)) == []
+
+
+@pytest.mark.usefixtures("threads_as_before")
+def test_run_each_does_all_in_as_many_threads_as_there_are():
+    """Also from several threads at once, and from within; a helper that comes too late holds nobody up."""
+    torch.set_num_threads(3)
+    at_work, most, lock = 0, 0, threading.Lock()
+
+    def work(results, item):
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        threading.Event().wait(0.002)
+        with lock:
+            at_work -= 1
+        results.append(item)
+
+    alone = []
+    run_each(partial(work, alone), range(40))
+    assert sorted(alone) == list(range(40))
+    assert most == 3
+    many = [[] for _ in range(4)]
+
+    def both(results):
+        torch.set_num_threads(2)
+        run_each(lambda item: run_each(results.append, [item]), range(50))
+
+    callers = [threading.Thread(target=both, args=(results,)) for results in many]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert [sorted(results) for results in many] == [list(range(50))] * 4
+    helpers = threading.active_count()
+    run_each(alone.append, range(3))
+    assert threading.active_count() == helpers  # they are kept
 
 
 @pytest.mark.usefixtures("threads_as_before")

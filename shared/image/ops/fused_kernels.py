@@ -5,7 +5,7 @@ column is a shift by G, whatever G is. Signals at the raised rate are kept as `u
 up a + f.
 
 A tile is some rows of the output in their whole width. It is worked on from left to right in blocks of columns that fit the
-second cache, and a block in strips of 16 numbers of a run, from top to bottom. Between the filters along y a strip stays in
+second cache, and a block in strips of a vector of a run, from top to bottom. Between the filters along y a strip stays in
 registers:
 
     map ─ z ─┬ raised along x ─ raised along y, bent, lowered along y ┬─ lowered along x ─ output
@@ -55,7 +55,7 @@ PATIENCE_S = 3.0  # kernels that are kept on disk load within it
 def _take(s, out, x, x_half, x_at, runs, run, skip, scale, bias, period, rest, rest_half):  # type: ignore[no-untyped-def]
     """`runs` runs of `run` numbers of the map, `skip` apart, scaled and shifted; scale and bias come again after `period`.
 
-    Gives the largest magnitude. rest, rest_half: 16 numbers to work on the end of a run in.
+    Gives the largest magnitude. rest, rest_half: a vector to work on the end of a run in.
     """
     wide_vectors()
     half = len(x) == 0
@@ -136,7 +136,7 @@ def _give_columns(y, y_half, at, s, row, to_phase, phases, columns, group, chann
 
 @compiled()
 def _give_vector(y, y_half, at, s, o, post, place):  # type: ignore[no-untyped-def]
-    """16 numbers."""
+    """A vector."""
     part_of_its_caller()
     value = product(load(s, o), load(post, place))
     if len(y) == 0:
@@ -147,7 +147,7 @@ def _give_vector(y, y_half, at, s, o, post, place):  # type: ignore[no-untyped-d
 
 @compiled()
 def _give_end(y, y_half, at, s, o, post, place, count, rest):  # type: ignore[no-untyped-def]
-    """Fewer than 16, and nothing beyond them. rest: 16 words to round them in."""
+    """Less than a vector, and nothing beyond it. rest: a vector to round it in."""
     if count and len(y) == 0:
         store_half(rest, np.uintp(0), product(load(s, o), load(post, place)))
     for i in range(np.uintp(count)):
@@ -159,7 +159,7 @@ def _give_end(y, y_half, at, s, o, post, place, count, rest):  # type: ignore[no
 
 @compiled()
 def _keep(s, out, at, row, rows, run):  # type: ignore[no-untyped-def]
-    """The last `run` numbers of `rows` rows, from `at` on, to where the next block looks for them; up to 15 more are overwritten."""
+    """The last `run` numbers of `rows` rows, from `at` on, to where the next block looks for them; less than a vector more is overwritten."""
     wide_vectors()
     for r in range(rows):
         o, i = np.uintp(out + r * row), np.uintp(at + r * row)

@@ -1,4 +1,4 @@
-"""Passes of the fused filtered leaky ReLU over a strip of 16 numbers, or over a row: what `fused_kernels` puts together.
+"""Passes of the fused filtered leaky ReLU over a strip, a vector wide, or over a row: what `fused_kernels` puts together.
 
 Both filters are symmetric, so half of their products suffice. Phases f and up - 1 - f of the raised signal have the same
 taps in opposite order: with s_k = x_k + x_(5-k), d_k = x_k - x_(5-k) one is P + Q and the other P - Q, where

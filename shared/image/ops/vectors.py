@@ -1,9 +1,10 @@
-"""Vectors of 16 float32 for numba's kernels: what a compiler makes of a loop depends on how it is written, this does not.
+"""Vectors of float32 for numba's kernels: what a compiler makes of a loop depends on how it is written, this does not.
 
-LLVM makes of a vector one register (AVX-512) or several. The functions exist in compiled code only. Offsets count numbers;
+A vector is as long as a register of the processor at hand. The functions exist in compiled code only. Offsets count numbers;
 nothing checks them.
 """
 
+import platform
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -12,7 +13,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-LANES = 16
+IS_WIDE = bool(binding.get_host_cpu_features().get("avx512bf16", False))
+"""Registers of 512 bits, and a processor of the generations that do not lower their clock for them."""
+LANES = 16 if IS_WIDE else 4 if platform.machine().lower() in ("arm64", "aarch64") else 8
 FLOATS, WORDS, BITS = (ir.VectorType(each, LANES) for each in (ir.FloatType(), ir.IntType(16), ir.IntType(32)))
 NUMBER_BYTES, WORD_BYTES = 4, 2
 
@@ -24,7 +27,7 @@ class Vector(types.Type):
     """The type, for numba."""
 
     def __init__(self) -> None:
-        super().__init__(name="float32x16")
+        super().__init__(name=f"float32x{LANES}")
 
 
 VECTOR: Any = cast(Callable[[], Any], Vector)()
@@ -49,7 +52,7 @@ def _all(value: int) -> Any:
 
 @operation
 def load(typing: Any, array: Any, offset: Any) -> Any:
-    """16 numbers from `offset` on."""
+    """A vector from `offset` on."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.load(
@@ -61,7 +64,7 @@ def load(typing: Any, array: Any, offset: Any) -> Any:
 
 @operation
 def store(typing: Any, array: Any, offset: Any, vector: Any) -> Any:
-    """16 numbers to `offset` on."""
+    """A vector to `offset` on."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         place = _place(context, builder, signature.args[0], values[0], values[1], FLOATS)
@@ -73,7 +76,7 @@ def store(typing: Any, array: Any, offset: Any, vector: Any) -> Any:
 
 @operation
 def load_half(typing: Any, array: Any, offset: Any) -> Any:
-    """16 numbers in bfloat16, which is the upper half of a float32."""
+    """A vector of bfloat16, which is the upper half of a float32."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         words = builder.load(_place(context, builder, signature.args[0], values[0], values[1], WORDS), align=WORD_BYTES)
@@ -84,7 +87,7 @@ def load_half(typing: Any, array: Any, offset: Any) -> Any:
 
 @operation
 def store_half(typing: Any, array: Any, offset: Any, vector: Any) -> Any:
-    """16 numbers rounded to bfloat16, halves to even."""
+    """A vector rounded to bfloat16, halves to even."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         bits = builder.bitcast(values[2], BITS)
@@ -173,14 +176,10 @@ def smaller(typing: Any, a: Any, b: Any) -> Any:
 
 @operation
 def wide_vectors(typing: Any) -> Any:
-    """In a function: let LLVM use registers of 512 bits where the processor is of the generations that gain by it.
-
-    It is wary of them by default, as the first processors that had them lowered their clock.
-    """
-    has_gain = binding.get_host_cpu_features().get("avx512bf16", False)
+    """In a function: let LLVM use registers of 512 bits where they pay, of which it is wary by default."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        if has_gain:
+        if IS_WIDE:
             set.add(builder.function.attributes, '"prefer-vector-width"="512"')
         return context.get_dummy_value()
 
