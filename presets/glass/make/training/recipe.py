@@ -31,14 +31,14 @@ class Recipe:
     batch: int = 6
     window: float = 0.5
     """The part of the picture's width that a step sees, anywhere in the picture: a third of the time of a whole one."""
-    stages: tuple[Stage, ...] = (Stage(500, "buffers"), Stage(1800, "preview"), Stage(3600, "picture"))
+    stages: tuple[Stage, ...] = (Stage(500, "buffers"), Stage(1800, "preview"), Stage(4700, "picture"))
     muon_rate: float = 0.004
     adam_rate: float = 2e-3
     mapping_steps: int = 3000
     """Of the mapping network alone, before all else."""
     decay: float = 1.0
     """The part of the last stage in which rates fall to a fiftieth."""
-    texture: float = 0.4
+    texture: float = 1.0
     """Weight of the texture loss, in the last stage."""
     between: float = 0.2
     """Share of scenes that are made from a w between two others."""
@@ -70,10 +70,10 @@ class Recipe:
 
 RECIPES = {
     "glass": Recipe(),
+    "smooth": Recipe(texture=0.4, stages=(Stage(500, "buffers"), Stage(1800, "preview"), Stage(3600, "picture"))),
     "low": Recipe(first_cutoff=2.0),
     "shallow": Recipe(first_cutoff=4.0, num_layers=8, channel_max=48),
     "wide": Recipe(channel_base=4096),
     "fine": Recipe(look=Look(finest=1 / 256, strands=((0.0, 1.0), (0.22, 0.45), (-0.30, 0.6)), refraction=0.35)),
-    "hard": Recipe(texture=1.0, stages=(Stage(500, "buffers"), Stage(1800, "preview"), Stage(4700, "picture"))),
 }
 """The first is the one that is shipped."""
