@@ -17,7 +17,9 @@ from shared.image.ops.vectors import LANES, add, add_product, spread, store, wid
 
 ROUNDS = 5
 CHAINS, STEPS = 8, 400_000
-MACS_A_SAMPLE = 18  # at the raised rate, of both filters along both axes: 3 + 6 + 6 + 3
+PRODUCTS_A_SAMPLE = (
+    10  # at the raised rate, symmetric taps folded: 1.5 + 3 along x and y, 1 to bend, 3 + 1.5 down again
+)
 
 
 @njit(nogil=True)
@@ -49,8 +51,12 @@ def ceilings() -> dict[str, float]:
     return figures
 
 
-def layers(architecture: Architecture, synthesis: FastSynthesis, w: Tensor) -> list[dict[str, Any]]:
-    """Each layer on one core: GMAC/s of its convolution, nanoseconds of its filters a sample at the raised rate."""
+def layers(
+    architecture: Architecture, synthesis: FastSynthesis, w: Tensor, ceilings: dict[str, float]
+) -> list[dict[str, Any]]:
+    """Each layer on one core: GMAC/s of its convolution, nanoseconds of its filters a sample at the raised rate; and what share
+    of the core's ceiling that is, in bfloat16 and in float32.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     rows = []
@@ -70,8 +76,10 @@ def layers(architecture: Architecture, synthesis: FastSynthesis, w: Tensor) -> l
                     "layer": f"{i}: {x.shape[1]} x {x.shape[2]}",
                     "convolution_ms": convolved * 1e3,
                     "convolution_gmac_s": macs / convolved / 1e9,
+                    "convolution_share": macs / convolved / 1e9 / ceilings["bfloat16_gmac_s"],
                     "filter_ms": filtered * 1e3,
                     "filter_ns_a_sample": filtered * 1e9 / (4 * x.numel()),
+                    "filter_share": PRODUCTS_A_SAMPLE * 4 * x.numel() / filtered / 1e9 / ceilings["float32_gmac_s"],
                 }
             )
     torch.set_num_threads(threads)

@@ -4,19 +4,41 @@ Upsampling inserts zeros and filters all of them; downsampling filters at the fu
 picture has modulated weights of its own; channels first, float32. Kept here, as no picture of ours is made this way.
 """
 
+import ctypes
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float32
 from torch import Tensor
 from torch.nn.functional import conv2d, leaky_relu, pad
 
+from shared.image import memory
 from shared.image.generator import Generator
 from shared.image.geometry import Layer, layers
 from shared.image.stylegan3 import Weights
 
 EPSILON = 1e-8
 Map = Float32[Tensor, "n channels h w"]
+
+
+@contextmanager
+def memory_by_default(largest_bytes: int) -> Iterator[None]:
+    """Meanwhile, what the C library does when nobody told it anything, and its largest map has so many bytes.
+
+    It keeps twice the size of the largest that it ever had and took back, maps above LARGEST_BYTES left aside (mallopt(3)). That
+    is how the published code runs; to keep all of it is one of our own tricks.
+    """
+    if not memory.keep_memory():
+        yield
+        return
+    set_option = ctypes.CDLL(None).mallopt
+    set_option(memory.M_TRIM_THRESHOLD, 2 * min(largest_bytes, memory.LARGEST_BYTES))
+    try:
+        yield
+    finally:
+        set_option(memory.M_TRIM_THRESHOLD, memory.KEPT_BYTES)
 
 
 class Textbook:

@@ -21,13 +21,15 @@ from torch import Tensor
 from shared.image import geometry
 from shared.image.architecture import Architecture
 from shared.image.device import Precision
+from shared.image.ops.filtered_lrelu import FilteredLReLU
 from shared.image.ops.fourier_features import FourierFeatures
 from shared.image.ops.fully_connected import SLOPE, FullyConnected
 from shared.image.ops.modulated_conv import ModulatedConv
-from shared.image.ops.paired_conv import KERNEL, MOST_OUTPUTS, PairedConv
+from shared.image.ops.paired_conv import KERNEL, LEAST_SIZE, MOST_OUTPUTS, PairedConv
+from shared.image.ops.steady_conv import SteadyConv
 from shared.image.ops.styles import Styles
 from shared.image.replay import Replayed
-from shared.image.stylegan3 import SynthesisLayer, SynthesisNetwork, Weights
+from shared.image.stylegan3 import SynthesisNetwork, Weights
 
 Choice = Callable[[geometry.Layer], Precision]
 Nonlinearity = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -36,9 +38,9 @@ Nonlinearity = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class FastLayer:
-    """A layer of the fast path: like SynthesisLayer, but for an input that its style has scaled already."""
+    """A layer of the fast path: like SynthesisLayer of `stylegan3`, but for an input that its style has scaled already."""
 
-    convolution: ModulatedConv | PairedConv
+    convolution: ModulatedConv | SteadyConv
     nonlinearity: Nonlinearity
 
 
@@ -51,7 +53,9 @@ class FastSynthesis:
     transform: Float32[Tensor, "3 3"]
     styles: Styles
     layers: tuple[FastLayer, ...]
-    torgb: SynthesisLayer
+    torgb: ModulatedConv | SteadyConv
+    colours: FilteredLReLU
+    """ToRGB's bias and clamp."""
     output_scale: float
     memory_format: torch.memory_format
     picture: tuple[int, int, int]
@@ -75,7 +79,8 @@ class FastSynthesis:
                 )
                 for i, layer in enumerate(described[:-1])
             ),
-            torgb=plain.layers[-1],
+            torgb=_convolution(plain.layers[-1].convolution, described[-1]),
+            colours=plain.layers[-1].nonlinearity,
             output_scale=plain.output_scale,
             memory_format=plain.memory_format,
             picture=(architecture.img_channels, architecture.img_resolution, architecture.img_resolution),
@@ -106,13 +111,15 @@ class FastSynthesis:
         x = (x * modulations[0][0][:, :, None, None]).contiguous(memory_format=self.memory_format)
         for i, layer in enumerate(self.layers):
             x = layer.nonlinearity(layer.convolution.convolve(x), modulations[i][1], modulations[i + 1][0])
-        x = self.torgb.convolution.convolve(x)
-        return self.torgb.nonlinearity(x, modulations[-1][1]).mul_(self.output_scale)
+        return self.colours(self.torgb.convolve(x), modulations[-1][1]).mul_(self.output_scale)
 
 
-def _convolution(convolution: ModulatedConv, layer: geometry.Layer) -> ModulatedConv | PairedConv:
-    is_narrow = layer.kernel == KERNEL and layer.target.channels <= MOST_OUTPUTS and layer.source.size % 2 == 0
-    return PairedConv.prepare(convolution) if is_narrow and convolution.weight.device.type == "cpu" else convolution
+def _convolution(convolution: ModulatedConv, layer: geometry.Layer) -> ModulatedConv | SteadyConv:
+    if convolution.weight.device.type != "cpu":
+        return convolution
+    narrow = layer.kernel == KERNEL and layer.target.channels <= MOST_OUTPUTS
+    pays = narrow and layer.source.size >= LEAST_SIZE and layer.source.size % 2 == 0
+    return SteadyConv(PairedConv.prepare(convolution) if pays else convolution)
 
 
 def _nonlinearity(

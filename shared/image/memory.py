@@ -2,8 +2,6 @@
 
 import ctypes
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 
 # <malloc.h> of the GNU C library
@@ -26,21 +24,3 @@ def keep_memory() -> bool:
     except AttributeError:  # another C library, such as musl
         return False
     return bool(set_option(M_MMAP_THRESHOLD, LARGEST_BYTES) and set_option(M_TRIM_THRESHOLD, KEPT_BYTES))
-
-
-@contextmanager
-def as_by_default(largest_bytes: int) -> Iterator[None]:
-    """Meanwhile, what the C library does when nobody told it anything, and its largest map has so many bytes.
-
-    It keeps twice the size of the largest that it ever had and took back, maps above LARGEST_BYTES left aside (mallopt(3)). For
-    comparisons with programs that leave it at that.
-    """
-    if not keep_memory():
-        yield
-        return
-    set_option = ctypes.CDLL(None).mallopt
-    set_option(M_TRIM_THRESHOLD, 2 * min(largest_bytes, LARGEST_BYTES))
-    try:
-        yield
-    finally:
-        set_option(M_TRIM_THRESHOLD, KEPT_BYTES)

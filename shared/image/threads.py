@@ -1,10 +1,11 @@
 """Work shared among threads in such a way that no number that comes out depends on how many there are."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
 
@@ -18,8 +19,8 @@ def run_each(work: Callable[[Item], None], items: Sequence[Item]) -> None:
     Each thread takes the next item when it is done with one, so a core that others load delays nobody. `work` lets go of
     the interpreter (compiled code without the GIL) and items do not touch each other's results.
     """
-    threads = min(torch.get_num_threads(), len(items))
     waiting = deque(items)
+    errors: list[BaseException] = []
 
     def take() -> None:
         while True:
@@ -27,20 +28,24 @@ def run_each(work: Callable[[Item], None], items: Sequence[Item]) -> None:
                 item = waiting.popleft()
             except IndexError:
                 return
-            work(item)
+            try:
+                work(item)
+            except BaseException as error:  # raised below, in the thread that asked
+                waiting.clear()
+                errors.append(error)
 
-    helpers = [_idle.pop() if _idle else _Helper() for _ in range(threads - 1)]
-    for helper in helpers:
-        helper.ask(take)
+    helpers: list[_Helper] = []
     try:
+        for _ in range(min(torch.get_num_threads(), len(items)) - 1):
+            helpers.append(_Helper.idle())
+            helpers[-1].ask(take)
         take()
     finally:
         waiting.clear()
-        errors = [helper.end() for helper in helpers]
-        _idle.extend(helpers)
-    for error in errors:
-        if error is not None:
-            raise error
+        for helper in helpers:
+            helper.end()
+    if errors:
+        raise errors[0]
 
 
 class _Helper:
@@ -48,36 +53,50 @@ class _Helper:
     of which an executor's futures and queues would cost the second core half.
     """
 
+    _all_idle: ClassVar[list["_Helper"]] = []
+
     def __init__(self) -> None:
         self._asked, self._done = threading.Lock(), threading.Lock()
         self._asked.acquire()
         self._done.acquire()
-        self._work: Callable[[], None] = lambda: None
-        self._error: BaseException | None = None
+        self._work: Callable[[], None] | None = None
         threading.Thread(target=self._run, name="tiles", daemon=True).start()
 
+    @classmethod
+    def idle(cls) -> "_Helper":
+        """One that has nothing to do: of those that are kept, or new."""
+        try:
+            return cls._all_idle.pop()
+        except IndexError:
+            return cls()
+
     def ask(self, work: Callable[[], None]) -> None:
-        """Begin, as soon as a core is free."""
-        self._work, self._error = work, None
+        """Begin, as soon as a core is free. `work` raises nothing."""
+        self._work = work
         self._asked.release()
 
-    def end(self) -> BaseException | None:
-        """Wait until it is done; one that has not begun does not begin. What its work raised."""
+    def end(self) -> None:
+        """Wait until it is done; one that has not begun does not begin. It is idle then, and holds on to nothing."""
         if not self._asked.acquire(blocking=False):
             self._done.acquire()
-        return self._error
+        self._work = None
+        self._all_idle.append(self)
 
     def _run(self) -> None:
         while True:
             self._asked.acquire()
-            try:
+            if self._work:
                 self._work()
-            except BaseException as error:  # raised again by the thread that asked
-                self._error = error
             self._done.release()
 
+    @classmethod
+    def forget(cls) -> None:
+        """In a child process, which has none of the threads."""
+        cls._all_idle.clear()
 
-_idle: list[_Helper] = []
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Helper.forget)
 
 
 def side_by_side(

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import weakref
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from shared.image.generator import Generator, agreement_db, load_generator
 from shared.image.ops import fused_filtered_lrelu as fused
 from shared.image.ops.filtered_lrelu import FilteredLReLU
 from shared.image.ops.filters import radial_lowpass, separable_terms
-from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU, tiles
+from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU, fits, tiles
+from shared.image.ops.modulated_conv import ModulatedConv
+from shared.image.ops.steady_conv import SteadyConv
 from shared.image.replay import Replayed
 from shared.image.stylegan3 import layer_precision, with_defaults
 from shared.image.threads import run_each, side_by_side
@@ -178,7 +181,7 @@ def test_the_same_bits_with_any_number_of_threads(cases, name, precision):
     assert isinstance(g._synthesis, FastSynthesis)
     w = torch.from_numpy(case.outputs["w_psi10"])
     pictures = []
-    for threads in (1, 2, 3):
+    for threads in (1, 2, 3, 4, 6, 12):
         torch.set_num_threads(threads)
         pictures.append([g.synthesize_float(row[None]) for row in w])
     pictures.append(list(g.synthesize_float(w).split(1)))
@@ -250,6 +253,52 @@ def test_why_the_plain_path_is_taken(cases):
     for name, reason in (("mps", "there is no fused operator for mps"), ("cuda", "Triton is not installed")):
         device = torch.device(name)
         assert why_not(architecture, weights, layer_precision(True, device), device) in (None, reason)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.usefixtures("threads_as_before")
+def test_a_convolution_gives_the_same_bits_with_any_number_of_threads(dtype):
+    """64 channels of 36 x 36: what the library itself gives in float32 with 4, 6 and 12 threads differs in the last bits."""
+    rng = np.random.default_rng(0)
+    weight = torch.from_numpy(rng.normal(size=(64, 64, 3, 3)).astype(np.float32))
+    x = torch.from_numpy(rng.normal(size=(1, 64, 36, 36)).astype(np.float32))
+    x = x.contiguous(memory_format=torch.channels_last)
+    plain = ModulatedConv.prepare(weight, 1.0, demodulate=True, dtype=dtype, memory_format=torch.channels_last)
+    steady = SteadyConv(plain)
+    torch.set_num_threads(1)
+    wanted = plain.convolve(x)
+    for threads in (2, 4, 6, 7, 12, 16):
+        torch.set_num_threads(threads)
+        for _ in range(2):  # found out, then known
+            assert torch.equal(steady.convolve(x), wanted)
+            assert torch.get_num_threads() == threads
+
+
+@pytest.mark.usefixtures("threads_as_before")
+def test_what_is_no_number_spreads_the_same_with_any_number_of_threads():
+    x = torch.randn(1, 8, 64, 64, generator=torch.Generator().manual_seed(0))
+    x[0, 0, 40, 30], x[0, 0, 2, 2] = np.nan, 1e6
+    taps = mirrored(torch.rand(12, generator=torch.Generator().manual_seed(1)) / 6)
+    operator = FusedFilteredLReLU.prepare(
+        torch.zeros(8), taps, taps, up=2, padding=(9, 9), gain=1.0, slope=0.2, clamp=256.0, dtype=torch.float32
+    )
+    found = []
+    for threads in (1, 2, 4):
+        torch.set_num_threads(threads)
+        found.append(operator(x, torch.ones(1, 8), torch.ones(1, 8)))
+    assert found[0].isnan().sum() > 0
+    for other in found[1:]:
+        torch.testing.assert_close(found[0], other, rtol=0, atol=0, equal_nan=True)
+
+
+def test_filters_that_fit_are_symmetric_along_each_axis():
+    """A filter that is the same upside down may still be slanted, and no product of symmetric ones."""
+    up_filter = mirrored(torch.rand(12))
+    assert fits(2, 2, (9, 9), up_filter, mirrored(torch.rand(12, 12)))
+    slanted = torch.rand(12, 12)
+    assert not fits(2, 2, (9, 9), up_filter, (slanted + slanted.flip(0, 1)) / 2)
+    assert not fits(2, 2, (8, 8), up_filter, mirrored(torch.rand(12)))
+    assert not fits(6, 2, (9, 9), mirrored(torch.rand(36)), mirrored(torch.rand(12)))
 
 
 def test_filters_that_are_not_symmetric_are_left_to_the_plain_path(cases):
@@ -350,6 +399,16 @@ def test_run_each_does_all_in_as_many_threads_as_there_are():
     helpers = threading.active_count()
     run_each(alone.append, range(3))
     assert threading.active_count() == helpers  # they are kept
+
+
+@pytest.mark.usefixtures("threads_as_before")
+def test_helpers_hold_on_to_nothing():
+    torch.set_num_threads(3)
+    big = torch.zeros(1000)
+    let_go = weakref.ref(big)
+    run_each(partial(torch.add, big), [1, 2, 3, 4])
+    del big
+    assert let_go() is None
 
 
 @pytest.mark.usefixtures("threads_as_before")

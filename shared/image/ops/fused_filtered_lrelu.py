@@ -121,10 +121,10 @@ def fits(up: int, down: int, padding: tuple[int, int], up_filter: Tensor, down_f
         return False
     if (up - 1 - padding[0]) % 2 != (up == 4):
         return False
-    mirrored = up_filter.flip(0), down_filter.flip(*range(down_filter.ndim))
     return all(
-        torch.allclose(a, b, 0, 1e-6 * float(a.abs().max()))
-        for a, b in zip((up_filter, down_filter), mirrored, strict=True)
+        torch.allclose(taps, taps.flip(axis), 0, 1e-6 * float(taps.abs().max()))
+        for taps in (up_filter, down_filter)
+        for axis in range(taps.ndim)
     )
 
 
@@ -218,7 +218,7 @@ def flat(x: Float[Tensor, "1 channels h w"]) -> tuple[Float32[np.ndarray, "n"], 
 
 
 def scratch(count: int) -> Float32[np.ndarray, "n"]:
-    """Working memory of the calling thread, at least `count` finite numbers, kept from call to call."""
+    """Working memory of the calling thread, at least `count` numbers, kept from call to call."""
     kept: Float32[np.ndarray, "n"] | None = getattr(_own, "scratch", None)
     if kept is None or len(kept) < count:
         kept = _own.scratch = torch.zeros(count).numpy()  # torch aligns to a line of the cache, numpy does not

@@ -74,6 +74,8 @@ def _take(s, out, x, x_half, x_at, runs, run, skip, scale, bias, period, rest, r
             if place == np.uintp(period):
                 place = np.uintp(0)
         if end:
+            for i in range(LANES):
+                rest[i], rest_half[i] = np.float32(0), np.uint16(0)
             for i in range(end):
                 if half:
                     rest_half[i] = x_half[at + i]
@@ -195,7 +197,7 @@ def filter_tile(  # type: ignore[no-untyped-def]
     channel, group, first_row, last_row, rows, early = plan[6], plan[7], plan[8], plan[9], plan[10], plan[11]
     computed, columns, kept, pad = plan[12], plan[13], plan[14], plan[15]
     stride, length, period = plan[16], plan[17], plan[18]
-    terms, phases, leak, clamp = len(taps_y), up // 2, bounds[0], bounds[1]
+    terms, ways, leak, clamp = len(taps_y), up // 2, bounds[0], bounds[1]  # ways: phases of the output
     above, left = (2 * (first_row - early) + shift) // up, shift // up  # the first row and column of the map needed
     whole = group == channels  # then rows of the map are single runs
 
@@ -204,7 +206,7 @@ def filter_tile(  # type: ignore[no-untyped-def]
     lowered = rows * length  # the places of z (0), of everything else, in the scratch
     raised = lowered + computed * to_row
     row = raised + up * rows * LANES
-    tables = row + phases * stride
+    tables = row + ways * stride
     scales, biases = scratch[tables : tables + period], scratch[tables + period : tables + 2 * period]
     posts = scratch[tables + 2 * period : tables + 3 * period]
     rest, rest_half = np.zeros(LANES, np.float32), np.zeros(LANES, np.uint16)
@@ -215,7 +217,7 @@ def filter_tile(  # type: ignore[no-untyped-def]
     for j in range(10 + up):
         places[j] = (j + shift) % up * stride + ((j + shift) // up - left) * group + pad
 
-    end = (out_width + phases - 1) // phases  # of the output's columns, over phases
+    end = (out_width + ways - 1) // ways  # of the output's columns, over ways
     q = 0
     while q < end:
         have = kept if q else 0
@@ -252,18 +254,18 @@ def filter_tile(  # type: ignore[no-untyped-def]
                     )
 
         given = min(columns - kept, end - q)
-        wanted = min(given * phases, out_width - q * phases)  # columns of the output
+        wanted = min(given * ways, out_width - q * ways)  # columns of the output
         for m in range(last_row - first_row):
             at, strips = lowered + (early + m) * to_row, -(-given * group // LANES)
             if up == 2:
                 lower_along_x_1(scratch, row, at, to_term, places, strips, taps_x)
             else:
                 lower_along_x_2(scratch, row, row + stride, at, to_term, places, strips, taps_x)
-            y_at = ((first_row + m) * out_width + q * phases) * channels + channel
+            y_at = ((first_row + m) * out_width + q * ways) * channels + channel
             if whole and up == 2:
                 _give(y, y_half, y_at, scratch, row, given * group, posts, period, rest_half)
             else:
-                _give_columns(y, y_half, y_at, scratch, row, stride, phases, wanted, group, channels, posts, rest_half)
+                _give_columns(y, y_half, y_at, scratch, row, stride, ways, wanted, group, channels, posts, rest_half)
         q += given
         if q < end:
             at = lowered + pad

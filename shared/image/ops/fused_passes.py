@@ -62,9 +62,9 @@ def compiled(*signature: types.Type) -> Callable[[Loop], Loop]:
 
 
 @compiled()
-def _three(table, row, first):  # type: ignore[no-untyped-def]
-    """Three numbers of a row, each in all lanes of a vector."""
-    return spread(table[row, first]), spread(table[row, first + 1]), spread(table[row, first + 2])
+def _three(table, row):  # type: ignore[no-untyped-def]
+    """The numbers of a row, each in all lanes of a vector."""
+    return spread(table[row, 0]), spread(table[row, 1]), spread(table[row, 2])
 
 
 @compiled()
@@ -86,7 +86,7 @@ def _bent(a, leak, clamped, clamp):  # type: ignore[no-untyped-def]
     """Leaky ReLU over (1 + slope) / 2, which is a + leak |a|, leak = (1 - slope) / (1 + slope); then a clamp where there is one."""
     a = add_product(a, magnitude(a), leak)
     if clamped:
-        a = smaller(larger(a, spread(-clamp)), spread(clamp))
+        a = smaller(spread(clamp), larger(spread(-clamp), a))  # in this order NaN stays NaN
     return a
 
 
@@ -128,7 +128,7 @@ def raise_along_x(s, out, z, row, shift, rows, sums, differences):  # type: igno
     """
     wide_vectors()
     o, at, step, by, phase = np.uintp(out), np.uintp(z), np.uintp(row), np.uintp(shift), np.uintp(rows * LANES)
-    p, q = _three(sums, 0, 0), _three(differences, 0, 0)
+    p, q = _three(sums, 0), _three(differences, 0)
     if len(sums) == 1:
         for _ in range(rows):
             a, b = _mirrored(_columns(s, at, by), p, q)
@@ -137,7 +137,7 @@ def raise_along_x(s, out, z, row, shift, rows, sums, differences):  # type: igno
             at += step
             o += np.uintp(LANES)
         return
-    inner_p, inner_q = _three(sums, 1, 0), _three(differences, 1, 0)
+    inner_p, inner_q = _three(sums, 1), _three(differences, 1)
     for _ in range(rows):
         x = _columns(s, at, by)
         a, d = _mirrored(x, p, q)
@@ -188,7 +188,7 @@ def _four(x, outer, inner, leak, clamped, clamp):  # type: ignore[no-untyped-def
 def pass_along_y_2(s, out, row, to_next, u, rows, sums, differences, taps, leak, clamped, clamp):  # type: ignore[no-untyped-def]
     """A strip raised by 2 along y, bent, lowered: `rows` rows out[m row], each from u[m] .. m + 10."""
     wide_vectors()
-    p, q, leak, next_ = _three(sums, 0, 0), _three(differences, 0, 0), spread(leak), np.uintp(to_next)
+    p, q, leak, next_ = _three(sums, 0), _three(differences, 0), spread(leak), np.uintp(to_next)
     o, at, step, one = np.uintp(out), np.uintp(u), np.uintp(row), np.uintp(LANES)
     x0, x1, x2, x3, x4 = _five(s, at)
     at += one * np.uintp(5)
@@ -247,8 +247,8 @@ def pass_along_y_4(s, out, row, to_next, u, pairs, sums, differences, taps, leak
     Row m takes the raised rows 2 m + 1 .. 2 m + 12.
     """
     wide_vectors()
-    outer = _three(sums, 0, 0), _three(differences, 0, 0)
-    inner = _three(sums, 1, 0), _three(differences, 1, 0)
+    outer = _three(sums, 0), _three(differences, 0)
+    inner = _three(sums, 1), _three(differences, 1)
     leak, next_ = spread(leak), np.uintp(to_next)
     o, at, step, one = np.uintp(out), np.uintp(u), np.uintp(row), np.uintp(LANES)
     two_steps = step + step

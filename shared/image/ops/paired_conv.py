@@ -16,6 +16,8 @@ from torch.nn.functional import conv2d
 from shared.image.ops.modulated_conv import ModulatedConv
 
 MOST_OUTPUTS = 8
+LEAST_SIZE = 128
+"""Of a map's side: small ones do not gain."""
 KERNEL = 3
 
 
