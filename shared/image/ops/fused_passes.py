@@ -180,8 +180,8 @@ def _four(x, outer, inner, leak, clamped, clamp):  # type: ignore[no-untyped-def
     )
 
 
-# Below, the names of rows and of raised rows go round: what is x0 in one step is x1 in the next, and nothing moves. Every step
-# but the first few gives as many rows of output as it takes.
+# Below, what is x1 in one step is x0 in the next: processors only rename registers for that. Steps written out in a row, so that
+# no name changes, were slower.
 
 
 @compiled()
@@ -199,38 +199,7 @@ def pass_along_y_2(s, out, row, to_next, u, rows, sums, differences, taps, leak,
         v10, v11 = _two((x0, x1, x2, x3, x4, x5), p, q, leak, clamped, clamp)
         x0, x1, x2, x3, x4 = x1, x2, x3, x4, x5
         at += one
-    for _ in range(rows // 6):
-        x5 = load(s, at)
-        v0, v1 = _two((x0, x1, x2, x3, x4, x5), p, q, leak, clamped, clamp)
-        _lower(s, o, next_, (v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v0, v1), taps)
-        o += step
-        at += one
-        x0 = load(s, at)
-        v2, v3 = _two((x1, x2, x3, x4, x5, x0), p, q, leak, clamped, clamp)
-        _lower(s, o, next_, (v4, v5, v6, v7, v8, v9, v10, v11, v0, v1, v2, v3), taps)
-        o += step
-        at += one
-        x1 = load(s, at)
-        v4, v5 = _two((x2, x3, x4, x5, x0, x1), p, q, leak, clamped, clamp)
-        _lower(s, o, next_, (v6, v7, v8, v9, v10, v11, v0, v1, v2, v3, v4, v5), taps)
-        o += step
-        at += one
-        x2 = load(s, at)
-        v6, v7 = _two((x3, x4, x5, x0, x1, x2), p, q, leak, clamped, clamp)
-        _lower(s, o, next_, (v8, v9, v10, v11, v0, v1, v2, v3, v4, v5, v6, v7), taps)
-        o += step
-        at += one
-        x3 = load(s, at)
-        v8, v9 = _two((x4, x5, x0, x1, x2, x3), p, q, leak, clamped, clamp)
-        _lower(s, o, next_, (v10, v11, v0, v1, v2, v3, v4, v5, v6, v7, v8, v9), taps)
-        o += step
-        at += one
-        x4 = load(s, at)
-        v10, v11 = _two((x5, x0, x1, x2, x3, x4), p, q, leak, clamped, clamp)
-        _lower(s, o, next_, (v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11), taps)
-        o += step
-        at += one
-    for _ in range(rows % 6):
+    for _ in range(rows):
         x5 = load(s, at)
         v0, v1 = _two((x0, x1, x2, x3, x4, x5), p, q, leak, clamped, clamp)
         _lower(s, o, next_, (v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v0, v1), taps)
@@ -254,40 +223,14 @@ def pass_along_y_4(s, out, row, to_next, u, pairs, sums, differences, taps, leak
     two_steps = step + step
     x0, x1, x2, x3, x4 = _five(s, at)
     at += one * np.uintp(5)
-    v0 = v1 = v2 = v3 = v4 = v5 = v6 = v7 = v8 = v9 = v10 = v11 = x0
+    v1 = v2 = v3 = v4 = v5 = v6 = v7 = v8 = v9 = v10 = v11 = x0
     for _ in range(3):
         x5 = load(s, at)
-        v0, v1, v2, v3, v4, v5, v6, v7 = v4, v5, v6, v7, v8, v9, v10, v11
+        v1, v2, v3, v4, v5, v6, v7 = v5, v6, v7, v8, v9, v10, v11
         v8, v9, v10, v11 = _four((x0, x1, x2, x3, x4, x5), outer, inner, leak, clamped, clamp)
         x0, x1, x2, x3, x4 = x1, x2, x3, x4, x5
         at += one
-    for _ in range(pairs // 3):
-        x5 = load(s, at)
-        v0, a, b, c = _four((x0, x1, x2, x3, x4, x5), outer, inner, leak, clamped, clamp)
-        _lower(s, o, next_, (v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v0), taps)
-        v1, v2 = a, b
-        _lower(s, o + step, next_, (v3, v4, v5, v6, v7, v8, v9, v10, v11, v0, v1, v2), taps)
-        v3 = c
-        o += two_steps
-        at += one
-        x0 = load(s, at)
-        v4, a, b, c = _four((x1, x2, x3, x4, x5, x0), outer, inner, leak, clamped, clamp)
-        _lower(s, o, next_, (v5, v6, v7, v8, v9, v10, v11, v0, v1, v2, v3, v4), taps)
-        v5, v6 = a, b
-        _lower(s, o + step, next_, (v7, v8, v9, v10, v11, v0, v1, v2, v3, v4, v5, v6), taps)
-        v7 = c
-        o += two_steps
-        at += one
-        x1 = load(s, at)
-        v8, a, b, c = _four((x2, x3, x4, x5, x0, x1), outer, inner, leak, clamped, clamp)
-        _lower(s, o, next_, (v9, v10, v11, v0, v1, v2, v3, v4, v5, v6, v7, v8), taps)
-        v9, v10 = a, b
-        _lower(s, o + step, next_, (v11, v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10), taps)
-        v11 = c
-        x0, x1, x2, x3, x4 = x3, x4, x5, x0, x1
-        o += two_steps
-        at += one
-    for _ in range(pairs % 3):
+    for _ in range(pairs):
         x5 = load(s, at)
         a, b, c, d = _four((x0, x1, x2, x3, x4, x5), outer, inner, leak, clamped, clamp)
         _lower(s, o, next_, (v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, a), taps)
