@@ -4,6 +4,7 @@ import difflib
 import importlib
 import importlib.metadata
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -57,6 +58,8 @@ def main() -> None:
     except Exception as error:
         if "--debug" in sys.argv:
             raise
+        if isinstance(error, Stopped):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is being done; a second Ctrl-C would only disturb it
         line, status = explain(error)
         print(f"ponticello: {line}", file=sys.stderr)
         sys.exit(status)

@@ -14,7 +14,7 @@ from offline.progress import progress, say
 from shared.atomic import written_atomically
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader
-from shared.errors import PresetError, UserError
+from shared.errors import PresetError, UserError, pasted
 from shared.mapping.history import PAIRS
 from shared.preset import CORPUS, Preset
 from shared.stage import HOP, SAMPLE_RATE
@@ -138,7 +138,7 @@ def command(
         if (preset.folder / PAIRS).is_file():
             try:
                 Pairing(Preset.load(preset.folder)).draw()
-                say(f"its pairs keep their moments of sound; next: ponticello train {preset.folder}")
+                say(f"its pairs keep their moments of sound; next: ponticello train {pasted(preset.folder)}")
             except PresetError as error:  # the sounds are analysed; the pairs cannot follow
                 say(str(error))
     elif output is not None:

@@ -18,7 +18,7 @@ from offline.pictures import note_of, read_png, thumbnail, write_png, write_shee
 from offline.progress import progress, say
 from offline.spread import far_apart, looks
 from shared.atomic import make_folder
-from shared.errors import PresetError, SettingError, UserError
+from shared.errors import PresetError, SettingError, UserError, pasted
 from shared.image.checkpoint import read_architecture
 from shared.image.latents import latents_from_seeds
 from shared.mapping.candidates import THUMBNAIL, Candidates, Draw, Origin, name_of
@@ -63,6 +63,9 @@ def draw_candidates(preset: Preset, draw: Draw, device: str | None = None) -> Ca
     _paint(preset, draw.space, [(seeds[i], latents[i], notes[i]) for i in missing], device)
     thumbnails = np.stack([thumbnail(read_png(image_file(preset, seed)), THUMBNAIL) for seed in seeds])
     made = Candidates(tuple(seeds), latents, thumbnails, origin, draw, kept)
+    if before and (gone := len(set(before.seeds) - set(seeds))):
+        again = f"-n {before.draw.count} --seed {before.draw.first}"
+        say(f"{gone} images that were not chosen are taken away; {again} brings them back")
     made.save(preset.folder / CANDIDATES)
     write_contact_sheet(preset, made)
     ours = {image_file(preset, seed) for seed in seeds}
@@ -116,7 +119,7 @@ def choose(preset: Preset, keep: Iterable[int] = (), drop: Iterable[int] | None 
     known = set(candidates.seeds)
     wanted, unwanted = set(keep), set(candidates.kept if drop is None else drop)
     if unknown := (wanted | unwanted) - known:
-        raise SettingError(f"no candidate {min(unknown)}; there are {len(known)}, from {min(known)} to {max(known)}")
+        raise SettingError(f"no candidate {min(unknown)}; there are {len(known)}: {spans(known)}")
     kept = (candidates.kept | wanted) - unwanted
     if kept != candidates.kept:
         candidates = replace(candidates, kept=kept)
@@ -142,7 +145,7 @@ def write_contact_sheet(
     wanted = candidates.seeds if seeds is None else tuple(seeds)
     pictures = [(str(seed), image_file(preset, seed), seed in candidates.kept) for seed in wanted]
     if missing := [file for _, file, _ in pictures if not file.is_file()]:
-        say(f"{missing[0]} is missing; `ponticello candidates {preset.folder}` makes it again")
+        say(f"{missing[0]} is missing; `ponticello candidates {pasted(preset.folder)}` makes it again")
         return False
     write_sheet(preset.folder / name, pictures)
     return True
@@ -212,7 +215,9 @@ def parse_seeds(text: str) -> list[int]:
             raise SettingError(f"'{text}' given; allowed are numbers of candidates, such as 3,17,20-22")
         span = range(int(first), int(last or first) + 1)
         if not 1 <= len(span) <= MOST:
-            raise SettingError(f"'{part}' given; a span goes from a lower number to a higher, such as 20-22")
+            raise SettingError(
+                f"'{part}' given; a span goes from a lower number to a higher, such as 20-22, and holds {MOST} at most"
+            )
         seeds += span
     return seeds
 
@@ -224,7 +229,10 @@ app = typer.Typer(add_completion=False)
 def command(
     preset: Annotated[str, typer.Argument(help="A preset's folder, or a shipped preset's name.")],
     count: Annotated[int | None, typer.Option("-n", help="How many images; 500 where there are none yet.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The first one's seed; the others follow.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="The first one's seed; the others follow. Images of other seeds that are not chosen go."),
+    ] = None,
     keep: Annotated[str | None, typer.Option(help="Add these to your choice: 3,17,20-22.", metavar="NUMBERS")] = None,
     drop: Annotated[
         str | None, typer.Option(help="Take these out of your choice again, or `all`.", metavar="NUMBERS")
@@ -258,7 +266,18 @@ def command(
             proposed = propose(now, spread)
             if write_contact_sheet(now, now.candidates, proposed, PROPOSAL):
                 print(f"{now.folder / PROPOSAL}: {len(proposed)} images, far apart")
-            print(f"to choose them: ponticello candidates {now.folder} --keep {listed(proposed)}")
+            print(f"to choose them: ponticello candidates {pasted(now.folder)} --keep {listed(proposed)}")
+
+
+def spans(seeds: Iterable[int]) -> str:
+    """As --keep takes them, neighbours as spans; the first few."""
+    found: list[list[int]] = []
+    for seed in sorted(seeds):
+        if found and seed == found[-1][-1] + 1:
+            found[-1][1:] = [seed]
+        else:
+            found.append([seed])
+    return ",".join("-".join(map(str, span)) for span in found[:20]) + (",…" if len(found) > 20 else "")
 
 
 def listed(seeds: Iterable[int]) -> str:

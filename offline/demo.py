@@ -26,7 +26,7 @@ def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="The video to write.")] = Path("demo.mp4"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped demo ended.")] = False,
 ) -> None:
-    """Render the shipped preset with the shipped sound."""
+    """Play the shipped preset with the shipped sound in a window; with an option, or without a screen, render them."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     preset = Preset.load(SHIPPED / "glass")
     sound = preset.folder / "sounds" / "glass.flac"

@@ -11,7 +11,7 @@ import typer
 
 from offline.progress import say
 from shared.atomic import check_place
-from shared.errors import PresetError, UserError
+from shared.errors import PresetError, UserError, pasted
 from shared.image.checkpoint import read_checkpoint
 from shared.preset import VERSION, Preset, sha256_of
 
@@ -103,4 +103,4 @@ def command(
     """Make a preset around a generator; sounds, images and pairs come next."""
     file = new(preset, generator, copy)
     print(f"{preset}: a preset with the generator {file}")
-    say(f"next: ponticello analyse SOUND -o {preset}; ponticello candidates {preset}")
+    say(f"next: ponticello analyse SOUND -o {pasted(preset)}; ponticello candidates {pasted(preset)}")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from offline.own import writable
 from offline.pairing.session import on_map
 from offline.progress import progress, say
-from shared.errors import PresetError
+from shared.errors import PresetError, pasted
 from shared.mapping import history
 from shared.mapping.candidates import shortened
 from shared.mapping.corpus import Corpus
@@ -54,7 +54,9 @@ def train(preset: Preset) -> Trained:
     pairs, scaled = _pairs(preset)
     scaler = pairs.scaler
     if scaler is None:
-        raise PresetError(f"{preset.name} has no sounds yet; analyse some: ponticello analyse SOUND -o {preset.folder}")
+        raise PresetError(
+            f"{preset.name} has no sounds yet; analyse some: ponticello analyse SOUND -o {pasted(preset.folder)}"
+        )
     training = preset.settings.training
     smoothing = float(str(preset.controls["smoothing"]))
     far = reach(preset.corpus, pairs, smoothing) if preset.has_corpus else _reach_before(preset)
@@ -114,7 +116,7 @@ def _pairs(preset: Preset) -> tuple[Pairs, bool]:
     file = preset.folder / history.PAIRS
     if not file.is_file():
         raise PresetError(
-            f"{preset.name} has no pairs yet; pair images with sound: ponticello pair {preset.folder} --help"
+            f"{preset.name} has no pairs yet; pair images with sound: ponticello pair {pasted(preset.folder)} --help"
         )
     stored = Pairs.load(file)
     if not len(stored):
@@ -153,4 +155,4 @@ def command(
         say(f"not learned: {shortened(trained.unlearned)}; more epochs or larger layers in preset.toml may do it")
     elif trained.orders < WANTED_ORDERS:
         say(f"the loss should fall by {WANTED_ORDERS:g} orders; give it more epochs in preset.toml")
-    say(f"next: ponticello render {own.folder} SOUND -o FILM.mp4")
+    say(f"next: ponticello render {pasted(own.folder)} SOUND -o FILM.mp4")

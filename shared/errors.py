@@ -10,6 +10,7 @@ PonticelloError         one line: what was given, what is allowed, what to do
 └── Stopped             the user ended the work, by Ctrl-C or a signal; exit status 130
 """
 
+import shlex
 from typing import ClassVar
 
 
@@ -17,6 +18,11 @@ class PonticelloError(Exception):
     """An error whose message is one clear line for the user."""
 
     exit_status: ClassVar[int] = 1
+
+
+def pasted(path: object) -> str:
+    """A path as a shell takes it, for commands that a line proposes."""
+    return shlex.quote(str(path))
 
 
 class UserError(PonticelloError):

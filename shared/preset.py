@@ -25,7 +25,7 @@ from shared import controls
 from shared.atomic import written_atomically
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import Value
-from shared.errors import PresetError, SettingError
+from shared.errors import PresetError, SettingError, pasted
 from shared.mapping.candidates import Candidates
 from shared.mapping.corpus import Corpus
 from shared.mapping.learned import LearnedMapping
@@ -170,7 +170,9 @@ class Preset:
     def corpus(self) -> Corpus:
         """The analysed sounds; PresetError where there are none yet, or they were analysed for other inputs."""
         if not self.has_corpus:
-            raise PresetError(f"{self.name} has no sounds yet; analyse some: ponticello analyse SOUND -o {self.folder}")
+            raise PresetError(
+                f"{self.name} has no sounds yet; analyse some: ponticello analyse SOUND -o {pasted(self.folder)}"
+            )
         corpus = Corpus.load(self.folder / CORPUS)
         if corpus.facts.inputs != self.settings.inputs:
             raise PresetError(
@@ -187,7 +189,9 @@ class Preset:
     def candidates(self) -> Candidates:
         """The images to choose from; PresetError where there are none yet, or they are damaged."""
         if not self.has_candidates:
-            raise PresetError(f"{self.name} has no candidates yet; make them: ponticello candidates {self.folder}")
+            raise PresetError(
+                f"{self.name} has no candidates yet; make them: ponticello candidates {pasted(self.folder)}"
+            )
         return Candidates.load(self.folder / CANDIDATES)
 
     @property

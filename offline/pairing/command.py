@@ -8,7 +8,7 @@ from offline.own import writable
 from offline.pairing.automatic import METHODS
 from offline.pairing.session import Pairing, clear
 from offline.progress import say
-from shared.errors import SettingError
+from shared.errors import SettingError, pasted
 from shared.mapping import history
 from shared.preset import Preset
 
@@ -69,7 +69,15 @@ def command(
             wanted = COUNT if count is None else count
             made = pairing.auto(auto, wanted, seed or 0)
             if made < wanted:
-                say(f"{wanted} asked for; there are images or different sounds for {made}")
+                chosen = len(own.candidates.kept)
+                say(
+                    f"{wanted} asked for; there are images or different sounds for {made}"
+                    + (
+                        f"; {chosen} images are chosen: --keep more of them, or --drop all to take from all"
+                        if chosen
+                        else ""
+                    )
+                )
         elif place is not None:
             pairing.place(*place)
         elif at is not None:
@@ -79,11 +87,13 @@ def command(
         else:
             pairing.draw()
         show(pairing)
-        say(f"{len(pairing.pairs)} pairs; next: ponticello train {own.folder}")
+        say(f"{len(pairing.pairs)} pairs; next: ponticello train {pasted(own.folder)}")
 
 
 def show(pairing: Pairing) -> None:
     """List the pairs: image, place on the map, moment of sound."""
+    if not len(pairing.pairs):
+        say("no pairs yet")
     for number, name in enumerate(pairing.pairs.names):
         x, y = pairing.pairs.positions[number]
         print(f"{name:<16} {x:5.3f} {y:5.3f}   {pairing.moment(number)}".rstrip())

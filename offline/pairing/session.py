@@ -10,7 +10,7 @@ from offline.candidates import image_file
 from offline.map_picture import MAP, write_map
 from offline.pairing.automatic import METHODS
 from offline.pictures import read_png
-from shared.errors import PresetError, SettingError
+from shared.errors import PresetError, SettingError, pasted
 from shared.mapping import history
 from shared.mapping.candidates import Candidates, shortened
 from shared.mapping.corpus import Corpus
@@ -152,7 +152,7 @@ class Pairing:
         candidates = self.preset.candidates
         if candidates.origin.generator != self.preset.generator_sha256:
             raise PresetError(
-                f"the candidates are another generator's; make them again: ponticello candidates {self.preset.folder}"
+                f"the candidates are another generator's; make them again: ponticello candidates {pasted(self.preset.folder)}"
             )
         return candidates
 
@@ -194,7 +194,7 @@ def on_map(pairs: Pairs, preset: Preset) -> Pairs:
     if pairs.descriptors.shape[1] != len(preset.settings.inputs):
         raise PresetError(
             f"the pairs of {preset.name} have {pairs.descriptors.shape[1]} descriptors each, preset.toml names "
-            f"{len(preset.settings.inputs)} inputs; bring those back, or pair anew: ponticello pair {preset.folder} --remove all"
+            f"{len(preset.settings.inputs)} inputs; bring those back, or pair anew: ponticello pair {pasted(preset.folder)} --remove all"
         )
     pairs = _with_scaler(pairs, preset).standardised_by(corpus.scaler)
     if pairs.map == corpus.digest:

@@ -1,6 +1,7 @@
 """Images to choose from: made once, gone on with, chosen, proposed."""
 
 import itertools
+import shlex
 
 import numpy as np
 import pytest
@@ -168,7 +169,7 @@ def test_a_proposal_is_far_from_what_is_chosen_and_chooses_nothing(folder, capsy
         (["--class", 1], SettingError, "--class belongs to --space w"),
         (["--class", 1, "--space", "w"], SettingError, "--class 1 given; generator.safetensors has no classes"),
         (["--keep", "1"], PresetError, "p has no candidates yet; make them: ponticello candidates "),
-        (["-n", 4, "--keep", "9"], SettingError, "no candidate 9; there are 4, from 0 to 3"),
+        (["-n", 4, "--keep", "9"], SettingError, "no candidate 9; there are 4: 0-3"),
         (
             ["-n", 4, "--keep", "red"],
             SettingError,
@@ -203,12 +204,40 @@ def test_a_shipped_preset_is_never_written_to(tmp_path, monkeypatch, capsys):
     before = sorted((tmp_path / "shipped").rglob("*"))
     run("glassy", "-n", 2)
     own = tmp_path / "documents" / "own" / "glassy"
-    assert f"glassy is a shipped preset; this goes into your own copy of it: {own}" in capsys.readouterr().err
+    assert f"glassy is a shipped preset; this went into your own copy of it: {own}" in capsys.readouterr().err
     assert sorted((tmp_path / "shipped").rglob("*")) == before
     assert len(Preset.load(own).candidates) == 2
     run("glassy", "-n", 2)  # the name means one's own by now
     assert "shipped preset" not in capsys.readouterr().err
     assert list(own.parent.iterdir()) == [own]
+
+
+def test_what_cannot_be_done_in_a_shipped_preset_leaves_no_copy_and_names_the_preset(tmp_path, monkeypatch, capsys):
+    make_preset(tmp_path / "shipped" / "glassy")
+    monkeypatch.setattr(presets, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(presets, "OWN", tmp_path / "documents" / "own")
+    with pytest.raises(PresetError, match=r"glassy has no candidates yet; make them: ponticello candidates glassy$"):
+        run("glassy", "--keep", "1")
+    assert not (tmp_path / "documents" / "own" / "glassy").exists()
+    assert "own copy" not in capsys.readouterr().err
+
+
+def test_images_that_go_are_told_of(folder, capsys):
+    run(folder, "-n", 5, "--seed", 10, "--keep", "11")
+    capsys.readouterr()
+    run(folder, "-n", 2, "--seed", 0)
+    assert "4 images that were not chosen are taken away; -n 5 --seed 10 brings them back" in capsys.readouterr().err
+    with pytest.raises(SettingError, match=r"no candidate 9; there are 3: 0-1,11$"):
+        run(folder, "--keep", "9")
+
+
+def test_what_a_line_proposes_can_be_pasted(tmp_path, capsys):
+    folder = make_preset(tmp_path / "il mio violino")
+    run(folder, "-n", 3)
+    run(folder, "--spread", 2)
+    proposed = capsys.readouterr().out.splitlines()[-1].partition(": ponticello ")[2]
+    command, path, *_ = shlex.split(proposed)
+    assert (command, path) == ("candidates", str(folder))
 
 
 @pytest.mark.parametrize(
