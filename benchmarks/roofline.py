@@ -17,9 +17,8 @@ from shared.image.ops.vectors import LANES, add, add_product, spread, store, wid
 
 ROUNDS = 5
 CHAINS, STEPS = 8, 400_000
-PRODUCTS_A_SAMPLE = (
-    10  # at the raised rate, symmetric taps folded: 1.5 + 3 along x and y, 1 to bend, 3 + 1.5 down again
-)
+PRODUCTS_A_SAMPLE = 10
+"""At the raised rate, symmetric taps folded: 1.5 along x and 3 along y to raise, 1 to bend, 3 and 1.5 to lower."""
 
 
 @njit(nogil=True)
