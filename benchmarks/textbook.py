@@ -21,6 +21,7 @@ from shared.image.stylegan3 import Weights
 
 EPSILON = 1e-8
 Map = Float32[Tensor, "n channels h w"]
+Next = Float32[Tensor, "n channels2 h2 w2"]
 
 
 @contextmanager
@@ -66,7 +67,7 @@ class Textbook:
 
 def modulated(
     x: Map, weight: Float32[Tensor, "o c k k"], style: Float32[Tensor, "n c"], magnitude_ema: float, demodulate: bool
-) -> Map:
+) -> Next:
     """Each picture's own weights, all of a batch in one grouped convolution."""
     n, (outputs, inputs, k, _) = len(x), weight.shape
     if demodulate:
@@ -82,7 +83,7 @@ def modulated(
     return y.reshape(n, outputs, *y.shape[2:])
 
 
-def filtered(x: Map, layer: Layer, up_filter: Tensor, down_filter: Tensor, clamp: float | None) -> Map:
+def filtered(x: Map, layer: Layer, up_filter: Tensor, down_filter: Tensor, clamp: float | None) -> Next:
     """Zeros between the samples, padding, filter, leaky ReLU, clamp, filter, every `down`-th sample."""
     if layer.up > 1:
         n, channels, height, width = x.shape
@@ -100,7 +101,7 @@ def filtered(x: Map, layer: Layer, up_filter: Tensor, down_filter: Tensor, clamp
     return x[:, :, :: layer.down, :: layer.down].contiguous()
 
 
-def smoothed(x: Map, taps: Float32[Tensor, "a"] | Float32[Tensor, "a a"]) -> Map:
+def smoothed(x: Map, taps: Float32[Tensor, "a"] | Float32[Tensor, "a a"]) -> Next:
     """Every channel with the same taps: along x then y, or in two dimensions."""
     channels = x.shape[1]
     for kernel in (taps[None, :], taps[:, None]) if taps.ndim == 1 else (taps,):
