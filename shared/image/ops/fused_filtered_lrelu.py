@@ -23,6 +23,7 @@ from shared.image.threads import run_each
 DOWN = 2
 TAPS = DOWN * HALF_TAPS  # of the second filter
 WIDEST = 64  # channels of a tile: whole lines of the cache
+LOWEST = 8  # rows of a band: of fewer, most of the work would be those that are computed twice
 TILE_FLOATS = 250_000  # numbers of a block: what a second cache of 1 MB holds beside the map
 NEGLIGIBLE = {
     torch.float32: 3e-5,
@@ -173,8 +174,9 @@ def tiles(
         )
         return (1 + 6 / rows) * (1 + 2 / columns + 24 / (columns * size))
 
-    least = -(-threads // -(-channels // WIDEST))
-    bands = min(range(least, max(least, out_height // 8) + 1, least), key=extra)
+    most = max(1, out_height // LOWEST)
+    least = min(-(-threads // -(-channels // WIDEST)), most)
+    bands = min(range(least, most + 1, least), key=extra)
     step = -(-out_height // bands)
     made = []
     for channel in range(0, channels, WIDEST):
