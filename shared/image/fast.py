@@ -11,6 +11,7 @@ a picture takes is recorded once and replayed.
 import importlib.util
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -30,6 +31,7 @@ from shared.image.ops.steady_conv import SteadyConv
 from shared.image.ops.styles import Styles
 from shared.image.replay import Replayed
 from shared.image.stylegan3 import SynthesisNetwork, Weights
+from shared.image.threads import threads_of_torch
 
 Choice = Callable[[geometry.Layer], Precision]
 Nonlinearity = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -106,9 +108,11 @@ class FastSynthesis:
     def _picture(
         self, ws: Float32[Tensor, "1 num_ws w_dim"], transform: Float32[Tensor, "3 3"]
     ) -> Float[Tensor, "1 channels h w"]:
-        modulations = self.styles(ws[0, 1:])
-        x = self.features(self.affine(ws[:, 0]), transform)
-        x = (x * modulations[0][0][:, :, None, None]).contiguous(memory_format=self.memory_format)
+        # Small work, no slower alone; and so its bits cannot depend on the number of threads.
+        with threads_of_torch(1) if ws.device.type == "cpu" else nullcontext():
+            modulations = self.styles(ws[0, 1:])
+            x = self.features(self.affine(ws[:, 0]), transform)
+            x = (x * modulations[0][0][:, :, None, None]).contiguous(memory_format=self.memory_format)
         for i, layer in enumerate(self.layers):
             x = layer.nonlinearity(layer.convolution.convolve(x), modulations[i][1], modulations[i + 1][0])
         return self.colours(self.torgb.convolve(x), modulations[-1][1]).mul_(self.output_scale)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from shared.image.ops.modulated_conv import ModulatedConv
 from shared.image.ops.paired_conv import PairedConv
+from shared.image.threads import threads_of_torch
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,15 @@ class SteadyConv:
         taken = self._threads.get((threads, scaled.shape))
         if taken is None:
             taken = self._threads[threads, scaled.shape] = self._most(threads, scaled)
-        return self.convolution.convolve(scaled) if taken == threads else self._in(taken, scaled, threads)
+        return self._in(taken, scaled)
 
     def _most(self, threads: int, like: Tensor) -> int:
         """Found out once, on noise of the input's shape: another order shows in some of so many sums for certain."""
         generator = torch.Generator().manual_seed(0)
         noise = torch.empty_like(like).copy_(torch.randn(like.shape, generator=generator))
-        wanted = self._in(1, noise, threads)
-        return next(n for n in range(threads, 0, -1) if torch.equal(self._in(n, noise, threads), wanted))
+        wanted = self._in(1, noise)
+        return next(n for n in range(threads, 0, -1) if torch.equal(self._in(n, noise), wanted))
 
-    def _in(self, taken: int, scaled: Tensor, threads: int) -> Tensor:
-        torch.set_num_threads(taken)
-        try:
+    def _in(self, taken: int, scaled: Tensor) -> Tensor:
+        with threads_of_torch(taken):
             return self.convolution.convolve(scaled)
-        finally:
-            torch.set_num_threads(threads)
