@@ -74,7 +74,7 @@ def command(
                     f"{wanted} asked for; there are images or different sounds for {made}"
                     + (
                         f"; {chosen} images are chosen: --keep more of them, or --drop all to take from all"
-                        if chosen
+                        if 0 < chosen < wanted
                         else ""
                     )
                 )
