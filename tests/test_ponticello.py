@@ -1,5 +1,6 @@
 """The front door: one line for every mistake, and no command loaded before it is asked for."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,26 @@ import ponticello
 from shared.errors import Failure, PresetError, Stopped
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def interruptible():
+    """What is done with a Ctrl-C is the process's: as it was, for the tests that follow."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_ctrl_c_disturbs_nothing(monkeypatch, capsys):
+    def stopped(_):
+        raise Stopped("stopped")
+
+    monkeypatch.setattr(ponticello, "run", stopped)
+    with pytest.raises(SystemExit) as end:
+        ponticello.main()
+    assert end.value.code == Stopped.exit_status
+    signal.raise_signal(signal.SIGINT)
+    assert capsys.readouterr().err == "ponticello: stopped\n"
 
 
 def run(monkeypatch, capsys, *arguments):

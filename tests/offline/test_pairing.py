@@ -194,7 +194,9 @@ def test_baselines_use_each_image_and_frame_once(folder, method, count, kept, ex
         assert np.array_equal(corpus.standardised[at], row)
         assert np.array_equal(corpus.positions[at], place)
         assert np.array_equal(candidates.latents[candidates.number(name)], latent)
-    assert ("asked for; there are images or different sounds for" in capsys.readouterr().err) == (count > expected)
+    said = capsys.readouterr().err
+    assert ("asked for; there are images or different sounds for" in said) == (count > expected)
+    assert ("3 images are chosen: --keep more of them" in said) == bool(kept)
     run(folder, "--auto", method, "--count", count)
     assert history.same(pairs(folder), made)
 
