@@ -26,7 +26,7 @@ COMMANDS = {
         "offline.demo", "play the shipped preset with the shipped sound: in a window, or without a screen into demo.mp4"
     ),
     "live": Entry("live.command", "play live: sound in, pictures out, steered by OSC"),
-    "soundcheck": Entry("live.soundcheck_command", "fit gain, gate and standardising to a source and a hall"),
+    "soundcheck": Entry("live.soundcheck.command", "fit gain, gate and standardising to a source and a hall"),
     "render": Entry("offline.render", "render a sound to a video"),
     "convert": Entry("offline.convert", "convert an official StyleGAN3 checkpoint"),
     "new": Entry("offline.new", "make a preset around a generator"),
@@ -35,7 +35,7 @@ COMMANDS = {
     "pair": Entry("offline.pairing.command", "pair images with moments of sound"),
     "train": Entry("offline.train", "learn the pairs"),
     "devices": Entry("live.devices", "list sound inputs and outputs, monitors and processors"),
-    "doctor": Entry("benchmarks.doctor", "say how pictures are made here, and whether all that a show needs is there"),
+    "doctor": Entry("live.doctor", "say how pictures are made here, and whether all that a show needs is there"),
     "bench": Entry("benchmarks.bench", "measure this machine, as ratios"),
 }
 ALIASES = {"analyze": "analyse"}
@@ -84,7 +84,7 @@ def run(arguments: list[str]) -> None:
     logging.basicConfig(format="ponticello: %(message)s")
     logging.getLogger("shared.image").setLevel(logging.INFO)  # which way pictures are made
     options = arguments[1:]
-    is_shown = name == "demo" and not options and importlib.import_module("live.monitors").has_screen()
+    is_shown = name == "demo" and not options and importlib.import_module("live.display.monitors").has_screen()
     if is_shown:
         glass, violin = (Path(__file__).parent / "presets" / each for each in ("glass", "violin"))
         print(

@@ -11,16 +11,16 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from numpy.typing import NDArray
 
-from live.display import Display, OffscreenDisplay
-from live.osc import OscPort
-from live.performance import Performance
-from live.sharing import share_the_machine
-from live.source import Block, Source
-from live.stats import Distribution
+from live.display.base import Display, OffscreenDisplay
+from live.osc.port import OscPort
+from live.show.performance import Performance
+from live.show.sharing import share_the_machine
+from live.show.stats import Distribution
+from live.sound.source import Block, Source
 from shared.audio.files import SoundReader
 from shared.painter import Painter
 from shared.pipeline import Pipeline
-from shared.preset import SHIPPED, Preset
+from shared.preset.preset import SHIPPED, Preset
 from shared.stage import HOP, SAMPLE_RATE
 
 BLOCKS = (512, 64)  # samples

@@ -9,7 +9,7 @@ from typing import Any
 
 from offline.render import Job, render
 from shared.painter import Painter
-from shared.preset import SHIPPED, Preset
+from shared.preset.preset import SHIPPED, Preset
 
 TARGET = 1.1  # wall time over the larger of the generator alone and all CPU time divided by the cores
 SIZE = 512  # as large as the demo shows its pictures: encoding counts

@@ -9,16 +9,17 @@ from typing import Annotated, get_args
 
 import typer
 
-from live import hall, osc
-from live.audio_input import open_input
-from live.display import Display, OffscreenDisplay
-from live.input_options import Channel, Output, Rate, whole
-from live.keys import KeySet
-from live.osc_listeners import peer
-from live.placement import Scaling
-from live.sharing import share_the_machine
-from live.source import Source
-from live.window_settings import WindowSettings
+from live import hall
+from live.display.base import Display, OffscreenDisplay
+from live.display.keys import KeySet
+from live.display.placement import Scaling
+from live.display.settings import WindowSettings
+from live.options import Channel, Output, Rate, whole
+from live.osc import port as osc
+from live.osc.listeners import peer
+from live.show.sharing import share_the_machine
+from live.sound.open_input import open_input
+from live.sound.source import Source
 from shared.controls import CONTROLS, Value
 from shared.errors import SettingError, UserError
 from shared.image.device import pick_device, pick_precision
@@ -39,7 +40,7 @@ def play(
     **options: object,
 ) -> None:
     """Load what is needed, then play until the end; SIGINT, SIGTERM and the window's closing are ends like others."""
-    from live.performance import Performance
+    from live.show.performance import Performance
     from shared.painter import Painter
 
     stopped = threading.Event()
@@ -175,7 +176,7 @@ def command(
 def _display(settings: WindowSettings, offscreen: bool) -> Display:
     if offscreen:
         return OffscreenDisplay(scaling=settings.scaling, hud=settings.hud)
-    from live.window import WindowDisplay
+    from live.display.windowed import WindowDisplay
 
     return WindowDisplay(settings)
 

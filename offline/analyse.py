@@ -15,8 +15,8 @@ from shared.atomic import written_atomically
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader
 from shared.errors import PresetError, UserError, pasted
-from shared.mapping.history import PAIRS
-from shared.preset import CORPUS, Preset
+from shared.preset.history import PAIRS
+from shared.preset.preset import CORPUS, Preset
 from shared.stage import HOP, SAMPLE_RATE
 
 Rows = Iterator[Float64[np.ndarray, "m 23"]]

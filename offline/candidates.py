@@ -21,10 +21,10 @@ from shared.atomic import make_folder
 from shared.errors import PresetError, SettingError, UserError, pasted
 from shared.image.checkpoint import read_architecture
 from shared.image.latents import latents_from_seeds
-from shared.mapping.candidates import THUMBNAIL, Candidates, Draw, Origin, name_of
-from shared.mapping.history import PAIRS
-from shared.mapping.pairs import LatentSpace, Pairs
-from shared.preset import CANDIDATES, Preset
+from shared.preset.candidates import THUMBNAIL, Candidates, Draw, Origin, name_of
+from shared.preset.history import PAIRS
+from shared.preset.pairs import LatentSpace, Pairs
+from shared.preset.preset import CANDIDATES, Preset
 
 MOST = 10_000
 LARGEST_IMAGE = 512  # pixels a side of a single image's file: a render shows it whole
@@ -188,7 +188,8 @@ def _paint(
     """Make the images of these seeds, latents and notes, with the preset's truncation and motion."""
     from shared.image.device import pick_device
     from shared.image.threads import side_by_side
-    from shared.painter import Painter, Picture
+    from shared.painter import Painter
+    from shared.picture import Picture
 
     painter = Painter(pick_device(device))
     generator = painter.load_untrained(preset)

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from offline.official_checkpoint import Network, constructor_arguments, network_tensors, read_checkpoint
+from offline.checkpoint.official import Network, constructor_arguments, network_tensors, read_checkpoint
 from shared.errors import ModelError, UserError
 from shared.image.architecture import Architecture
 from shared.image.checkpoint import write_checkpoint

@@ -14,9 +14,9 @@ from shared.atomic import make_folder, written_atomically
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader
 from shared.errors import PresetError, SoundError, UserError
-from shared.mapping.corpus import Corpus, CorpusSound, MapFacts
 from shared.mapping.scaling import Standardizer
-from shared.preset import CORPUS, Preset, sha256_of
+from shared.preset.corpus import Corpus, CorpusSound, MapFacts
+from shared.preset.preset import CORPUS, Preset, sha256_of
 
 SILENCE_DB = -60.0  # loudness; quieter frames are no part of the corpus
 LOUDNESS = DESCRIPTORS.index("loudness")

@@ -9,7 +9,7 @@ import typer
 
 from offline.progress import say
 from offline.render import Job, render
-from shared.preset import SHIPPED, Preset
+from shared.preset.preset import SHIPPED, Preset
 
 SIZE = 512  # the shipped generator's pictures are small; this is how large they are shown
 

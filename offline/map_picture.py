@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from shared.atomic import written_atomically
-from shared.mapping.corpus import Corpus
+from shared.preset.corpus import Corpus
 
 MAP = "map.png"
 SIDE, MARGIN = 1000, 60  # pixels

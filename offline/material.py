@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from offline.soundtrack import Soundtrack
+from offline.video.soundtrack import Soundtrack
 from shared.audio.files import SoundReader
 from shared.errors import SettingError, SoundError
 from shared.mapping.decimation import ticks_within
 from shared.pipeline import Pipeline, Tick
-from shared.preset import Preset, sha256_of
+from shared.preset.preset import Preset, sha256_of
 from shared.recording.reader import Recording, is_recording
 from shared.stage import SAMPLE_RATE
 

@@ -13,7 +13,7 @@ from offline.progress import say
 from shared.atomic import check_place
 from shared.errors import PresetError, UserError, pasted
 from shared.image.checkpoint import read_checkpoint
-from shared.preset import VERSION, Preset, sha256_of
+from shared.preset.preset import VERSION, Preset, sha256_of
 
 TOML = """\
 # What each setting does, and all that there are: docs/presets.md. Take the # away from a line to change its value.

@@ -17,11 +17,11 @@ import torch
 import typer
 from jaxtyping import UInt8
 
-from offline.ahead import ahead
-from offline.codecs import CODECS, choose_codec
 from offline.material import Material, find_material
+from offline.prefetch import ahead
 from offline.progress import progress, say
-from offline.video_writer import VideoWriter
+from offline.video.codecs import CODECS, choose_codec
+from offline.video.writer import VideoWriter
 from shared.atomic import check_place, written_atomically
 from shared.errors import SettingError, Stopped, UserError
 from shared.image.device import pick_device

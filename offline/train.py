@@ -14,13 +14,12 @@ from offline.own import writable
 from offline.pairing.session import on_map
 from offline.progress import progress, say
 from shared.errors import PresetError, pasted
-from shared.mapping import history
-from shared.mapping.candidates import shortened
-from shared.mapping.corpus import Corpus
-from shared.mapping.learned import LearnedMapping
-from shared.mapping.pairs import Pairs
 from shared.mapping.smoothing import LeakyIntegrator
-from shared.preset import Preset
+from shared.preset import Preset, history
+from shared.preset.candidates import shortened
+from shared.preset.corpus import Corpus
+from shared.preset.learned import LearnedMapping
+from shared.preset.pairs import Pairs
 
 WANTED_ORDERS = 5.0  # of magnitude, by which the paper's losses fall
 LEARNED = 1e-3  # of the mean loss before training: a pair that keeps more was not learned

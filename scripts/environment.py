@@ -80,7 +80,7 @@ class Environment:
                 self._clear()
             if not keep:
                 self._create()
-            self._install(".[dev]" if dev else ".")
+            self._install(".[dev,studio]" if dev else ".[studio]")
             self.stamp.write_text(self.stamp_for(dev=dev), encoding="utf-8")
         except KeyboardInterrupt:
             stop("set-up interrupted; the next run makes it good")

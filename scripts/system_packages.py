@@ -32,6 +32,19 @@ PACKAGES = (
     SystemPackage("libportaudio2", "libportaudio", "", "a live sound card"),  # macOS, Windows: in sounddevice's wheel
     SystemPackage("xvfb", "Xvfb", "--cask xquartz", "tests of the window"),
     SystemPackage("xdotool", "xdotool", "xdotool", "tests of the window"),
+    SystemPackage("openbox", "openbox", "", "tests of the studio window"),
+    *(  # what Qt draws a window with
+        SystemPackage(name, f"lib{library}", "", "the studio window")
+        for name, library in (
+            ("libegl1", "EGL"),
+            ("libfontconfig1", "fontconfig"),
+            ("libxcb-cursor0", "xcb-cursor"),
+            ("libxcb-icccm4", "xcb-icccm"),
+            ("libxcb-keysyms1", "xcb-keysyms"),
+            ("libxcb-shape0", "xcb-shape"),
+            ("libxkbcommon-x11-0", "xkbcommon-x11"),
+        )
+    ),
     SystemPackage("jackd2", "jackd", "jack", "tests of live sound"),
     SystemPackage("supercollider-language", "sclang", "--cask supercollider", "tests with SuperCollider"),
     SystemPackage("supercollider-server", "scsynth", "--cask supercollider", "tests with SuperCollider"),

@@ -55,3 +55,8 @@ class Stopped(PonticelloError):
     """The user ended the work; the message says what is finished and how to go on."""
 
     exit_status: ClassVar[int] = 130
+
+
+def one_line(error: BaseException) -> str:
+    """The message of any error, or its type's name where it has none."""
+    return str(error) or type(error).__name__

@@ -1,7 +1,6 @@
 """Pictures to images."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,27 +11,8 @@ from torch.nn import functional
 from shared.errors import PresetError
 from shared.image.generator import Generator, load_generator
 from shared.image.latents import transform_matrix
-from shared.mapping.pairs import LatentSpace
+from shared.picture import Picture
 from shared.preset import Preset
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """All that an image is a function of, besides the generators."""
-
-    generator: str
-    """Which generator draws it: the SHA-256 of its file."""
-    latent: Float32[np.ndarray, "latent"]
-    space: LatentSpace
-    truncation: float
-    rotate: float
-    translate: tuple[float, float]
-    level: float
-    """Brightness from 0 (black) to 1."""
-    under: "Picture | None" = None
-    """In a cross-fade, the picture that this one comes over."""
-    mix: float = 1.0
-    """How far it has come: 0 is the picture under it alone, 1 this one alone."""
 
 
 class Painter:

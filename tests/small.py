@@ -7,13 +7,13 @@ from shared.audio.descriptors import DESCRIPTORS
 from shared.image.architecture import Architecture
 from shared.image.checkpoint import write_checkpoint
 from shared.image.geometry import tensors
-from shared.mapping.candidates import THUMBNAIL, Candidates, Draw, Origin
-from shared.mapping.corpus import Corpus, CorpusSound, MapFacts
-from shared.mapping.learned import LearnedMapping
-from shared.mapping.pairs import Pairs
 from shared.mapping.regression import Training
 from shared.mapping.scaling import Standardizer
-from shared.preset import sha256_of
+from shared.preset.candidates import THUMBNAIL, Candidates, Draw, Origin
+from shared.preset.corpus import Corpus, CorpusSound, MapFacts
+from shared.preset.learned import LearnedMapping
+from shared.preset.pairs import Pairs
+from shared.preset.preset import sha256_of
 
 LATENT = 16
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from offline.sound_map import principal_components
 from offline.spread import far_apart, looks
 from shared.errors import SettingError
-from shared.mapping.candidates import Candidates
-from shared.mapping.corpus import Corpus
+from shared.preset.candidates import Candidates
+from shared.preset.corpus import Corpus
 
 ALONG = 1.5  # deviations: how far along a component a pair stands for it
 NEARLY_ALL = 0.9999  # of the variance: what is beyond is rounding

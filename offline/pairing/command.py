@@ -9,8 +9,7 @@ from offline.pairing.automatic import METHODS
 from offline.pairing.session import Pairing, clear
 from offline.progress import say
 from shared.errors import SettingError, pasted
-from shared.mapping import history
-from shared.preset import Preset
+from shared.preset import Preset, history
 
 COUNT = 17  # the paper's
 ACTIONS = ("--auto", "--place", "--at", "--remove", "--undo", "--redo", "--list")

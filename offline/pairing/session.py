@@ -11,11 +11,10 @@ from offline.map_picture import MAP, write_map
 from offline.pairing.automatic import METHODS
 from offline.pictures import read_png
 from shared.errors import PresetError, SettingError, pasted
-from shared.mapping import history
-from shared.mapping.candidates import Candidates, shortened
-from shared.mapping.corpus import Corpus
-from shared.mapping.pairs import Pairs
-from shared.preset import Preset
+from shared.preset import Preset, history
+from shared.preset.candidates import Candidates, shortened
+from shared.preset.corpus import Corpus
+from shared.preset.pairs import Pairs
 from shared.stage import HOP, SAMPLE_RATE
 
 

@@ -10,10 +10,10 @@ from jaxtyping import Float32
 
 from shared.controls import ControlChange
 from shared.errors import PresetError
-from shared.exchanges import Exchange, Steer, UseMapping, UseScaler
-from shared.mapping.pairs import LatentSpace
 from shared.mapping.scaling import Standardizer
+from shared.pipeline.exchanges import Exchange, Steer, UseMapping, UseScaler
 from shared.preset import Preset
+from shared.preset.pairs import LatentSpace
 from shared.recording.snapshots import Snapshots
 
 VERSION = 1

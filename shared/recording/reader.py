@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from shared.controls import ControlChange
 from shared.errors import PresetError, SoundError
-from shared.exchanges import Exchange, UseMapping
 from shared.mapping.decimation import ticks_within
 from shared.pipeline import Pipeline, Tick
-from shared.preset import GeneratorFile, Preset, sha256_of
+from shared.pipeline.exchanges import Exchange, UseMapping
+from shared.preset.preset import GeneratorFile, Preset, sha256_of
 from shared.recording import snapshots, state_file
 from shared.recording.entries import VERSION, ChangeLine, End, Head, Line, understand
 from shared.recording.writer import FILES, MOST

@@ -11,10 +11,10 @@ import tomlkit
 from shared import controls
 from shared.atomic import written_atomically
 from shared.controls import Value
-from shared.exchanges import UseMapping
-from shared.mapping.learned import LearnedMapping
-from shared.mapping.pairs import Pairs
-from shared.preset import VERSION, GeneratorFile, Preset
+from shared.pipeline.exchanges import UseMapping
+from shared.preset.learned import LearnedMapping
+from shared.preset.pairs import Pairs
+from shared.preset.preset import VERSION, GeneratorFile, Preset
 
 MAPPING, PAIRS = "mapping.safetensors", "pairs.safetensors"
 DIGITS = 12  # of a hash, in a folder's name

@@ -8,15 +8,14 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
-from shared import tensorfile
 from shared.controls import Value
 from shared.errors import PresetError
-from shared.exchanges import Steer, UseMapping
-from shared.mapping.pairs import LatentSpace
 from shared.mapping.scaling import Standardizer
-from shared.painter import Picture
-from shared.pipeline_state import LayerState, PipelineState, Waiting
-from shared.preset import Preset
+from shared.picture import Picture
+from shared.pipeline.exchanges import Steer, UseMapping
+from shared.pipeline.state import LayerState, PipelineState, Waiting
+from shared.preset import Preset, tensorfile
+from shared.preset.pairs import LatentSpace
 from shared.recording.entries import ChangeLine, describe, understand
 from shared.recording.snapshots import Snapshots
 from shared.stage import State

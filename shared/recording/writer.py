@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from shared.controls import ControlChange
 from shared.errors import UserError
-from shared.exchanges import Exchange
-from shared.pipeline_state import PipelineState
+from shared.pipeline.exchanges import Exchange
+from shared.pipeline.state import PipelineState
 from shared.recording import state_file
 from shared.recording.entries import VERSION, End, Fact, Gives, Head, Line, describe
 from shared.recording.snapshots import Snapshots

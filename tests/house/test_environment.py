@@ -48,7 +48,7 @@ def test_what_fits_is_left_alone(checkout):
     checkout.prepare(dev=False)
     assert checkout.calls == ["create", "."]
     checkout.prepare(dev=True)
-    assert checkout.calls == ["create", ".", ".[dev]"]
+    assert checkout.calls == ["create", ".[studio]", ".[dev,studio]"]
     checkout.prepare(dev=False)
     checkout.prepare(dev=True)
     assert len(checkout.calls) == 3
@@ -59,7 +59,7 @@ def test_a_change_of_what_is_installed_brings_up_to_date(checkout, name):
     checkout.prepare(dev=True)
     (checkout.root / name).write_text("changed")
     checkout.prepare(dev=False)  # the tools of the tests stay, and stay up to date
-    assert checkout.calls == ["create", ".[dev]", ".[dev]"]
+    assert checkout.calls == ["create", ".[dev,studio]", ".[dev,studio]"]
     assert checkout.fits(dev=True)
 
 
@@ -72,7 +72,7 @@ def test_an_interrupted_set_up_is_made_again_from_nothing(checkout, fault, capsy
     left = checkout.folder / "left over"
     left.mkdir()
     checkout.prepare(dev=True)
-    assert checkout.calls == ["create", ".[dev]"] * 2
+    assert checkout.calls == ["create", ".[dev,studio]"] * 2
     assert checkout.fits(dev=True)
     assert not left.exists()
 

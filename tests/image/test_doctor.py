@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from benchmarks import doctor
-from benchmarks.doctor import Finding
+from live import doctor
+from live.doctor import Finding
 from shared.errors import Failure
 from shared.image import device
 from tests.image.test_generator import GLASS

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import soundfile
 
-from live.audio_input import open_input
-from live.display import OffscreenDisplay
-from live.osc import OscPort
-from live.performance import Performance
+from live.display.base import OffscreenDisplay
+from live.osc.port import OscPort
+from live.show.performance import Performance
+from live.sound.open_input import open_input
 from shared.controls import ControlChange
 from shared.painter import Painter
 from shared.pipeline import Pipeline

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import soundfile
 
-from live.sound_link import Played, Recorded
-from live.sound_process import BLOCK_FRAMES
 from shared.errors import Failure
+from shared.sound_card.client import Played, Recorded
+from shared.sound_card.process import BLOCK_FRAMES
 
 
 class StandingClock:

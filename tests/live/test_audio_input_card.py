@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from live.channels import Channels
-from live.sound_card import SoundCard
+from live.sound.channels import Channels
+from live.sound.sound_card import SoundCard
 from shared.audio.descriptors import Analyzer
 from shared.audio.resampling import Resampler
 from shared.errors import Failure

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from live.channels import Channels
-from live.file_input import FileInput
-from live.speaker import Speaker, outputs_for, spread
-from live.tape import Place, Tape
+from live.sound.channels import Channels
+from live.sound.file_input import FileInput
+from live.sound.speaker import Speaker, outputs_for, spread
+from live.sound.tape import Place, Tape
 from shared.audio.descriptors import Analyzer
 from shared.audio.files import SoundReader
 from shared.audio.resampling import Resampler

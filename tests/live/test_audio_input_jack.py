@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from live.audio_input import open_input
-from live.sound_link import list_devices
+from live.sound.open_input import open_input
 from shared.audio.resampling import Resampler
+from shared.sound_card.client import list_devices
 from tests import rig
 from tests.live.sound_fakes import joined, noise, write
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from live.channels import Channels, average
-from live.clock import SampleClock
-from live.osc_frames import OscFrames
-from live.reconnect import Reconnector
-from live.sample_queue import SampleQueue
-from live.sound_process import StampClock
+from live.sound.channels import Channels, average
+from live.sound.clock import SampleClock
+from live.sound.descriptor_input import OscFrames
+from live.sound.reconnect import Reconnector
+from live.sound.sample_queue import SampleQueue
 from shared.errors import Failure, SettingError, UserError
+from shared.sound_card.process import StampClock
 from tests.live.sound_fakes import Desk, FakeMicrophone, StandingClock, at_once, noise
 
 

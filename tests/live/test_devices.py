@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from live.audio_input import names_a_file, open_input
-from live.devices import find, listing
-from live.file_input import FileInput
-from live.osc_frames import OscFrames
-from live.sound_link import Device, NoPortAudio, list_devices
+from live.sound.descriptor_input import OscFrames
+from live.sound.file_input import FileInput
+from live.sound.open_input import names_a_file, open_input
 from shared.errors import Failure, UserError
+from shared.sound_card.client import Device, NoPortAudio, list_devices
+from shared.sound_card.devices import find, listing
 from tests.live.sound_fakes import noise, write
 
 THERE = [
@@ -197,7 +197,7 @@ def test_the_command_without_portaudio(no_portaudio, monkeypatch, capsys):
 
 
 def test_nothing_loads_portaudio_or_torch_into_the_program():
-    code = "import sys, live.audio_input, live.devices; print(sorted({'sounddevice', 'torch'} & set(sys.modules)))"
+    code = "import sys, live.sound.open_input, live.devices; print(sorted({'sounddevice', 'torch'} & set(sys.modules)))"
     root = Path(__file__).parents[2]
     said = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
     assert said.strip() == "[]"

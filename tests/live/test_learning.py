@@ -5,13 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from live.learning import Learning
+from live.show.learning import Learning
 from shared.errors import PresetError, SettingError
-from shared.exchanges import Steer
-from shared.mapping import history
-from shared.painter import Picture
+from shared.picture import Picture
 from shared.pipeline import Tick
-from shared.preset import Preset
+from shared.pipeline.exchanges import Steer
+from shared.preset import Preset, history
 from tests.live.osc_client import until
 from tests.live.shows import show
 from tests.small import LATENT, make_preset, write_candidates, write_sound

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from live.osc import ERRORS_PER_S, OscPort
-from live.osc_inbox import Inbox
-from live.osc_listeners import MOST, Listeners, peer
-from live.osc_messages import Change, Question, Request
+from live.osc.inbox import Inbox
+from live.osc.listeners import MOST, Listeners, peer
+from live.osc.messages import Change, Question, Request
+from live.osc.port import ERRORS_PER_S, OscPort
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import ACTIONS, CONTROLS, OUTPUTS, STREAMS
 from shared.errors import UserError

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from live.osc_messages import Change, Question, Reader, Request, UnknownAddressError
+from live.osc.messages import Change, Question, Reader, Request, UnknownAddressError
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import ACTIONS, CONTROLS, STREAMS
 from shared.errors import SettingError

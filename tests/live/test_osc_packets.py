@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from live.osc_packets import BadPacket, build, parse, types_of
+from live.osc.packets import BadPacket, build, parse, types_of
 from tests.live.osc_client import bundle, message
 
 # OSC 1.0, "OSC Message Examples" (opensoundcontrol.org/spec-1_0-examples)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from live.osc import OscPort
-from live.osc_messages import Change, Question
+from live.osc.messages import Change, Question
+from live.osc.port import OscPort
 from shared import controls
 from shared.audio.descriptors import DESCRIPTORS
 from tests import rig

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from live.osc_messages import OUT, PREFIX
-from live.osc_reference import FILE, up_to_date
+from live.osc.messages import OUT, PREFIX
+from live.osc.reference import FILE, up_to_date
 from shared import controls
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import ACTIONS, CONTROLS, OUTPUTS, STREAMS
@@ -18,7 +18,7 @@ PROGRAMS = [EXAMPLES / name for name in ("supercollider.scd", "flucoma.scd", "pu
 
 def test_committed_file_is_up_to_date():
     text = FILE.read_text("utf-8")
-    assert up_to_date(text) == text, "write it anew: python -m live.osc_reference"
+    assert up_to_date(text) == text, "write it anew: python -m live.osc.reference"
     assert up_to_date(text.replace("| a number", "| numbers")) == text
     rows = [line for line in text.splitlines() if line.startswith(f"| `{PREFIX}")]
     assert len(rows) == len(CONTROLS) + len(STREAMS) + len(ACTIONS) + len(OUTPUTS)

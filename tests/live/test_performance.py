@@ -7,16 +7,17 @@ import time
 import numpy as np
 import pytest
 
-from live.audio_input import open_input
-from live.keys import KEYS, ON_SCREEN
-from live.keys import Event as Pressed
-from live.repertoire import Repertoire
+from live.display.keys import KEYS, ON_SCREEN
+from live.display.keys import Event as Pressed
+from live.show.preset_library import Repertoire
+from live.sound.open_input import open_input
 from offline.render import Job
-from shared import preset as preset_module
 from shared.controls import ACTIONS, STREAMS
-from shared.exchanges import Steer, UseMapping
-from shared.painter import Painter, Picture
+from shared.painter import Painter
+from shared.picture import Picture
+from shared.pipeline.exchanges import Steer, UseMapping
 from shared.preset import Preset
+from shared.preset import preset as preset_module
 from tests.live.osc_client import until
 from tests.live.shows import Show, digest, replayed, show
 from tests.small import LATENT, make_preset, write_generator, write_sound

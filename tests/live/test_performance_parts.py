@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from live import hall
-from live.background import Background
-from live.channels import Channels
-from live.engine import Heard
-from live.file_input import FileInput
-from live.notices import Notices
-from live.osc_frames import OscFrames
-from live.picture_thread import Made, same
-from live.stats import Distribution, Times
-from live.tape import Tape
-from live.timing import Timing, Waiting
+from live.show.engine import Heard
+from live.show.notices import Notices
+from live.show.picture_thread import Made, same
+from live.show.stats import Distribution, Times
+from live.show.timing import Timing, Waiting
+from live.sound.channels import Channels
+from live.sound.descriptor_input import OscFrames
+from live.sound.file_input import FileInput
+from live.sound.tape import Tape
+from shared.background import Background
 from shared.controls import CONTROLS, defaults
 from shared.errors import SettingError, UserError
-from shared.painter import Picture
+from shared.picture import Picture
 from shared.pipeline import Pipeline, Tick
 from shared.preset import Preset
 from shared.stage import SAMPLE_RATE

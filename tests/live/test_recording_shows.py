@@ -12,14 +12,14 @@ import av
 import pytest
 import soundfile
 
-from live.audio_input import open_input
-from live.keys import Event as Pressed
-from live.notices import Notices
-from live.recorder import Recorder
+from live.display.keys import Event as Pressed
+from live.show.notices import Notices
+from live.show.recorder import Recorder
+from live.sound.open_input import open_input
 from offline.render import Hashes, Job, render
 from shared.errors import SettingError, SoundError
-from shared.exchanges import UseMapping
 from shared.pipeline import Pipeline
+from shared.pipeline.exchanges import UseMapping
 from shared.preset import Preset
 from shared.recording.reader import Recording
 from shared.recording.writer import RecordingWriter

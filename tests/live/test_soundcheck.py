@@ -11,21 +11,22 @@ import pytest
 import soundfile
 
 import ponticello
-from live import command, hall, soundcheck
-from live.channels import Channels
-from live.file_input import FileInput
-from live.hud_page import HudPage
-from live.hud_state import HudState
-from live.osc_frames import OscFrames
-from live.soundcheck import SoundCheck
-from live.source import Block, FrameBlock
-from live.tape import Tape
+from live import command, hall
+from live.display.hud_page import HudPage
+from live.display.hud_state import HudState
+from live.sound.channels import Channels
+from live.sound.descriptor_input import OscFrames
+from live.sound.file_input import FileInput
+from live.sound.source import Block, FrameBlock
+from live.sound.tape import Tape
+from live.soundcheck import listening as soundcheck
+from live.soundcheck.listening import SoundCheck
 from shared.audio.descriptors import DESCRIPTORS, describe
 from shared.controls import ControlChange
 from shared.errors import SettingError, SoundError, UserError
-from shared.exchanges import UseScaler
 from shared.mapping.scaling import Standardizer
 from shared.pipeline import Pipeline
+from shared.pipeline.exchanges import UseScaler
 from shared.preset import Preset
 from tests.live.osc_client import until
 from tests.live.shows import Show, replayed

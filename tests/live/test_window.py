@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageGrab
 
-from live.hud_state import HudState
-from live.keys import Event
-from live.placement import place
-from live.window_settings import WindowSettings
+from live.display.hud_state import HudState
+from live.display.keys import Event
+from live.display.placement import place
+from live.display.settings import WindowSettings
 from shared.audio.descriptors import DESCRIPTORS
 from shared.errors import UserError
 from tests import rig
@@ -34,7 +34,7 @@ def screen():
 @pytest.fixture
 def opened(screen):
     """Opens displays, and closes them after the test."""
-    from live.window import WindowDisplay
+    from live.display.windowed import WindowDisplay
 
     displays = []
 
@@ -199,7 +199,7 @@ def test_resizing_refits_the_picture(opened):
 
 
 def test_full_screen_and_back(opened):
-    from live.opengl import glfw
+    from live.display.opengl import glfw
 
     display = opened()
     shown(display, NOISE)
@@ -262,7 +262,7 @@ def test_all_keys_in_full_screen(opened):
 
 
 def test_closing_the_window_is_asked_for_only(opened):
-    from live.opengl import glfw
+    from live.display.opengl import glfw
 
     display = opened()
     shown(display, NOISE)
@@ -273,8 +273,8 @@ def test_closing_the_window_is_asked_for_only(opened):
 
 
 def test_a_letter_is_the_one_on_the_key(monkeypatch):
-    from live import desktop_window
-    from live.opengl import glfw
+    from live.display import desktop_window
+    from live.display.opengl import glfw
 
     german = {glfw.KEY_Y: "z", glfw.KEY_Z: "y", glfw.KEY_M: "m"}
     monkeypatch.setattr(desktop_window.glfw, "get_key_name", lambda key, scancode: german.get(key, "я"))
@@ -350,7 +350,7 @@ def test_what_cannot_be_shown_is_told_and_the_last_picture_stays(opened):
 
 
 def test_drawing_is_tried_again(opened, monkeypatch):
-    monkeypatch.setattr("live.window.SHORTEST_WAIT_S", 0.01)
+    monkeypatch.setattr("live.display.windowed.SHORTEST_WAIT_S", 0.01)
     display = opened(hud=True)
     display.inform(STATE)
     before = shown(display, NOISE)
@@ -369,9 +369,9 @@ def test_drawing_is_tried_again(opened, monkeypatch):
 
 @pytest.mark.parametrize("fullscreen", [False, True])
 def test_a_lost_context_is_replaced(opened, monkeypatch, fullscreen):
-    from live.canvas import Canvas
+    from live.display.canvas import Canvas
 
-    monkeypatch.setattr("live.window.SHORTEST_WAIT_S", 0.01)
+    monkeypatch.setattr("live.display.windowed.SHORTEST_WAIT_S", 0.01)
     display = opened(fullscreen=fullscreen)
     before = shown(display, NOISE)
     window, draw, failures = display._window, Canvas.draw, iter("123")
@@ -390,7 +390,7 @@ def test_a_lost_context_is_replaced(opened, monkeypatch, fullscreen):
 
 
 def test_another_context_does_not_matter(opened):
-    from live.opengl import glfw
+    from live.display.opengl import glfw
 
     display = opened()
     before = shown(display, NOISE)
@@ -400,7 +400,7 @@ def test_another_context_does_not_matter(opened):
 
 
 def test_complaints_of_glfw_are_errors_of_ours(opened):
-    from live.opengl import glfw
+    from live.display.opengl import glfw
 
     display = opened()
     for _ in range(3):

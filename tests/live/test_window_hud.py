@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from live.display import OffscreenDisplay, compose
-from live.hud import ERROR_LINES, ERROR_SECONDS, Hud
-from live.hud_page import BARS_LEFT, FAINT, GROUPS, PANEL, RIGHT, SHAPE, HudPage
-from live.hud_state import HudState
-from live.hud_text import Typeface
+from live.display.base import OffscreenDisplay, compose
+from live.display.hud import ERROR_LINES, ERROR_SECONDS, Hud
+from live.display.hud_page import BARS_LEFT, FAINT, GROUPS, PANEL, RIGHT, SHAPE, HudPage
+from live.display.hud_state import HudState
+from live.display.hud_text import Typeface
 from shared.audio.descriptors import DESCRIPTORS
 
 AREA = (960, 540)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from live.keys import KEYS, Event, pressed
+from live.display.keys import KEYS, Event, pressed
 
 HANDBOOK = Path(__file__).parents[2] / "docs" / "display.md"
 WINDOWED = {

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from live import monitors
-from live.monitors import MonitorInfo, choose, has_screen, probe
+from live.display import monitors
+from live.display.monitors import MonitorInfo, choose, has_screen, probe
 from shared.errors import UserError
 from tests import rig
 

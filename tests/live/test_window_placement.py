@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from live.canvas import pack
-from live.placement import place
+from live.display.canvas import pack
+from live.display.placement import place
 
 SIDES = st.integers(1, 9000)
 SIZES = st.tuples(SIDES, SIDES)

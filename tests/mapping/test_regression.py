@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from shared.errors import PresetError, SettingError
-from shared.mapping.learned import LearnedMapping
-from shared.mapping.pairs import Pairs
 from shared.mapping.regression import MLPRegressor, Training
 from shared.mapping.scaling import Standardizer
+from shared.preset.learned import LearnedMapping
+from shared.preset.pairs import Pairs
 
 
 def pairs(n=17, seed=0, space="z"):

@@ -12,12 +12,12 @@ from PIL import Image
 from offline import candidates as studio
 from offline.candidates import draw_candidates, image_file, parse_seeds
 from offline.spread import far_apart, looks
-from shared import preset as presets
 from shared.errors import PresetError, SettingError, UserError
 from shared.image.generator import load_generator
 from shared.image.latents import latents_from_seeds
-from shared.mapping.candidates import Candidates, Draw
 from shared.preset import Preset
+from shared.preset import preset as presets
+from shared.preset.candidates import Candidates, Draw
 from tests.shared.test_preset import rewritten
 from tests.small import LATENT, make_preset, write_candidates, write_generator
 

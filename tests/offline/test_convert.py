@@ -15,9 +15,9 @@ import torch
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
-from offline import unpickling
+from offline.checkpoint import unpickling
+from offline.checkpoint.official import CALLS, read_checkpoint, read_storage
 from offline.convert import app, convert
-from offline.official_checkpoint import CALLS, read_checkpoint, read_storage
 from shared.errors import ModelError, UserError
 from shared.image.checkpoint import read_architecture
 from shared.image.generator import load_generator

@@ -12,8 +12,8 @@ from offline.corpus import silence_left_out
 from offline.sound_map import principal_components
 from shared.audio.descriptors import DESCRIPTORS, describe
 from shared.errors import PresetError, SettingError, SoundError, UserError
-from shared.mapping.corpus import Corpus
-from shared.preset import Preset, sha256_of
+from shared.preset.corpus import Corpus
+from shared.preset.preset import Preset, sha256_of
 from tests.shared.test_preset import rewritten
 from tests.small import make_preset, sound, write_corpus, write_sound
 

@@ -6,7 +6,7 @@ import typer
 
 from offline import new
 from shared.errors import ModelError, UserError
-from shared.preset import Preset, sha256_of
+from shared.preset.preset import Preset, sha256_of
 from tests.small import write_generator
 
 

@@ -13,11 +13,10 @@ from offline.pairing.automatic import METHODS, assigned, images_for, typical_fra
 from offline.pairing.session import Pairing
 from offline.spread import looks
 from shared.errors import PresetError, SettingError
-from shared.mapping import history
-from shared.mapping.candidates import Candidates
-from shared.mapping.pairs import Pairs
 from shared.mapping.scaling import Standardizer
-from shared.preset import Preset
+from shared.preset import Preset, history
+from shared.preset.candidates import Candidates
+from shared.preset.pairs import Pairs
 from tests.small import make_preset, make_unpaired, write_candidates, write_corpus, write_generator
 
 
@@ -377,7 +376,7 @@ def test_what_does_not_belong_together_is_refused(folder):
 
 
 def test_looking_at_a_shipped_preset_copies_nothing(folder, monkeypatch, tmp_path):
-    from shared import preset as presets
+    from shared.preset import preset as presets
 
     run(folder, "--place", "1", 0.5, 0.5)
     monkeypatch.setattr(presets, "SHIPPED", folder.parent)

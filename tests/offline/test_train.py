@@ -10,10 +10,10 @@ from offline import train as studio
 from offline.pairing.session import Pairing, clear
 from offline.train import conflicts, reach, train
 from shared.errors import PresetError
-from shared.mapping.learned import LearnedMapping
-from shared.mapping.pairs import Pairs
 from shared.mapping.smoothing import LeakyIntegrator
 from shared.preset import Preset
+from shared.preset.learned import LearnedMapping
+from shared.preset.pairs import Pairs
 from tests.small import make_preset, make_unpaired, write_corpus
 
 

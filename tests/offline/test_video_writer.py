@@ -18,12 +18,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from offline.codecs import CODECS, choose_codec
-from offline.ffmpeg import Feed, find_ffmpeg
-from offline.segments import Manifest
-from offline.soundtrack import Soundtrack, aac_rate
-from offline.video_writer import VideoWriter
+from offline.video.codecs import CODECS, choose_codec
+from offline.video.ffmpeg import Feed
+from offline.video.segments import Manifest
+from offline.video.soundtrack import Soundtrack, aac_rate
+from offline.video.writer import VideoWriter
 from shared.errors import Failure, SettingError, UserError
+from shared.ffmpeg import find_ffmpeg
 
 SIZE = 64
 NTSC = Fraction(30000, 1001)
@@ -515,8 +516,8 @@ CHILD = """
 import sys, time
 from fractions import Fraction
 from pathlib import Path
-from offline.codecs import choose_codec
-from offline.video_writer import VideoWriter
+from offline.video.codecs import choose_codec
+from offline.video.writer import VideoWriter
 from tests.offline.test_video_writer import NTSC, SIZE, clicks, picture
 output = Path(sys.argv[1])
 with VideoWriter(output, codec=choose_codec(output), fps=NTSC, image_size=SIZE, soundtrack=clicks(44100)[1],
@@ -707,7 +708,7 @@ def test_which_ffmpeg(tmp_path, monkeypatch, fake):
     with pytest.raises(Failure, match=r"does not run \(cannot open libfoo"):
         find_ffmpeg()
     monkeypatch.delenv("PONTICELLO_FFMPEG")
-    monkeypatch.setattr("offline.ffmpeg._bundled", lambda: None)
+    monkeypatch.setattr("shared.ffmpeg._bundled", lambda: None)
     with pytest.raises(Failure, match=r"^no ffmpeg that runs and has the encoder hap .*install ffmpeg or set"):
         find_ffmpeg("hap")
 

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from shared import preset as presets
 from shared.errors import PresetError
-from shared.preset import Preset, sha256_of
+from shared.preset import preset as presets
+from shared.preset.preset import Preset, sha256_of
 from tests.small import make_preset
 
 

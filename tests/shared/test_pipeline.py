@@ -8,15 +8,15 @@ import pytest
 
 from shared.controls import ControlChange
 from shared.errors import PresetError, SettingError
-from shared.exchanges import Steer, UseMapping, UseScaler
 from shared.mapping.decimation import ticks_within
-from shared.mapping.learned import LearnedMapping
-from shared.mapping.pairs import Pairs
 from shared.mapping.regression import Training
 from shared.mapping.scaling import Standardizer
 from shared.painter import Painter
 from shared.pipeline import Pipeline
+from shared.pipeline.exchanges import Steer, UseMapping, UseScaler
 from shared.preset import Preset
+from shared.preset.learned import LearnedMapping
+from shared.preset.pairs import Pairs
 from tests.small import make_preset, sound
 
 

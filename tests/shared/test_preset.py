@@ -8,11 +8,11 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from shared import preset as presets
 from shared.audio.descriptors import DESCRIPTORS
 from shared.errors import PresetError, SettingError
-from shared.mapping.pairs import Pairs
-from shared.preset import SHIPPED, Preset, sha256_of
+from shared.preset import preset as presets
+from shared.preset.pairs import Pairs
+from shared.preset.preset import SHIPPED, Preset, sha256_of
 from tests.small import make_preset, write_generator
 
 

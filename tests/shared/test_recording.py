@@ -12,14 +12,14 @@ import soundfile
 
 from shared.controls import ControlChange
 from shared.errors import PresetError, SoundError, UserError
-from shared.exchanges import Steer, UseMapping, UseScaler
 from shared.mapping.decimation import ticks_within
-from shared.mapping.learned import LearnedMapping
-from shared.mapping.pairs import Pairs
 from shared.mapping.regression import Training
 from shared.mapping.scaling import Standardizer
 from shared.pipeline import Pipeline
+from shared.pipeline.exchanges import Steer, UseMapping, UseScaler
 from shared.preset import Preset
+from shared.preset.learned import LearnedMapping
+from shared.preset.pairs import Pairs
 from shared.recording import writer as writing
 from shared.recording.reader import Recording, is_recording
 from shared.recording.wav import GrowingWav

@@ -16,8 +16,8 @@ from offline.candidates import choose, draw_candidates
 from offline.corpus import make_corpus
 from offline.pairing.session import Pairing
 from offline.train import train
-from shared.mapping.candidates import Draw
-from shared.preset import SHIPPED, Preset, sha256_of
+from shared.preset.candidates import Draw
+from shared.preset.preset import SHIPPED, Preset, sha256_of
 
 CANDIDATES = 500  # on whose contact sheet the images were chosen
 SOUNDS = {

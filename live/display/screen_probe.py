@@ -1,0 +1,29 @@
+"""A program of its own, as a broken driver may crash it: prints which monitors there are, and why there can be no window."""
+
+import msgspec
+
+from live.display.monitors import Screens
+from shared.errors import PonticelloError
+
+
+def look() -> Screens:
+    """The monitors, and whether a window that is never shown can be drawn to."""
+    try:
+        from live.display import opengl
+
+        opengl.start()
+    except PonticelloError as error:
+        return Screens(problem=str(error))
+    monitors = tuple(opengl.connected())
+    try:
+        from live.display.canvas import Canvas
+
+        opengl.open_window((64, 64))
+        Canvas().draw((64, 64), "fit")
+    except Exception as error:  # whatever a driver comes up with is the answer
+        return Screens(monitors, str(error))
+    return Screens(monitors)
+
+
+if __name__ == "__main__":
+    print(msgspec.json.encode(look()).decode())

@@ -1,0 +1,188 @@
+"""`ponticello doctor`: which way pictures are made here, why, what would be faster; and whether what a show needs is there."""
+
+import logging
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, cast
+
+import typer
+
+from shared.errors import Failure, PonticelloError
+
+Verdict = Literal["ok", "note", "broken"]
+MEASURED_S = 1.0
+SHOWN_A_SECOND = 30  # pictures
+FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")  # as Linux names them: x86, then Arm
+
+
+class Finding(NamedTuple):
+    """A line: what was looked at, how it is, and what it says."""
+
+    what: str
+    verdict: Verdict
+    text: str
+
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def doctor(
+    preset: Annotated[str, typer.Argument(help="A preset, or a generator's file.")] = "glass",
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the fastest by default.")] = None,
+    precision: Annotated[str, typer.Option(help="auto, full or half.")] = "auto",
+) -> None:
+    """Look at this machine; the exit status is 1 where something is broken that a show needs."""
+    broken = []
+    for look in (_sound, _screen, _ffmpeg, _processor, lambda: _generator(preset, device, precision), _kernels):
+        for finding in look():
+            print(f"{finding.what:<10} {finding.verdict:<7} {' '.join(finding.text.split())}", flush=True)
+            broken += [finding.what] if finding.verdict == "broken" else []
+    if broken:
+        raise Failure(f"broken: {', '.join(dict.fromkeys(broken))}; see above")
+
+
+def _sound() -> Iterator[Finding]:
+    from shared.sound_card.client import list_devices
+    from shared.sound_card.devices import channels_of, listing
+
+    try:
+        there = list_devices()
+    except PonticelloError as error:
+        yield Finding("sound", "broken", str(error))
+        return
+    inputs = [device for device in there if channels_of(device, "input")]
+    if inputs:
+        yield Finding("sound", "ok", f"PortAudio has {listing(inputs)}")
+    else:
+        yield Finding("sound", "note", "PortAudio works and has no input: a file or osc can be played")
+
+
+def _screen() -> Iterator[Finding]:
+    from live.display.monitors import probe
+
+    screens = probe()
+    if screens.problem:
+        yield Finding("screen", "note", screens.problem)
+    else:
+        yield Finding("screen", "ok", f"OpenGL draws; {', '.join(map(str, screens.monitors))}")
+
+
+def _ffmpeg() -> Iterator[Finding]:
+    from shared.ffmpeg import find_ffmpeg, version
+
+    try:
+        found = find_ffmpeg("libx264")
+        yield Finding("ffmpeg", "ok", f"{found}: {version(found)}")
+    except Failure as error:
+        yield Finding("ffmpeg", "broken", str(error))
+
+
+def _processor() -> Iterator[Finding]:
+    import torch
+
+    from shared.image.device import multiplies_bfloat16
+
+    cores, threads = os.cpu_count() or 1, torch.get_num_threads()
+    known = [name for name in FEATURES if name in _cpu_flags()]
+    about = f"{platform.machine()}, {cores} cores, {threads} threads{', ' + ', '.join(known) if known else ''}"
+    if threads < cores and "OMP_NUM_THREADS" in os.environ:
+        yield Finding("processor", "note", f"{about}: faster with a thread a core, OMP_NUM_THREADS holds them back")
+    else:
+        yield Finding("processor", "ok", about)
+    if not multiplies_bfloat16():
+        text = "it does not compute in bfloat16 (AVX512-BF16, AMX): float32 it is; one that does is up to twice as fast"
+        yield Finding("processor", "note", text)
+    policy = os.environ.get("OMP_WAIT_POLICY", "not set")
+    if policy.upper() == "PASSIVE":
+        yield Finding("threads", "ok", f"OMP_WAIT_POLICY={policy}: threads that wait leave their core to the sound")
+    else:
+        text = f"OMP_WAIT_POLICY is {policy}: threads that wait keep their core busy, and all is many times slower; unset it"
+        yield Finding("threads", "broken", text)
+
+
+def _generator(preset: str, device: str | None, precision: str) -> Iterator[Finding]:
+    import torch
+
+    from shared.image.device import pick_device
+    from shared.image.generator import load_generator
+    from shared.preset import Preset
+
+    try:
+        path = Path(preset) if preset.endswith(".safetensors") else Preset.load(preset).generator_path
+        logging.getLogger("shared.image.generator").addFilter(_warns)  # the way pictures are made has a line of its own
+        began = time.perf_counter()
+        g = load_generator(path, pick_device(device), precision)
+        w = g.broadcast(g.w_avg[None])
+        g.synthesize(w)
+        started = time.perf_counter() - began
+        rate = _a_second(lambda: g.synthesize(w).cpu())
+    except PonticelloError as error:
+        yield Finding("generator", "broken", str(error))
+        return
+    finally:
+        logging.getLogger("shared.image.generator").removeFilter(_warns)
+    why = {
+        "half": "the device computes in it, and its average picture is float32's to 45 dB",
+        "full": "half is not faster here, or not right: see above",
+    }
+    chosen = f"auto is {g.precision}: {why[g.precision]}" if precision == "auto" else f"{precision} precision, as asked"
+    text = f"{g.device}, {g.way} ({chosen}); {rate:.0f} pictures of {g.img_resolution} pixels a second, the first after {started:.1f} s"
+    yield Finding("generator", "ok" if rate >= SHOWN_A_SECOND else "note", text)
+    yield from _faster(g.device.type, g.way, torch.version.cuda is not None, rate)
+
+
+def _warns(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
+
+
+def _faster(kind: str, way: str, for_cuda: bool, rate: float) -> Iterator[Finding]:
+    """What would be faster than this way of making pictures."""
+    if kind != "cuda" and shutil.which("nvidia-smi"):
+        why = "take --device cuda" if for_cuda else "this build of torch is for the CPU alone; install one for CUDA"
+        yield Finding("faster", "note", f"there is an NVIDIA card: {why}")
+    elif kind == "cpu" and rate < SHOWN_A_SECOND:
+        yield Finding("faster", "note", "a smaller network, or a card (CUDA, MPS); a render shows every picture anyway")
+    if kind == "cuda" and "Triton is not installed" in way:
+        yield Finding("faster", "note", "pip install triton: the filters in one pass")
+    elif kind == "cuda" and way.startswith("the plain path"):
+        yield Finding("faster", "note", "the fused path, once it works here: see the warning above")
+    if kind == "cpu" and "plain" in way:
+        yield Finding("faster", "note", "a network with the usual filters: the fused path takes no others")
+
+
+def _kernels() -> Iterator[Finding]:
+    """Where what numba compiled is kept."""
+    from shared.image.ops.fused_kernels import filter_tile
+
+    folder = cast(Any, filter_tile).stats.cache_path
+    if folder and os.access(folder, os.W_OK):
+        yield Finding("kernels", "ok", f"compiled once, kept in {folder}")
+    elif folder:
+        yield Finding("kernels", "ok", f"read from {folder}, which cannot be written to")
+    else:
+        text = "nothing can be kept, they are compiled at every start: set NUMBA_CACHE_DIR to a folder that can be written to"
+        yield Finding("kernels", "note", text)
+
+
+def _a_second(picture: Callable[[], object]) -> float:
+    """How many pictures come in a second, one after the other."""
+    picture()
+    count, began = 0, time.perf_counter()
+    while (passed := time.perf_counter() - began) < MEASURED_S or count < 3:
+        picture()
+        count += 1
+    return count / passed
+
+
+def _cpu_flags() -> set[str]:
+    """The processor's abilities, where the system tells (Linux)."""
+    listed = Path("/proc/cpuinfo")
+    if not listed.exists():
+        return set()
+    lines = listed.read_text("utf-8", errors="replace").splitlines()
+    return {flag for line in lines if line.startswith(("flags", "Features")) for flag in line.split(":")[1].split()}

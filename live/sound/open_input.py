@@ -1,0 +1,114 @@
+"""What a show listens to: a sound card, a sound file, or descriptors by OSC. `open_input` chooses; `Source` is what all are."""
+
+import time
+from pathlib import Path
+
+import soundfile
+
+from live.sound.channels import Channels
+from live.sound.descriptor_input import OscFrames
+from live.sound.file_input import FileInput
+from live.sound.sound_card import SoundCard
+from live.sound.source import Block, Clock, Counters, FrameBlock, Source
+from live.sound.speaker import Speaker, outputs_for
+from live.sound.tape import Tape
+from shared.audio.resampling import HIGHEST_RATE, LOWEST_RATE
+from shared.errors import Failure, UserError
+from shared.sound_card.client import Device, Playing, Recording, list_devices
+from shared.sound_card.devices import channels_of, find
+
+__all__ = ["Block", "Counters", "FileInput", "FrameBlock", "OscFrames", "SoundCard", "Source", "open_input"]
+
+OSC = "osc"
+
+
+def open_input(
+    given: str | None,
+    *,
+    channel: str = "1",
+    rate: int | None = None,
+    play: bool = True,
+    output: str | None = None,
+    loop: bool = False,
+    ahead_samples: int = 0,
+    now: Clock = time.monotonic,
+) -> Source:
+    """The source that `--input` names; it is not started yet.
+
+    given           `osc`; a sound file; a recording device by number or part of its name; None for the system's default
+    channel         as in `Channels.parse`
+    rate            Hz at which to open the device; its own if None
+    play, output    whether a file is played through the sound card, and through which (as `given`; None: the default).
+                    Without any sound card it is paced by the clock, and `errors` says so.
+    loop            whether a file begins again at its end
+    ahead_samples   how far before the ear a file is read
+
+    Raises UserError where what is named is not there.
+    """
+    channels = Channels.parse(channel)
+    if given == OSC:
+        return OscFrames(now)
+    if given is not None and names_a_file(given):
+        tape = Tape(Path(given).expanduser(), loop)
+        speaker, note = _speaker(tape, output, now) if play else (None, None)
+        source = FileInput(tape, channels, speaker, ahead_samples, now)
+        if note:
+            source.tell(note)
+        return source
+    return _sound_card(given, channels, rate, now)
+
+
+def names_a_file(given: str) -> bool:
+    """Whether a file is meant, there or not: it exists, or looks like the path of a sound file."""
+    if given.isdecimal():
+        return False
+    path = Path(given).expanduser()
+    sound = path.suffix[1:].upper() in {*soundfile.available_formats(), "AIF", "OPUS"}
+    return path.is_file() or sound or path.is_absolute()
+
+
+def _sound_card(given: str | None, channels: Channels, rate: int | None, now: Clock) -> SoundCard:
+    device = find(given, "input", list_devices())
+    channels.check(device.inputs, f"input {device}")
+    if rate is not None and not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise UserError(
+            f"--rate {rate} given; allowed is a rate that the device offers; {device} runs at {device.rate} Hz"
+        )
+
+    def connect() -> Recording:
+        try:
+            return Recording(device, channels.columns, rate)
+        except Failure as error:
+            raise Failure(f"input {device} cannot be opened: {error}; {_advice(device, rate)}") from None
+
+    return SoundCard(str(device), connect, channels, now)
+
+
+def _speaker(tape: Tape, output: str | None, now: Clock) -> tuple[Speaker | None, str | None]:
+    """What the file plays through; or None, and why."""
+    try:
+        devices = list_devices()
+        if output is None and not any(channels_of(device, "output") for device in devices):
+            return None, "no sound card to play through: the file is paced by the clock"
+        device = find(output, "output", devices)
+    except Failure as error:
+        if output is not None:
+            raise
+        return None, f"the file is not played, but paced by the clock: {error}"
+    outputs = outputs_for(tape.channels, device.outputs)
+
+    def connect() -> Playing:
+        try:
+            return Playing(device, outputs)
+        except Failure as error:
+            raise Failure(
+                f"output {device} cannot be opened: {error}; choose another (--output), or --no-play"
+            ) from None
+
+    return Speaker(str(device), tape.rate, connect, now), None
+
+
+def _advice(device: Device, rate: int | None) -> str:
+    if rate is not None and rate != device.rate:
+        return f"it runs at {device.rate} Hz: leave --rate out"
+    return "close what else uses it, or choose another (ponticello devices lists them)"

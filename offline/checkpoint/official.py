@@ -1,0 +1,241 @@
+"""What an official StyleGAN checkpoint (.pkl) holds, read without running any of it.
+
+A checkpoint is a pickle of a dict with G, D and G_ema; every network module in it carries the source text of its class,
+which the published loader executes. Here it is dropped unread: a module is its class's name and its attributes. Tensors
+are pickles within the pickle, in PyTorch's old format for storages. Neither torch nor Python's unpickler takes part.
+"""
+
+import io
+import math
+import mmap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline.checkpoint.unpickling import Buildable, Call, Machine, Name, Refused
+from shared.errors import ModelError
+
+MAX_BYTES = 4 << 30
+MAX_MODULES = 10_000
+
+STORAGES = {
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "<i1",
+    "ByteStorage": "<u1",
+    "BoolStorage": "<?",
+}
+STORAGE_MAGIC, STORAGE_VERSION = 0x1950A86A20F9469CFC6C, 1001
+TENSORFLOW = "dnnlib.tflib"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network module: the name of its class and its attributes."""
+
+    class_name: str
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The numbers behind a tensor."""
+
+    numbers: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class NumberFormat(Buildable):
+    """A numpy dtype of plain numbers."""
+
+    dtype: np.dtype[Any]
+
+    def build(self, state: object) -> None:
+        """The state must say little-endian, or that there is no order."""
+        match state:
+            case (_, "<" | "|" | "=", *_):
+                return
+        raise Refused("it has numbers of an unknown byte order")
+
+
+class UnreadArray(Buildable):
+    """A numpy array: official modules have some, of which nothing depends."""
+
+    def build(self, state: object) -> None:
+        """Nothing is kept."""
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The dict that a checkpoint is: networks as `Network`, tensors as numpy arrays, all else plain values.
+
+    Raises ModelError for a file that is no checkpoint, is damaged, or asks for anything beyond data.
+    """
+    try:
+        with path.open("rb") as file:
+            _check_kind(path, file.read(512), path.stat().st_size)
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                content = Machine(mapped, CALLS).run()
+    except FileNotFoundError as error:
+        raise ModelError(f"no file {path}") from error
+    except IsADirectoryError as error:
+        raise ModelError(f"{path} is a folder; name the .pkl in it") from error
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    except Refused as error:
+        if TENSORFLOW in str(error):
+            raise ModelError(f"{path} is a StyleGAN of the TensorFlow days; only StyleGAN3 can be converted") from error
+        raise ModelError(f"{path} is refused: {error}; nothing in it was run") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} holds a {type(content).__name__}; an official checkpoint is a dict with G_ema")
+    return content
+
+
+def _check_kind(path: Path, head: bytes, size: int) -> None:
+    if not size:
+        raise ModelError(f"{path} is empty; download it again")
+    if size > MAX_BYTES:
+        raise ModelError(f"{path} has {size:,} bytes; checkpoints of up to {MAX_BYTES:,} are read")
+    if head[0] == 0x80:
+        return
+    wanted = "an official StyleGAN3 .pkl is needed"
+    if head[8:9] == b"{":
+        raise ModelError(f"{path} is a safetensors file already; use it as it is")
+    if head.startswith(b"PK"):
+        raise ModelError(f"{path} is a zip archive (PyTorch's newer format); {wanted}")
+    if all(byte >= 0x20 or byte in b"\t\r\n\f\x1b" for byte in head):
+        start = head.decode("utf-8", "replace").split("\n")[0][:40]
+        raise ModelError(f"{path} is text ({start!r}), not a checkpoint; {wanted}")
+    raise ModelError(f"{path} is no pickle; {wanted}")
+
+
+def _network(arguments: tuple[Any, ...]) -> Network:
+    match arguments:
+        case ({"type": "class", "version": int(), "class_name": str(name), "state": dict(state)},):
+            return Network(name, state)
+    raise Refused("it has a network module in an unknown form")
+
+
+def _empty_dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
+    if arguments:
+        raise Refused("it makes a dictionary in an unusual way")
+    return {}
+
+
+def _storage(arguments: tuple[Any, ...]) -> Storage:
+    match arguments:
+        case (bytes(data),):
+            return read_storage(data)
+    raise Refused("it has a tensor without bytes")
+
+
+def _tensor(arguments: tuple[Any, ...]) -> NDArray[Any]:
+    """A copy of the part of a storage that offset, sizes and strides (in items) name; none may reach outside."""
+    match arguments:
+        case (Storage(numbers), int(offset), tuple(size), tuple(stride), *_) if len(size) == len(stride):
+            if not all(isinstance(n, int) and 0 <= n <= numbers.size for n in (offset, *size, *stride)):
+                raise Refused("it has a tensor with impossible sizes")
+            last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+            if math.prod(size) > numbers.size or (0 not in size and last >= numbers.size):
+                raise Refused("it has a tensor that reaches outside its storage")
+            bytes_apart = [step * numbers.itemsize for step in stride]
+            return np.lib.stride_tricks.as_strided(numbers[offset:], size, bytes_apart, writeable=False).copy()
+    raise Refused("it has a tensor in an unknown form")
+
+
+def _parameter(arguments: tuple[Any, ...]) -> NDArray[Any]:
+    match arguments:
+        case (np.ndarray() as tensor, *_):
+            return tensor
+    raise Refused("it has a parameter that is no tensor")
+
+
+def _number_format(arguments: tuple[Any, ...]) -> NumberFormat:
+    match arguments:
+        case (str(code), *_) if code in {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}:
+            return NumberFormat(np.dtype(f"<{code}"))
+    raise Refused("it has a numpy dtype that is no plain number")
+
+
+def _number(arguments: tuple[Any, ...]) -> object:
+    match arguments:
+        case (NumberFormat(dtype), bytes(data)) if len(data) == dtype.itemsize:
+            return np.frombuffer(data, dtype)[0].item()
+    raise Refused("it has a number in an unknown form")
+
+
+CALLS: Mapping[Name, Call | None] = {
+    Name("torch_utils.persistence", "_reconstruct_persistent_obj"): _network,
+    Name("dnnlib.util", "EasyDict"): _empty_dict,
+    Name("collections", "OrderedDict"): _empty_dict,
+    Name("torch._utils", "_rebuild_parameter"): _parameter,
+    Name("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    Name("torch.storage", "_load_from_bytes"): _storage,
+    Name("numpy", "dtype"): _number_format,
+    Name("numpy", "ndarray"): None,
+    **{
+        Name(f"numpy.{core}.multiarray", name): call
+        for core in ("core", "_core")  # before numpy 2 and since
+        for name, call in (("scalar", _number), ("_reconstruct", lambda _: UnreadArray()))
+    },
+}
+"""All that a checkpoint may name. EasyDict and OrderedDict become plain dicts, filled by the pickle's own instructions."""
+
+
+def read_storage(data: bytes) -> Storage:
+    """A storage as torch.save wrote it before its zip format: five pickles, the number of items, the items.
+
+    The pickles are a magic number, a version, facts on the machine, the persistent id ("storage", type, key, device,
+    items, None), and the list of keys. Raises Refused.
+    """
+    stream = io.BytesIO(data)
+    if Machine(stream, {}).run() != STORAGE_MAGIC or Machine(stream, {}).run() != STORAGE_VERSION:
+        raise Refused("it has a tensor in an unknown file format")
+    machine_facts = Machine(stream, {}).run()
+    types: dict[Name, Call | None] = {Name("torch", name): None for name in STORAGES}
+    record = Machine(stream, types, lambda persistent_id: persistent_id).run()
+    keys = Machine(stream, {}).run()
+    items, numbers = int.from_bytes(stream.read(8), "little"), stream.read()
+    match machine_facts, record, keys:
+        case {"little_endian": True}, ("storage", Name("torch", kind), str(key), str(), int(count), None), [str(only)]:
+            dtype = np.dtype(STORAGES[kind])
+            if key == only and items == count and len(numbers) == count * dtype.itemsize:
+                return Storage(np.frombuffer(numbers, dtype))
+    raise Refused("it has a tensor whose storage is damaged")
+
+
+def network_tensors(network: Network) -> dict[str, NDArray[Any]]:
+    """All parameters and buffers of a network by their full names, `synthesis.input.freqs`. Raises ModelError."""
+    tensors: dict[str, NDArray[Any]] = {}
+    waiting = [("", network)]
+    for _ in range(MAX_MODULES):
+        if not waiting:
+            return tensors
+        prefix, module = waiting.pop()
+        for kind in ("_parameters", "_buffers"):
+            named = _attribute(module, kind)
+            tensors |= {f"{prefix}{name}": value for name, value in named.items() if isinstance(value, np.ndarray)}
+        children = _attribute(module, "_modules")
+        waiting += [(f"{prefix}{name}.", child) for name, child in children.items() if isinstance(child, Network)]
+    raise ModelError(f"the network has more than {MAX_MODULES:,} modules; it is no official checkpoint")
+
+
+def constructor_arguments(network: Network) -> dict[str, Any]:
+    """The keyword arguments that the network was made with. Raises ModelError."""
+    if network.state.get("_init_args"):
+        raise ModelError("the network was made with unnamed arguments; it is no official checkpoint")
+    return _attribute(network, "_init_kwargs")
+
+
+def _attribute(module: Network, name: str) -> dict[str, Any]:
+    value = module.state.get(name)
+    if not isinstance(value, dict):
+        raise ModelError(f"a {module.class_name} in it lacks {name}; it is no official checkpoint")
+    return value

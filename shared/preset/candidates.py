@@ -1,0 +1,131 @@
+"""Candidates: images of which the artist chooses those to pair."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from shared.errors import PresetError, SettingError
+from shared.preset import tensorfile
+from shared.preset.pairs import LatentSpace
+
+THUMBNAIL = 16  # pixels a side: enough to tell pictures apart
+NAMES_SHOWN = 8  # in an error
+
+
+class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a candidate's picture is a function of, besides its latent."""
+
+    generator: str
+    """SHA-256 of its file."""
+    truncation: float
+    rotate: float
+    translate: tuple[float, float]
+
+
+class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which images: `count` seeds from `first` on, in z, or in w (of a class, where the generator has classes)."""
+
+    first: int = 0
+    count: int = 500
+    space: LatentSpace = "z"
+    class_: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """n images: latents (n, latent), the seeds they were drawn with, thumbnails (n, 16, 16, 3), the artist's choice.
+
+    All that were drawn last, and whatever else has been chosen.
+    """
+
+    seeds: tuple[int, ...]
+    latents: Float32[np.ndarray, "n latent"]
+    thumbnails: UInt8[np.ndarray, "n 16 16 3"]
+    origin: Origin
+    draw: Draw
+    kept: frozenset[int] = frozenset()
+    """Seeds of those that the artist has chosen."""
+
+    @property
+    def space(self) -> LatentSpace:
+        """Of the latents."""
+        return self.draw.space
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`seed17`, ..."""
+        return tuple(map(name_of, self.seeds))
+
+    @property
+    def chosen(self) -> list[int]:
+        """The numbers (from 0) of those that the artist has chosen; of all where none is."""
+        return [i for i, seed in enumerate(self.seeds) if seed in self.kept or not self.kept]
+
+    def has(self, name: str) -> bool:
+        """Whether there is a candidate of this name, or with this seed."""
+        return name in self.names or name in map(str, self.seeds)
+
+    def number(self, name: str) -> int:
+        """The number (from 0) of the candidate `seed17`, or `17`; SettingError where there is none."""
+        if not self.has(name):
+            raise SettingError(f"no image '{name}'; there are: {shortened(self.names)}")
+        return self.names.index(name) if name in self.names else self.seeds.index(int(name))
+
+    def save(self, path: Path) -> None:
+        """Write candidates.safetensors."""
+        facts = {
+            "seeds": list(self.seeds),
+            "kept": sorted(self.kept),
+            "draw": msgspec.to_builtins(self.draw),
+            "origin": msgspec.to_builtins(self.origin),
+        }
+        tensorfile.write(path, "candidates", {"latents": self.latents, "thumbnails": self.thumbnails}, facts)
+
+    @classmethod
+    def load(cls, path: Path) -> "Candidates":
+        """Read candidates.safetensors; PresetError where it is missing, damaged or does not fit together."""
+        shapes = {"latents": (None, None), "thumbnails": (None, THUMBNAIL, THUMBNAIL, 3)}
+        arrays, facts = tensorfile.read(path, "candidates", shapes)
+        try:
+            said = msgspec.convert(facts, _Facts)
+        except msgspec.ValidationError as error:
+            raise PresetError(f"{path}: {error}; make the candidates again") from error
+        lengths = {len(arrays["latents"]), len(arrays["thumbnails"]), len(said.seeds), len(set(said.seeds))}
+        if len(lengths) != 1 or not np.isfinite(arrays["latents"]).all() or not set(said.kept) <= set(said.seeds):
+            raise PresetError(f"{path}: its parts do not fit together; restore it or make the candidates again")
+        return cls(
+            said.seeds,
+            arrays["latents"].astype(np.float32),
+            arrays["thumbnails"].astype(np.uint8),
+            said.origin,
+            said.draw,
+            frozenset(said.kept),
+        )
+
+
+class _Facts(msgspec.Struct):
+    """What the file says of itself."""
+
+    seeds: tuple[int, ...]
+    kept: tuple[int, ...]
+    draw: Draw
+    origin: Origin
+
+
+def name_of(seed: int) -> str:
+    """What a candidate is called."""
+    return f"seed{seed}"
+
+
+def shortened(names: Iterable[str]) -> str:
+    """Names for an error, the first of them and how many more."""
+    listed = list(names)
+    more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
+    return (", ".join(listed[:NAMES_SHOWN]) or "none") + more

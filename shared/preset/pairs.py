@@ -1,0 +1,124 @@
+"""Pairs of a moment of sound and an image: what the artist makes and the mapping learns."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from shared.errors import PresetError
+from shared.mapping.scaling import Standardizer
+from shared.preset import tensorfile
+
+LatentSpace = Literal["z", "w"]  # as in Karras et al.: what goes into the mapping network, or what comes out
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """n pairs; names, rows and positions belong together.
+
+    descriptors (n, d) float64: standardised. latents (n, latent) float32, in `space`.
+    positions (n, 2) float64: places on the 2-D map; NaN for pairs made while playing.
+    scaler: what the descriptors were standardised by; None: by the mapping's, or else the corpus'. map: the digest of the
+    corpus on whose map they were placed; "" where on none.
+    """
+
+    names: tuple[str, ...]
+    descriptors: Float64[np.ndarray, "n d"]
+    latents: Float32[np.ndarray, "n latent"]
+    positions: Float64[np.ndarray, "n 2"]
+    space: LatentSpace = "z"
+    scaler: Standardizer | None = None
+    map: str = ""
+
+    def __post_init__(self) -> None:
+        counts = {len(self.names), len(self.descriptors), len(self.latents), len(self.positions)}
+        if len(counts) != 1:
+            raise PresetError(
+                f"pairs disagree: {len(self.names)} names, {len(self.descriptors)} descriptor rows, "
+                f"{len(self.latents)} latents, {len(self.positions)} positions"
+            )
+        if not (np.isfinite(self.descriptors).all() and np.isfinite(self.latents).all()):
+            raise PresetError("pairs hold numbers that are not finite; make them again")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what a mapping learns from: descriptors, latents and their space."""
+        sha = hashlib.sha256(self.space.encode())
+        for array in (self.descriptors, self.latents):
+            sha.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        return sha.hexdigest()
+
+    def nearest(self, frame: Float64[np.ndarray, "d"]) -> tuple[int, float]:
+        """The pair nearest to a standardised frame, and its Euclidean distance in deviations."""
+        distances = np.sqrt(np.square(self.descriptors - frame).sum(axis=1))
+        number = int(distances.argmin())
+        return number, float(distances[number])
+
+    def standardised_by(self, scaler: Standardizer) -> "Pairs":
+        """The same moments of sound, standardised by another corpus' scaler; itself where that changes nothing."""
+        old = self.scaler or scaler
+        if old.equals(scaler):
+            return self if self.scaler else replace(self, scaler=scaler)
+        return replace(self, descriptors=scaler.process(old.undone(self.descriptors)), scaler=scaler)
+
+    def at(self, numbers: Sequence[int]) -> "Pairs":
+        """Those with these numbers alone."""
+        chosen = list(numbers)
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in chosen),
+            descriptors=self.descriptors[chosen],
+            latents=self.latents[chosen],
+            positions=self.positions[chosen],
+        )
+
+    def save(self, path: Path) -> None:
+        """Write pairs.safetensors."""
+        arrays = {"descriptors": self.descriptors, "latents": self.latents, "positions": self.positions}
+        if self.scaler is not None:
+            arrays |= {"scaler.mean": self.scaler.mean, "scaler.deviation": self.scaler.deviation}
+        tensorfile.write(path, "pairs", arrays, {"names": list(self.names), "space": self.space, "map": self.map})
+
+    @classmethod
+    def load(cls, path: Path) -> "Pairs":
+        """Read pairs.safetensors; PresetError where it is missing, damaged or does not fit together."""
+        arrays, facts = tensorfile.read(
+            path, "pairs", {"descriptors": (None, None), "latents": (None, None), "positions": (None, 2)}
+        )
+        names = facts.get("names")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise PresetError(f"{path} has no list of names; restore it or pair again")
+        if not np.isfinite(arrays["descriptors"]).all() or not np.isfinite(arrays["latents"]).all():
+            raise PresetError(f"{path} holds numbers that are not finite; restore it or pair again")
+        scaler = None
+        if "scaler.mean" in arrays:
+            width = arrays["descriptors"].shape[1]
+            mean, deviation = arrays["scaler.mean"], arrays.get("scaler.deviation", np.empty(0))
+            fits = mean.shape == deviation.shape == (width,) and np.isfinite([mean, deviation]).all()
+            if not fits or (deviation < 0).any():
+                raise PresetError(f"{path}: its scaler must be {width} means and deviations; restore it or pair again")
+            scaler = Standardizer(mean.astype(np.float64), deviation.astype(np.float64))
+        return cls(
+            tuple(names),
+            arrays["descriptors"].astype(np.float64),
+            arrays["latents"].astype(np.float32),
+            arrays["positions"].astype(np.float64),
+            checked_space(facts.get("space"), path),
+            scaler,
+            str(facts.get("map", "")),
+        )
+
+
+def checked_space(space: object, path: Path) -> LatentSpace:
+    """`space` if it is one, else PresetError naming the file."""
+    for known in get_args(LatentSpace):
+        if space == known:
+            return known  # type: ignore[no-any-return]  # get_args is untyped
+    raise PresetError(f"{path} says latent space {space!r}; allowed are: {', '.join(get_args(LatentSpace))}")

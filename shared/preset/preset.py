@@ -1,0 +1,315 @@
+"""A preset is a folder: an artist's image space, pairs and mapping, with the settings that make them a piece.
+
+preset.toml             version, names of the inputs, generator, training, controls
+generator.safetensors   the StyleGAN3 (or preset.toml names a file elsewhere, with its SHA-256)
+mapping.safetensors     scaler and regressor
+pairs.safetensors       what the mapping learned from
+corpus.safetensors      analysed sounds on their map, and candidates.safetensors, images to choose from: needed to pair
+"""
+
+import hashlib
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import platformdirs
+import tomlkit
+
+from shared import controls
+from shared.atomic import written_atomically
+from shared.audio.descriptors import DESCRIPTORS
+from shared.controls import Value
+from shared.errors import PresetError, SettingError, pasted
+from shared.mapping.regression import Training
+from shared.preset.candidates import Candidates
+from shared.preset.corpus import Corpus
+from shared.preset.learned import LearnedMapping
+from shared.preset.pairs import Pairs
+
+VERSION = 1
+PARTS = ("preset.toml", "mapping.safetensors", "pairs.safetensors")  # besides the generator, what decides the pictures
+CORPUS, CANDIDATES = "corpus.safetensors", "candidates.safetensors"
+SHIPPED = Path(__file__).resolve().parents[2] / "presets"
+OWN = Path(platformdirs.user_documents_dir()) / "Ponticello"
+
+
+class GeneratorFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the generator is: a path relative to the preset; outside of it with the SHA-256 that it must have."""
+
+    file: str = "generator.safetensors"
+    sha256: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What preset.toml says."""
+
+    version: int
+    inputs: tuple[str, ...] = DESCRIPTORS
+    generator: GeneratorFile = GeneratorFile()
+    training: Training = Training()
+    controls: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Preset:
+    """A preset on disk, its settings checked; its parts are read when they are asked for."""
+
+    folder: Path
+    settings: Settings
+    controls: Mapping[str, Value]
+    """Every control by its full name (`weight/pitch`), the file's values over the defaults."""
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Preset":
+        """Read a preset folder, or a shipped (or one's own) preset by its bare name.
+
+        Raises PresetError: no such folder, unreadable or unknown settings, a newer version, unknown descriptors.
+        """
+        folder = find(path)
+        file = folder / "preset.toml"
+        try:
+            there = file.is_file()
+        except PermissionError as error:
+            raise PresetError(f"{folder} cannot be read: {error.strerror}") from error
+        if not there:
+            raise PresetError(f"{folder} is no preset: it has no preset.toml")
+        try:
+            plain = tomllib.loads(file.read_text("utf-8-sig"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise PresetError(f"{file} cannot be read: {error}") from error
+        version = plain.get("version")
+        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+            raise PresetError(f"{file}: version = {version!r} given; write version = {VERSION}")
+        if version > VERSION:
+            raise PresetError(
+                f"{file} is of version {version}, written by a newer Ponticello; this one reads up to {VERSION}: update the program"
+            )
+        try:
+            settings = msgspec.convert(plain, Settings)
+        except msgspec.ValidationError as error:
+            raise PresetError(f"{file}: {error}{_allowed(str(error))}") from error
+        _check_inputs(settings.inputs, file)
+        return cls(folder, settings, _flat_controls(settings, file))
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @cached_property
+    def generator_path(self) -> Path:
+        """The generator's file; PresetError where it is missing or not the one that the preset was made with."""
+        given = self.settings.generator
+        path = (self.folder / Path(given.file).expanduser()).resolve()
+        if not path.is_file():
+            raise PresetError(
+                f"{self.folder / 'preset.toml'} names the generator {given.file}, but there is no file {path}"
+            )
+        if given.sha256:
+            if sha256_of(path) != given.sha256.lower():
+                raise PresetError(
+                    f"{path} is not the generator that {self.name} was made with (its SHA-256 differs from preset.toml's); restore it"
+                )
+        elif self.folder not in path.parents:
+            raise PresetError(
+                f"{self.folder / 'preset.toml'} names the generator {given.file} outside the preset; add its sha256"
+            )
+        return path
+
+    @cached_property
+    def generator_sha256(self) -> str:
+        """Which generator it is: the hash of its file, whatever its place. Errors as of `generator_path`."""
+        path = self.generator_path
+        return self.settings.generator.sha256.lower() or sha256_of(path)
+
+    @cached_property
+    def mapping(self) -> LearnedMapping:
+        """The trained mapping; PresetError where it is missing, damaged or made for other inputs."""
+        path = self.folder / "mapping.safetensors"
+        if not path.is_file():
+            raise PresetError(f"{self.folder} has no mapping.safetensors yet; train it on its pairs first")
+        learned = LearnedMapping.load(path)
+        if len(learned.scaler.mean) != len(self.settings.inputs):
+            raise PresetError(
+                f"{path} takes {len(learned.scaler.mean)} descriptors, preset.toml names {len(self.settings.inputs)}; train again"
+            )
+        return learned
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The pairs; PresetError where they are missing, damaged or made for other inputs."""
+        path = self.folder / "pairs.safetensors"
+        pairs = Pairs.load(path)
+        if pairs.descriptors.shape[1] != len(self.settings.inputs):
+            raise PresetError(
+                f"{path} has {pairs.descriptors.shape[1]} descriptors a pair, preset.toml names {len(self.settings.inputs)} inputs"
+            )
+        if not len(pairs):
+            raise PresetError(f"{path} holds no pairs; pair at least one image with a moment of sound")
+        if (self.folder / "mapping.safetensors").is_file():
+            taken, given = (pairs.space, pairs.latents.shape[1]), (self.mapping.space, self.mapping.regressor.sizes[-1])
+            if taken != given:
+                raise PresetError(
+                    f"{path} has latents in {taken[0]} of {taken[1]} numbers, the mapping gives {given[0]} of {given[1]}; train again"
+                )
+            pairs = pairs.standardised_by(self.mapping.scaler)  # the corpus may be another since it was trained
+        return pairs
+
+    @property
+    def has_corpus(self) -> bool:
+        """Whether sounds have been analysed for it."""
+        return (self.folder / CORPUS).is_file()
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The analysed sounds; PresetError where there are none yet, or they were analysed for other inputs."""
+        if not self.has_corpus:
+            raise PresetError(
+                f"{self.name} has no sounds yet; analyse some: ponticello analyse SOUND -o {pasted(self.folder)}"
+            )
+        corpus = Corpus.load(self.folder / CORPUS)
+        if corpus.facts.inputs != self.settings.inputs:
+            raise PresetError(
+                f"{self.folder / CORPUS} was made for other inputs than those of preset.toml; analyse the sounds again"
+            )
+        return corpus
+
+    @property
+    def has_candidates(self) -> bool:
+        """Whether there are images to choose from."""
+        return (self.folder / CANDIDATES).is_file()
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """The images to choose from; PresetError where there are none yet, or they are damaged."""
+        if not self.has_candidates:
+            raise PresetError(
+                f"{self.name} has no candidates yet; make them: ponticello candidates {pasted(self.folder)}"
+            )
+        return Candidates.load(self.folder / CANDIDATES)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that decides the pictures: settings, generator and mapping."""
+        sha = hashlib.sha256()
+        for path in (*(self.folder / name for name in PARTS), self.generator_path):
+            sha.update(sha256_of(path).encode())
+        return sha.hexdigest()
+
+    def save_controls(self, values: Mapping[str, Value]) -> "Preset":
+        """Write the preset's own controls into preset.toml, its comments kept; gives the preset as it now is.
+
+        A shipped preset is copied to one's own folder first: see `own_copy`.
+        """
+        preset = self.own_copy()
+        saved = Preset.load(preset.folder).controls
+        file = preset.folder / "preset.toml"
+        document = tomlkit.parse(file.read_text("utf-8-sig"))
+        table = document.setdefault("controls", tomlkit.table())
+        for name, value in values.items():
+            row, descriptor = controls.find(name, self.settings.inputs)
+            checked = row.checked(value)
+            if row.home != "preset" or checked == saved[name]:
+                continue
+            place = table.setdefault(row.name, tomlkit.table()) if descriptor else table
+            place[descriptor or row.name] = list(checked) if isinstance(checked, tuple) else checked
+        with written_atomically(file) as temporary:
+            temporary.write_text(tomlkit.dumps(document), "utf-8")
+        return Preset.load(preset.folder)
+
+    @property
+    def own_folder(self) -> Path:
+        """Where the artist's own copy of it is, or would be."""
+        return OWN / self.name
+
+    def own_copy(self) -> "Preset":
+        """Itself, unless it is a shipped one: then the artist's own copy of it, made now where there is none yet."""
+        if self.folder.parent != SHIPPED:
+            return self
+        target = self.own_folder
+        if not target.exists():
+            try:
+                self._copy_to(target)
+            except OSError as error:
+                raise PresetError(
+                    f"cannot copy the shipped preset {self.name} to {target}: {error.strerror or error}"
+                ) from error
+        return Preset.load(target)
+
+    def _copy_to(self, target: Path) -> None:
+        """A copy beside the target first, then renamed: whole or not there."""
+        generator = self.generator_path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
+            copy = Path(temporary) / target.name
+            shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("make"))
+            if self.folder not in generator.parents:  # another shipped preset's, which may be another one some day
+                shutil.copyfile(generator, copy / generator.name)
+                file = copy / "preset.toml"
+                document = tomlkit.parse(file.read_text("utf-8-sig"))
+                document["generator"]["file"] = generator.name
+                file.write_text(tomlkit.dumps(document), "utf-8")
+            copy.rename(target)
+
+
+def find(path: str | Path) -> Path:
+    """The folder of a preset given as a path, or by the bare name of one's own or a shipped one."""
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    if folder.exists():
+        raise PresetError(f"{path} is a file; a preset is a folder with a preset.toml")
+    if len(folder.parts) == 1:
+        for place in (OWN, SHIPPED):
+            if (place / folder / "preset.toml").is_file():
+                return (place / folder).resolve()
+    known = ", ".join(sorted(p.parent.name for p in SHIPPED.glob("*/preset.toml")))
+    raise PresetError(f"no preset {path}; give the path of a preset folder, or the name of a shipped one: {known}")
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal; PresetError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise PresetError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _check_inputs(inputs: tuple[str, ...], file: Path) -> None:
+    unknown = [name for name in inputs if name not in DESCRIPTORS]
+    if unknown or not inputs or len(set(inputs)) != len(inputs):
+        given = f"'{unknown[0]}'" if unknown else f"{len(inputs)} names, some twice" if inputs else "none"
+        raise PresetError(
+            f"{file}: inputs holds {given}; allowed is each of these at most once: {', '.join(DESCRIPTORS)}"
+        )
+
+
+def _flat_controls(settings: Settings, file: Path) -> dict[str, Value]:
+    values = controls.defaults(settings.inputs)
+    for key, value in settings.controls.items():
+        entries = {f"{key}/{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
+        for name, entry in entries.items():
+            try:
+                row, _ = controls.find(name, settings.inputs)
+                if row.home != "preset":
+                    raise SettingError(f"{row.name} belongs to the {row.home}, not to a preset")
+                values[name] = row.checked(entry)
+            except SettingError as error:
+                raise PresetError(f"{file}: [controls] {error}") from error
+    return values
+
+
+def _allowed(error: str) -> str:
+    """What the table that a validation error names may hold."""
+    if "unknown field" not in error:
+        return ""
+    tables: dict[str, type[msgspec.Struct]] = {"generator": GeneratorFile, "training": Training}
+    table = next((struct for name, struct in tables.items() if f"$.{name}" in error), Settings)
+    return f"; allowed are: {', '.join(field.name for field in msgspec.structs.fields(table))}"

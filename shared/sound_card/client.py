@@ -1,0 +1,216 @@
+"""Our side of the sound card's process: list devices, record, play."""
+
+import contextlib
+import json
+import math
+import subprocess
+import sys
+import threading
+from collections import deque
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32
+
+from shared.errors import Failure
+from shared.sound_card.process import BLOCK, BLOCK_FRAMES
+
+PROGRAM = Path(__file__).with_name("process.py")
+OPENING_S, LEAVING_S = 15.0, 1.0  # a sound system that has not answered by then has hung
+BUFFERED_S = 10.0  # of sound, for an engine that stalls
+
+NO_PORTAUDIO = "no sound card without the library PortAudio; install it (Debian, Ubuntu: apt install libportaudio2)"
+
+
+class NoPortAudio(Failure):
+    """PortAudio is not installed: no sound card, but all else works."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """A sound device as PortAudio lists it: channels in and out, and the rate it runs at now (Hz)."""
+
+    number: int
+    name: str
+    host_api: str
+    inputs: int
+    outputs: int
+    rate: int
+    default_input: bool = False
+    default_output: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.name} ({self.host_api})"
+
+
+class Recorded(NamedTuple):
+    """A block from a sound card: the number of its first frame, float32 (n, k) samples, when its first frame was at the
+    converter (s, monotonic), how long before the callback that was (s), and whether sound was lost before it.
+    """
+
+    number: int
+    samples: Float32[np.ndarray, "n k"]
+    time: float
+    delay: float
+    overflow: bool
+
+
+class Played(NamedTuple):
+    """A block that went to a sound card: the number of its first frame (-1: silence, as nothing was there), when that is
+    heard (s, monotonic), and whether the sound system found a gap before it.
+    """
+
+    number: int
+    time: float
+    underflow: bool
+
+
+def list_devices() -> list[Device]:
+    """The devices there are now. Raises NoPortAudio or Failure."""
+    with _Process({"do": "list"}) as process:
+        return [Device(**row) for row in process.answer["devices"]]
+
+
+class Recording:
+    """A device that records: blocks of its chosen columns (channels from 0), at the rate asked for, else its own.
+
+    rate    Hz
+    over    whether the device has failed: nothing comes any more
+    """
+
+    def __init__(self, device: Device, columns: list[int], rate: int | None) -> None:
+        self._columns = len(columns)
+        self._process = _Process({"do": "record", "device": asdict(device), "columns": columns, "rate": rate})
+        self.rate: int = self._process.answer["rate"]
+        self.over = False
+        self._most = math.ceil(BUFFERED_S * self.rate / BLOCK_FRAMES)
+        self._blocks: SimpleQueue[Recorded | None] = SimpleQueue()  # None: the end
+        threading.Thread(target=self._receive, name="sound card", daemon=True).start()
+
+    def _receive(self) -> None:
+        size = BLOCK.size + 4 * BLOCK_FRAMES * self._columns
+        while piece := self._process.read(size):
+            number, time, delay, lost = BLOCK.unpack_from(piece)
+            samples = np.frombuffer(piece, np.float32, offset=BLOCK.size).reshape(BLOCK_FRAMES, self._columns)
+            self._blocks.put(Recorded(number, samples, time, delay, lost))
+            if self._blocks.qsize() > self._most:
+                self._blocks.get()
+        self._process.release()
+        self.over = True
+        self._blocks.put(None)
+
+    def take(self, timeout: float = 0.0) -> list[Recorded]:
+        """The blocks that have come, waiting up to `timeout` s for one. Where nobody took them for 10 s, the oldest are gone."""
+        taken: list[Recorded] = []
+        try:
+            while (block := self._blocks.get(timeout > 0 and not taken, timeout)) is not None:
+                taken.append(block)
+        except Empty:
+            pass
+        return taken
+
+    def close(self) -> None:
+        """End it."""
+        self._process.end()
+
+
+class Playing:
+    """A device that plays so many channels, at its own rate.
+
+    rate, channels   Hz, and how many
+    over             whether the device has failed: nothing is played any more
+    """
+
+    def __init__(self, device: Device, channels: int) -> None:
+        self._process = _Process({"do": "play", "device": asdict(device), "channels": channels})
+        self.rate: int = self._process.answer["rate"]
+        self.channels = channels
+        self._reports: deque[Played] = deque(maxlen=1000)
+        self.over = False
+        threading.Thread(target=self._receive, name="sound card", daemon=True).start()
+
+    def _receive(self) -> None:
+        while head := self._process.read(BLOCK.size):
+            number, time, _, underflow = BLOCK.unpack(head)
+            self._reports.append(Played(number, time, underflow))
+        self._process.release()
+        self.over = True
+
+    def send(self, samples: Float32[np.ndarray, "512 channels"]) -> None:
+        """One block to play. Who sends sees from `reports` how far it is played, and keeps no more than is needed waiting."""
+        self._process.write(np.ascontiguousarray(samples).tobytes())
+
+    def reports(self) -> list[Played]:
+        """What has been played since the last call."""
+        taken = []
+        while self._reports:
+            taken.append(self._reports.popleft())
+        return taken
+
+    def close(self) -> None:
+        """End it."""
+        self._process.end()
+
+
+class _Process:
+    """The process, and its first line: `answer`. Raises NoPortAudio or Failure where it could not do what was asked."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        # -P: its own folder is no place to find modules in, else ours would stand in for others of the same name
+        command = [sys.executable, "-P", str(PROGRAM), json.dumps(request)]
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+        except OSError as error:
+            raise Failure(f"the sound card's process did not start: {error.strerror}; free some memory") from None
+        hung = threading.Timer(OPENING_S, self._process.kill)
+        hung.daemon = True
+        hung.start()
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        hung.cancel()
+        self.answer: dict[str, Any] = json.loads(line) if line else {"error": "the sound system does not answer"}
+        if "error" in self.answer:
+            self.__exit__()
+            if self.answer.get("missing"):
+                raise NoPortAudio(NO_PORTAUDIO)
+            raise Failure(self.answer["error"])
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, or none at the end."""
+        assert self._process.stdout is not None
+        piece = self._process.stdout.read(size)
+        return piece if len(piece) == size else b""
+
+    def write(self, data: bytes) -> None:
+        """Hand data on; where the process is gone, `read` finds it out."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+
+    def end(self) -> None:
+        """Let it leave in good order, or kill it: a sound system that hangs hears nothing else."""
+        assert self._process.stdin is not None
+        hung = threading.Timer(LEAVING_S, self._process.kill)
+        hung.daemon = True
+        hung.start()
+        with contextlib.suppress(OSError):  # what had not been sent yet
+            self._process.stdin.close()
+        self._process.wait()
+        hung.cancel()
+
+    def release(self) -> None:
+        """Close our end of what it writes, by whoever reads that."""
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def __enter__(self) -> "_Process":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+        self.release()
