@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import typer
 
-from shared.errors import PonticelloError, Stopped, UserError
+from shared.errors import PonticelloError, Stopped, UserError, one_line, printable
 
 
 class Entry(NamedTuple):
@@ -105,12 +105,12 @@ def run(arguments: list[str]) -> None:
 def explain(error: Exception) -> tuple[str, int]:
     """One line for an error, and its exit status."""
     if isinstance(error, PonticelloError):
-        return " ".join(str(error).split()), error.exit_status
+        return one_line(error), error.exit_status
     if hasattr(error, "format_message"):  # typer's usage errors
-        return f"{' '.join(error.format_message().split())}; --help tells what is allowed", 2
+        return f"{printable(' '.join(error.format_message().split()))}; --help tells what is allowed", 2
     if isinstance(error, MemoryError):
         return "not enough memory; close other programs or render smaller", 1
-    return f"{type(error).__name__}: {' '.join(str(error).split())} (--debug shows where)", 1
+    return f"{type(error).__name__}: {one_line(error)} (--debug shows where)", 1
 
 
 if __name__ == "__main__":

@@ -10,8 +10,12 @@ PonticelloError         one line: what was given, what is allowed, what to do
 └── Stopped             the user ended the work, by Ctrl-C or a signal; exit status 130
 """
 
+import re
 import shlex
 from typing import ClassVar
+
+WHITE_SPACE = re.compile(r"[ \t\r\n]+")
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class PonticelloError(Exception):
@@ -58,5 +62,15 @@ class Stopped(PonticelloError):
 
 
 def one_line(error: BaseException) -> str:
-    """The message of any error, or its type's name where it has none."""
-    return str(error) or type(error).__name__
+    """The message of any error on one line, safe to show (see `printable`); its type's name where it has no message."""
+    return printable(" ".join(WHITE_SPACE.split(str(error).strip()))) or type(error).__name__
+
+
+def printable(text: str) -> str:
+    """The text with characters that steer a terminal or reorder a line written as escapes, `\\x1b` for ESC.
+
+    These are the control characters (C0, DEL, C1; line feeds and tabs too), the line and paragraph separators, the
+    controls of bidirectional text (Unicode Standard Annex 9) and lone surrogates. Everything else, backslashes included,
+    stays as it is. Text from a stranger passes through here before anyone sees it: OSC, presets, pickles, file names.
+    """
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
