@@ -67,7 +67,7 @@ def one_line(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with characters that steer a terminal or reorder a line written as escapes, `\\x1b` for ESC.
+    r"""The text with characters that steer a terminal or reorder a line written as escapes, `\x1b` for ESC.
 
     These are the control characters (C0, DEL, C1; line feeds and tabs too), the line and paragraph separators, the
     controls of bidirectional text (Unicode Standard Annex 9) and lone surrogates. Everything else, backslashes included,
