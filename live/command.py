@@ -14,9 +14,9 @@ from live.display.base import Display, OffscreenDisplay
 from live.display.keys import KeySet
 from live.display.placement import Scaling
 from live.display.settings import WindowSettings
-from live.options import Channel, Output, Rate, whole
+from live.options import Channel, OutputDevice, Rate, whole
 from live.osc import port as osc
-from live.osc.listeners import peer
+from live.osc.listeners import parse_endpoint
 from live.show.sharing import share_the_machine
 from live.sound.open_input import open_input
 from live.sound.source import Source
@@ -89,7 +89,7 @@ def command(
     play_file: Annotated[
         bool, typer.Option("--play/--no-play", help="Whether a sound file is played through the sound card.")
     ] = True,
-    output: Output = None,
+    output: OutputDevice = None,
     loop: Annotated[bool, typer.Option("--loop", help="Begin a sound file again at its end.")] = False,
     sync: Annotated[
         str | None, typer.Option(help="Pictures of a sound file: ahead (on the sound), natural, or ms ahead.")
@@ -140,7 +140,7 @@ def command(
     first = replace(loaded[0], controls={**loaded[0].controls, **controls})
     chosen = pick_device(device)
     pick_precision(precision, chosen)
-    targets = osc.TARGETS if not osc_to else tuple(peer(text) for text in osc_to)
+    targets = osc.TARGETS if not osc_to else tuple(parse_endpoint(text) for text in osc_to)
     settings = WindowSettings(
         monitor if monitor is not None else told.get("display"),
         fullscreen,

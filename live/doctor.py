@@ -19,7 +19,7 @@ SHOWN_A_SECOND = 30  # pictures
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")  # as Linux names them: x86, then Arm
 
 
-class Finding(NamedTuple):
+class Check(NamedTuple):
     """A line: what was looked at, how it is, and what it says."""
 
     what: str
@@ -46,43 +46,43 @@ def doctor(
         raise Failure(f"broken: {', '.join(dict.fromkeys(broken))}; see above")
 
 
-def _sound() -> Iterator[Finding]:
+def _sound() -> Iterator[Check]:
     from shared.sound_card.client import list_devices
     from shared.sound_card.devices import channels_of, listing
 
     try:
         there = list_devices()
     except PonticelloError as error:
-        yield Finding("sound", "broken", str(error))
+        yield Check("sound", "broken", str(error))
         return
     inputs = [device for device in there if channels_of(device, "input")]
     if inputs:
-        yield Finding("sound", "ok", f"PortAudio has {listing(inputs)}")
+        yield Check("sound", "ok", f"PortAudio has {listing(inputs)}")
     else:
-        yield Finding("sound", "note", "PortAudio works and has no input: a file or osc can be played")
+        yield Check("sound", "note", "PortAudio works and has no input: a file or osc can be played")
 
 
-def _screen() -> Iterator[Finding]:
+def _screen() -> Iterator[Check]:
     from live.display.monitors import probe
 
     screens = probe()
     if screens.problem:
-        yield Finding("screen", "note", screens.problem)
+        yield Check("screen", "note", screens.problem)
     else:
-        yield Finding("screen", "ok", f"OpenGL draws; {', '.join(map(str, screens.monitors))}")
+        yield Check("screen", "ok", f"OpenGL draws; {', '.join(map(str, screens.monitors))}")
 
 
-def _ffmpeg() -> Iterator[Finding]:
+def _ffmpeg() -> Iterator[Check]:
     from shared.ffmpeg import find_ffmpeg, version
 
     try:
         found = find_ffmpeg("libx264")
-        yield Finding("ffmpeg", "ok", f"{found}: {version(found)}")
+        yield Check("ffmpeg", "ok", f"{found}: {version(found)}")
     except Failure as error:
-        yield Finding("ffmpeg", "broken", str(error))
+        yield Check("ffmpeg", "broken", str(error))
 
 
-def _processor() -> Iterator[Finding]:
+def _processor() -> Iterator[Check]:
     import torch
 
     from shared.image.device import multiplies_bfloat16
@@ -91,21 +91,21 @@ def _processor() -> Iterator[Finding]:
     known = [name for name in FEATURES if name in _cpu_flags()]
     about = f"{platform.machine()}, {cores} cores, {threads} threads{', ' + ', '.join(known) if known else ''}"
     if threads < cores and "OMP_NUM_THREADS" in os.environ:
-        yield Finding("processor", "note", f"{about}: faster with a thread a core, OMP_NUM_THREADS holds them back")
+        yield Check("processor", "note", f"{about}: faster with a thread a core, OMP_NUM_THREADS holds them back")
     else:
-        yield Finding("processor", "ok", about)
+        yield Check("processor", "ok", about)
     if not multiplies_bfloat16():
         text = "it does not compute in bfloat16 (AVX512-BF16, AMX): float32 it is; one that does is up to twice as fast"
-        yield Finding("processor", "note", text)
+        yield Check("processor", "note", text)
     policy = os.environ.get("OMP_WAIT_POLICY", "not set")
     if policy.upper() == "PASSIVE":
-        yield Finding("threads", "ok", f"OMP_WAIT_POLICY={policy}: threads that wait leave their core to the sound")
+        yield Check("threads", "ok", f"OMP_WAIT_POLICY={policy}: threads that wait leave their core to the sound")
     else:
         text = f"OMP_WAIT_POLICY is {policy}: threads that wait keep their core busy, and all is many times slower; unset it"
-        yield Finding("threads", "broken", text)
+        yield Check("threads", "broken", text)
 
 
-def _generator(preset: str, device: str | None, precision: str) -> Iterator[Finding]:
+def _generator(preset: str, device: str | None, precision: str) -> Iterator[Check]:
     import torch
 
     from shared.image.device import pick_device
@@ -122,7 +122,7 @@ def _generator(preset: str, device: str | None, precision: str) -> Iterator[Find
         started = time.perf_counter() - began
         rate = _a_second(lambda: g.synthesize(w).cpu())
     except PonticelloError as error:
-        yield Finding("generator", "broken", str(error))
+        yield Check("generator", "broken", str(error))
         return
     finally:
         logging.getLogger("shared.image.generator").removeFilter(_warns)
@@ -132,7 +132,7 @@ def _generator(preset: str, device: str | None, precision: str) -> Iterator[Find
     }
     chosen = f"auto is {g.precision}: {why[g.precision]}" if precision == "auto" else f"{precision} precision, as asked"
     text = f"{g.device}, {g.way} ({chosen}); {rate:.0f} pictures of {g.img_resolution} pixels a second, the first after {started:.1f} s"
-    yield Finding("generator", "ok" if rate >= SHOWN_A_SECOND else "note", text)
+    yield Check("generator", "ok" if rate >= SHOWN_A_SECOND else "note", text)
     yield from _faster(g.device.type, g.way, torch.version.cuda is not None, rate)
 
 
@@ -140,33 +140,33 @@ def _warns(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING
 
 
-def _faster(kind: str, way: str, for_cuda: bool, rate: float) -> Iterator[Finding]:
+def _faster(kind: str, way: str, for_cuda: bool, rate: float) -> Iterator[Check]:
     """What would be faster than this way of making pictures."""
     if kind != "cuda" and shutil.which("nvidia-smi"):
         why = "take --device cuda" if for_cuda else "this build of torch is for the CPU alone; install one for CUDA"
-        yield Finding("faster", "note", f"there is an NVIDIA card: {why}")
+        yield Check("faster", "note", f"there is an NVIDIA card: {why}")
     elif kind == "cpu" and rate < SHOWN_A_SECOND:
-        yield Finding("faster", "note", "a smaller network, or a card (CUDA, MPS); a render shows every picture anyway")
+        yield Check("faster", "note", "a smaller network, or a card (CUDA, MPS); a render shows every picture anyway")
     if kind == "cuda" and "Triton is not installed" in way:
-        yield Finding("faster", "note", "pip install triton: the filters in one pass")
+        yield Check("faster", "note", "pip install triton: the filters in one pass")
     elif kind == "cuda" and way.startswith("the plain path"):
-        yield Finding("faster", "note", "the fused path, once it works here: see the warning above")
+        yield Check("faster", "note", "the fused path, once it works here: see the warning above")
     if kind == "cpu" and "plain" in way:
-        yield Finding("faster", "note", "a network with the usual filters: the fused path takes no others")
+        yield Check("faster", "note", "a network with the usual filters: the fused path takes no others")
 
 
-def _kernels() -> Iterator[Finding]:
+def _kernels() -> Iterator[Check]:
     """Where what numba compiled is kept."""
     from shared.image.ops.fused_kernels import filter_tile
 
     folder = cast(Any, filter_tile).stats.cache_path
     if folder and os.access(folder, os.W_OK):
-        yield Finding("kernels", "ok", f"compiled once, kept in {folder}")
+        yield Check("kernels", "ok", f"compiled once, kept in {folder}")
     elif folder:
-        yield Finding("kernels", "ok", f"read from {folder}, which cannot be written to")
+        yield Check("kernels", "ok", f"read from {folder}, which cannot be written to")
     else:
         text = "nothing can be kept, they are compiled at every start: set NUMBA_CACHE_DIR to a folder that can be written to"
-        yield Finding("kernels", "note", text)
+        yield Check("kernels", "note", text)
 
 
 def _a_second(picture: Callable[[], object]) -> float:

@@ -8,7 +8,7 @@ from shared.errors import SettingError
 
 Channel = Annotated[str | None, typer.Option(help="Channel that is heard (from 1), or several averaged: 1+2.")]
 Rate = Annotated[int | None, typer.Option(help="Hz at which the device is opened; by default its own.")]
-Output = Annotated[str | None, typer.Option(help="The device that a sound file is played through.")]
+OutputDevice = Annotated[str | None, typer.Option(help="The device that a sound file is played through.")]
 
 
 def whole(key: str, text: str | None) -> int | None:

@@ -110,7 +110,7 @@ CONTROLS: Mapping[str, Control] = {row.name: row for row in (
 
 
 @dataclass(frozen=True)
-class Stream:
+class ControlStream:
     """Numbers that flow in from outside; the latest are held."""
 
     name: str
@@ -120,7 +120,7 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class Action:
+class OscAction:
     """Something that is done each time it is asked for."""
 
     name: str
@@ -138,7 +138,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Output:
+class OscOutput:
     """Something that is sent out: `out/NAME`."""
 
     name: str
@@ -150,47 +150,47 @@ class Output:
 
 
 # fmt: off
-STREAMS: Mapping[str, Stream] = {row.name: row for row in (
-    Stream("in/latent", None, "Steers the latent vector directly; without numbers the sound has it back."),
-    Stream("in/descriptors", 23, "The descriptors, analysed elsewhere (`--input osc`), in their own units and order; taken 86 times a second."),
-    Stream("in/time", 1, "Seconds of a tape that plays elsewhere, about 10 times a second: the sound file chases it."),
+STREAMS: Mapping[str, ControlStream] = {row.name: row for row in (
+    ControlStream("in/latent", None, "Steers the latent vector directly; without numbers the sound has it back."),
+    ControlStream("in/descriptors", 23, "Descriptors analysed elsewhere (`--input osc`), in their own units and order; read 86 times a second."),
+    ControlStream("in/time", 1, "Seconds of a tape that plays elsewhere, about 10 times a second: the sound file chases it."),
 )}
-ACTIONS: Mapping[str, Action] = {row.name: row for row in (
-    Action("preset", "text or number", "name, or number on the command line",
+ACTIONS: Mapping[str, OscAction] = {row.name: row for row in (
+    OscAction("preset", "text or number", "name, or number on the command line",
         "Loads a preset in the background and fades over to it.", low=1, tells="the name of the preset that plays"),
-    Action("save", "nothing", "", "Writes controls, pairs and mapping as they are now into the preset (of a shipped one, into a copy of your own)."),
-    Action("hall/save", "text", "file", "Writes what belongs to the hall; without a file into the one that is in use.", optional=True),
-    Action("show", "text", "name of a pair or candidate",
+    OscAction("save", "nothing", "", "Writes controls, pairs and mapping into the preset; into your own copy of a shipped one."),
+    OscAction("hall/save", "text", "file", "Writes what belongs to the hall; without a file into the one that is in use.", optional=True),
+    OscAction("show", "text", "name of a pair or candidate",
         "Shows its image; without a name the sound has the picture back.", optional=True, tells="what is shown, empty where it is the sound's"),
-    Action("pair", "text", "name of a pair or candidate",
+    OscAction("pair", "text", "name of a pair or candidate",
         "Pairs its image with what sounds now; without a name, the picture that is shown now.", optional=True),
-    Action("unpair", "nothing", "", "Takes back the last pair made while playing."),
-    Action("train", "nothing", "", "Learns the pairs anew in the background, then uses what was learned."),
-    Action("soundcheck", "switch", "1 to begin, 0 to break it off",
+    OscAction("unpair", "nothing", "", "Takes back the last pair made while playing."),
+    OscAction("train", "nothing", "", "Learns the pairs anew in the background, then uses what was learned."),
+    OscAction("soundcheck", "switch", "1 to begin, 0 to break it off",
         "Hears 5 s of the hall's silence, then 30 s of playing, and sets gain, gate and the source's own standardising by them.",
         tells="what it hears: silence, playing or analysis; off"),
-    Action("play", "nothing", "", "Plays the sound file on."),
-    Action("pause", "nothing", "", "Holds the sound file."),
-    Action("seek", "number", "seconds from 0", "Goes to a place in the sound file.", tells="the place that sounds now"),
-    Action("record", "switch", "1 to begin, 0 to end", "Records the show, for `ponticello render PRESET FOLDER`: docs/recording.md.",
+    OscAction("play", "nothing", "", "Plays the sound file on."),
+    OscAction("pause", "nothing", "", "Holds the sound file."),
+    OscAction("seek", "number", "seconds from 0", "Goes to a place in the sound file.", tells="the place that sounds now"),
+    OscAction("record", "switch", "1 to begin, 0 to end", "Records the show, for `ponticello render PRESET FOLDER`: docs/recording.md.",
         tells="1 while it is recorded"),
-    Action("notify", "number", "1, or a port; or 0",
+    OscAction("notify", "number", "1, or a port; or 0",
         "Sends all outputs to whoever asks: to the port that the message came from (1) or to another port of that machine; 0 ends it.",
         high=65535, tells="1 for whoever gets the outputs"),
-    Action("ping", "nothing", "", "Is answered with `/ponticello/out/pong`."),
+    OscAction("ping", "nothing", "", "Is answered with `/ponticello/out/pong`."),
 )}
-OUTPUTS: Mapping[str, Output] = {row.name: row for row in (
-    Output("descriptors", "f" * 23, "the 23 descriptors", "every tick", "In their own units and order (docs/descriptors.md)."),
-    Output("tick", "ifffs", "number, seconds, distance, latent speed, nearest pair", "every tick",
+OUTPUTS: Mapping[str, OscOutput] = {row.name: row for row in (
+    OscOutput("descriptors", "f" * 23, "the 23 descriptors", "every tick", "In their own units and order (docs/descriptors.md)."),
+    OscOutput("tick", "ifffs", "number, seconds, distance, latent speed, nearest pair", "every tick",
         "Distance in deviations from the nearest pair; speed of the latent vector per second."),
-    Output("status", "ffiii", "pictures per second, latency in ms, dropped, overflows, xruns", "every second",
+    OscOutput("status", "ffiii", "pictures per second, latency in ms, dropped, overflows, xruns", "every second",
         "How the show is doing; the last three count from its beginning."),
-    Output("soundcheck", "sis", "silence, playing, analysis, done, refused or off; seconds left; what to do",
+    OscOutput("soundcheck", "sis", "silence, playing, analysis, done, refused or off; seconds left; what to do",
         "every second of a sound-check", "For the player."),
-    Output("error", "ss", "address, what is wrong", "when it happens",
+    OscOutput("error", "ss", "address, what is wrong", "when it happens",
         "Address is empty where no message was at fault. What was wrong has changed nothing."),
-    Output("value", "s*", "address, value", "as an answer to `?`", "To whoever asked."),
-    Output("pong", "", "", "as an answer to `/ponticello/ping`", "To whoever asked."),
+    OscOutput("value", "s*", "address, value", "as an answer to `?`", "To whoever asked."),
+    OscOutput("pong", "", "", "as an answer to `/ponticello/ping`", "To whoever asked."),
 )}
 # fmt: on
 
@@ -204,7 +204,7 @@ class ControlChange:
     value: Value
 
 
-def find(name: str, inputs: tuple[str, ...]) -> tuple[Control, str | None]:
+def find_control(name: str, inputs: tuple[str, ...]) -> tuple[Control, str | None]:
     """The row for `name`, and the descriptor for one of the per-descriptor controls; SettingError where there is none."""
     base, _, descriptor = name.partition("/")
     row = CONTROLS.get(base)
@@ -216,7 +216,7 @@ def find(name: str, inputs: tuple[str, ...]) -> tuple[Control, str | None]:
     return row, descriptor or None
 
 
-def names(inputs: tuple[str, ...]) -> tuple[str, ...]:
+def incoming_names(inputs: tuple[str, ...]) -> tuple[str, ...]:
     """All that can come in, by full names: controls, streams and actions."""
     return (*defaults(inputs), *STREAMS, *ACTIONS)
 

@@ -10,7 +10,7 @@ from PIL import Image
 from live.display.hud import Hud
 from live.display.hud_page import Overlay
 from live.display.hud_state import HudState
-from live.display.keys import Event
+from live.display.keys import DisplayEvent
 from live.display.placement import Scaling, Size, place
 
 REPEAT_SECONDS = 10.0  # before the same error is told again
@@ -32,7 +32,7 @@ class Display(Protocol):
     def draw(self) -> None:
         """Bring the newest to the screen; nothing happens where there is nothing new."""
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[DisplayEvent]:
         """What the player has asked for since the last call, the first thing first."""
 
     def errors(self) -> list[str]:
@@ -70,7 +70,7 @@ class OffscreenDisplay:
     def draw(self) -> None:
         """There is nothing to draw to."""
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[DisplayEvent]:
         """There is nobody to ask for anything."""
         return []
 

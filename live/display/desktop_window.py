@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from live.display import opengl
-from live.display.keys import DIGITS, Event, pressed
+from live.display.keys import DIGITS, DisplayEvent, pressed
 from live.display.monitors import MonitorInfo, choose
 from live.display.opengl import WindowHandle, glfw
 from live.display.placement import Rectangle, Size
@@ -32,7 +32,7 @@ class DesktopWindow:
         self._problems: list[str] = []
         self._settings = settings
         self._redraw = redraw
-        self._pressed: list[Event] = []
+        self._pressed: list[DisplayEvent] = []
         self._fills: MonitorInfo | None = None
         self._unplugged: MonitorInfo | None = None  # the one that it has filled, and will again
         self._monitors_changed = False
@@ -87,7 +87,7 @@ class DesktopWindow:
         glfw.swap_buffers(self._handle)
         self.damaged = False
 
-    def poll(self) -> list[Event]:
+    def poll(self) -> list[DisplayEvent]:
         """What has been pressed or clicked since the last call, less what concerns the window alone."""
         glfw.poll_events()
         if self._monitors_changed:
@@ -107,7 +107,7 @@ class DesktopWindow:
                     events.append(event)
         if glfw.window_should_close(self._handle):
             glfw.set_window_should_close(self._handle, False)
-            events.append(Event("quit"))
+            events.append(DisplayEvent("quit"))
         return events
 
     def take_problems(self) -> list[str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Action = Literal[
+KeyAction = Literal[
     "leave_fullscreen",
     "quit",
     "fullscreen",
@@ -20,10 +20,10 @@ KeySet = Literal["stage", "all"]
 
 
 @dataclass(frozen=True)
-class Event:
+class DisplayEvent:
     """Something that the player asked for. `number` is which preset, from 1."""
 
-    action: Action
+    action: KeyAction
     number: int | None = None
 
 
@@ -32,7 +32,7 @@ class Key:
     """A row of the table. `name` is what stands on the key."""
 
     name: str
-    action: Action
+    action: KeyAction
     on_stage: bool
     """Whether it acts in full screen too. Most don't: stray fingers happen."""
     help: str
@@ -54,14 +54,14 @@ KEYS: tuple[Key, ...] = (
     Key("1-9", "preset", True, "The first, second ... preset of the command line."),
 )
 # fmt: on
-ON_SCREEN: frozenset[Action] = frozenset({"leave_fullscreen", "fullscreen", "next_monitor", "hud"})
+ON_SCREEN: frozenset[KeyAction] = frozenset({"leave_fullscreen", "fullscreen", "next_monitor", "hud"})
 """Actions that a display carries out by itself; all others are the show's."""
 
 DIGITS = "123456789"
 _BY_NAME = {name: key for key in KEYS for name in (DIGITS if key.name == "1-9" else (key.name,))}
 
 
-def pressed(name: str, shift: bool, fullscreen: bool, keys: KeySet = "stage") -> Event | None:
+def pressed(name: str, shift: bool, fullscreen: bool, keys: KeySet = "stage") -> DisplayEvent | None:
     """What a pressed key asks for; None where it asks for nothing. Only with Esc does it matter whether Shift is held.
 
     Esc leaves full screen with every set of keys: without it the way back to the desktop would be to end the show.
@@ -69,4 +69,4 @@ def pressed(name: str, shift: bool, fullscreen: bool, keys: KeySet = "stage") ->
     key = _BY_NAME.get("Shift-Esc" if name == "Esc" and shift else name)
     if key is None or (fullscreen and keys == "stage" and not key.on_stage):
         return None
-    return Event(key.action, int(name) if key.action == "preset" else None)
+    return DisplayEvent(key.action, int(name) if key.action == "preset" else None)

@@ -14,7 +14,7 @@ from live.display.desktop_window import DesktopWindow
 from live.display.hud import Hud
 from live.display.hud_page import Overlay
 from live.display.hud_state import HudState
-from live.display.keys import Event
+from live.display.keys import DisplayEvent
 from live.display.monitors import MonitorInfo
 from live.display.settings import WindowSettings
 from shared.errors import Failure, UserError
@@ -82,7 +82,7 @@ class WindowDisplay:
                 self._picture = self._drawn
             self._errors.add(f"cannot draw: {error or type(error).__name__}; trying again")
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[DisplayEvent]:
         """What the player has asked for since the last call; what concerns the window alone is done at once."""
         if self._window is None:
             return []

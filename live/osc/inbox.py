@@ -2,7 +2,7 @@
 
 import threading
 
-from live.osc.messages import Change, Event
+from live.osc.messages import Change, OscEvent
 
 
 class Inbox:
@@ -17,11 +17,11 @@ class Inbox:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._ordered: list[Event] = []
+        self._ordered: list[OscEvent] = []
         self._latest: dict[str, Change] = {}  # since the last request or question
         self._waiting = 0
 
-    def put(self, event: Event) -> bool:
+    def put(self, event: OscEvent) -> bool:
         """Keep an event for `take`; False, and it is not kept, where too many requests and questions wait already."""
         with self._lock:
             if isinstance(event, Change):
@@ -35,7 +35,7 @@ class Inbox:
             self._latest.clear()
             return True
 
-    def take(self) -> list[Event]:
+    def take(self) -> list[OscEvent]:
         """All events since the last time."""
         with self._lock:
             events = [*self._ordered, *self._latest.values()]

@@ -5,12 +5,12 @@ import threading
 
 from shared.errors import UserError
 
-Peer = tuple[str, int]
+Endpoint = tuple[str, int]
 """An IPv4 address and a port."""
 MOST = 16  # who asked; one more takes the place of the one that has been silent longest
 
 
-def peer(text: str) -> Peer:
+def parse_endpoint(text: str) -> Endpoint:
     """`HOST:PORT` as it stands on the command line; UserError where it is none, or the host is unknown."""
     host, _, port = text.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
@@ -29,20 +29,22 @@ def resolve(host: str, option: str) -> str:
 class Listeners:
     """The addresses that get every output. Any thread may ask and change."""
 
-    def __init__(self, targets: tuple[Peer, ...]) -> None:
+    def __init__(self, targets: tuple[Endpoint, ...]) -> None:
         self._targets = targets
-        self._asked: dict[Peer, Peer] = {}  # who asked, and where to send; who has been silent longest comes first
+        self._asked: dict[
+            Endpoint, Endpoint
+        ] = {}  # who asked, and where to send; who has been silent longest comes first
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.all())
 
-    def all(self) -> tuple[Peer, ...]:
+    def all(self) -> tuple[Endpoint, ...]:
         """Every address once."""
         with self._lock:
             return tuple(dict.fromkeys((*self._targets, *self._asked.values())))
 
-    def add(self, sender: Peer, port: int | None) -> None:
+    def add(self, sender: Endpoint, port: int | None) -> None:
         """`sender` wants the outputs: on the port that it sends from, or on another one of that machine."""
         address = sender if port is None else (sender[0], port)
         with self._lock:
@@ -52,27 +54,27 @@ class Listeners:
             while len(self._asked) > MOST:
                 del self._asked[next(iter(self._asked))]
 
-    def remove(self, sender: Peer) -> None:
+    def remove(self, sender: Endpoint) -> None:
         """`sender` wants no outputs any more."""
         with self._lock:
             self._remove(sender)
 
-    def heard(self, sender: Peer) -> None:
+    def heard(self, sender: Endpoint) -> None:
         """`sender` is alive: it has sent something."""
         with self._lock:
             if sender in self._asked:
                 self._asked[sender] = self._asked.pop(sender)
 
-    def includes(self, sender: Peer) -> bool:
+    def includes(self, sender: Endpoint) -> bool:
         """Whether what is sent to all reaches `sender`."""
         with self._lock:
             return sender in self._asked or sender in self._targets
 
-    def reply_address(self, sender: Peer) -> Peer:
+    def reply_address(self, sender: Endpoint) -> Endpoint:
         """Where `sender` reads: many programs send from one port and read on another, which they name in `notify`."""
         with self._lock:
             return self._asked.get(sender, sender)
 
-    def _remove(self, address: Peer) -> None:
+    def _remove(self, address: Endpoint) -> None:
         for sender in [s for s, where in self._asked.items() if address in (s, where)]:
             del self._asked[sender]

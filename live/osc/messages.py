@@ -4,10 +4,10 @@ import difflib
 import math
 from dataclasses import dataclass
 
-from live.osc.listeners import Peer
+from live.osc.listeners import Endpoint
 from live.osc.packets import Argument
 from shared import controls
-from shared.controls import ACTIONS, CONTROLS, STREAMS, Action, Control, Stream
+from shared.controls import ACTIONS, CONTROLS, STREAMS, Control, ControlStream, OscAction
 from shared.errors import SettingError
 
 PREFIX = "/ponticello/"
@@ -33,20 +33,20 @@ class Request:
     name: str
     argument: str | float | bool | None
     """Checked against the table; a float is a whole number where the table takes a text or a number."""
-    sender: Peer
+    sender: Endpoint
     arrived: float
 
 
 @dataclass(frozen=True)
-class Question:
+class Query:
     """Somebody wants to know a control's value, or what an action tells."""
 
     name: str
-    sender: Peer
+    sender: Endpoint
     arrived: float
 
 
-Event = Change | Request | Question
+OscEvent = Change | Request | Query
 Plain = float | bool | str
 """An argument as the tables know them."""
 
@@ -55,7 +55,7 @@ class UnknownAddressError(Exception):
     """Nothing has this address. What is like it takes milliseconds to find: `suggestion`."""
 
 
-class Reader:
+class MessageReader:
     """Messages to events, as tolerantly as senders differ.
 
     Numbers come as floats, whole numbers or text; switches as 0 and 1, true and false; choices as a word or its number;
@@ -66,7 +66,7 @@ class Reader:
     def __init__(self, inputs: tuple[str, ...]) -> None:
         self.inputs = inputs
         self.latent_size: int | None = None
-        self._held: set[tuple[str, Peer]] = set()
+        self._held: set[tuple[str, Endpoint]] = set()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -76,9 +76,9 @@ class Reader:
     @inputs.setter
     def inputs(self, inputs: tuple[str, ...]) -> None:
         self._inputs = inputs
-        self._names = frozenset(controls.names(inputs))
+        self._names = frozenset(controls.incoming_names(inputs))
 
-    def read(self, address: str, arguments: tuple[Argument, ...], sender: Peer, arrived: float) -> Event | None:
+    def read(self, address: str, arguments: tuple[Argument, ...], sender: Endpoint, arrived: float) -> OscEvent | None:
         """What a message asks for; None for a button that was released or is held.
 
         Raises UnknownAddressError, and SettingError for arguments that are not allowed.
@@ -87,7 +87,7 @@ class Reader:
         if given == ["?"]:
             if name in STREAMS or (name in ACTIONS and not ACTIONS[name].tells):
                 raise SettingError(f"{name} has no value that could be asked for")
-            return Question(name, sender, arrived)
+            return Query(name, sender, arrived)
         if name in STREAMS:
             return Change(name, self._numbers(STREAMS[name], given), arrived)
         if name in ACTIONS:
@@ -95,7 +95,7 @@ class Reader:
             if row.takes == "nothing":
                 return Request(name, None, sender, arrived) if self._pressed(row, given, sender) else None
             return Request(name, _argument(row, given), sender, arrived)
-        control, _ = controls.find(name, self._inputs)
+        control, _ = controls.find_control(name, self._inputs)
         return Change(name, control.checked(_value(control, given)), arrived)
 
     def suggestion(self, address: str) -> str:
@@ -119,7 +119,7 @@ class Reader:
             raise SettingError(f"{name} got {what}; it takes a descriptor and a number: {', '.join(self._inputs)}")
         raise UnknownAddressError
 
-    def _numbers(self, row: Stream, given: list[Plain]) -> tuple[float, ...]:
+    def _numbers(self, row: ControlStream, given: list[Plain]) -> tuple[float, ...]:
         numbers = [number for number in map(_number, given) if number is not None]
         if len(numbers) != len(given):
             raise SettingError(f"{row.name} takes finite numbers; something else was among the {len(given)} given")
@@ -129,7 +129,7 @@ class Reader:
             raise SettingError(f"{row.name} takes {wanted} numbers; {len(numbers)} given")
         return tuple(numbers)
 
-    def _pressed(self, row: Action, given: list[Plain], sender: Peer) -> bool:
+    def _pressed(self, row: OscAction, given: list[Plain], sender: Endpoint) -> bool:
         if not given:
             return True
         key = (row.name, sender)
@@ -183,7 +183,7 @@ def _value(row: Control, given: list[Plain]) -> object:
     return values[0]
 
 
-def _argument(row: Action, given: list[Plain]) -> str | float | bool | None:
+def _argument(row: OscAction, given: list[Plain]) -> str | float | bool | None:
     if not given and row.takes == "switch":
         return True
     if given in ([], [""]) and row.optional:

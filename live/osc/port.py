@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from live.osc.inbox import Inbox
-from live.osc.listeners import Listeners, Peer
-from live.osc.messages import OUT, PREFIX, Event, Question, Reader, Request, UnknownAddressError
+from live.osc.listeners import Endpoint, Listeners
+from live.osc.messages import OUT, PREFIX, MessageReader, OscEvent, Query, Request, UnknownAddressError
 from live.osc.packets import BadPacket, Message, build, parse, types_of
 from live.osc.udp import UdpSocket
 from shared.controls import OUTPUTS, Value
 from shared.errors import SettingError
 
 HOST, PORT = "127.0.0.1", 57140
-TARGETS: tuple[Peer, ...] = ((HOST, 57120),)  # sclang
+TARGETS: tuple[Endpoint, ...] = ((HOST, 57120),)  # sclang
 AHEAD_S = 1.0  # time tags further ahead come from a clock that is wrong: such messages act at once
 MOST_LATER = 10_000  # messages that wait for their time
 ERRORS_PER_S = (
@@ -28,7 +28,7 @@ LONGEST_TEXT = 400  # letters of an error
 
 
 @dataclass(frozen=True)
-class Counters:
+class OscCounters:
     """What has happened since the port was made."""
 
     received: int = 0
@@ -55,14 +55,14 @@ class OscPort:
     """
 
     def __init__(
-        self, inputs: tuple[str, ...], host: str = HOST, port: int = PORT, targets: tuple[Peer, ...] = TARGETS
+        self, inputs: tuple[str, ...], host: str = HOST, port: int = PORT, targets: tuple[Endpoint, ...] = TARGETS
     ) -> None:
-        self._reader = Reader(inputs)
+        self._reader = MessageReader(inputs)
         self._inbox = Inbox()
         self._listeners = Listeners(targets)
-        self._later: list[tuple[float, int, Message, Peer]] = []  # a heap by monotonic time, then order of arrival
+        self._later: list[tuple[float, int, Message, Endpoint]] = []  # a heap by monotonic time, then order of arrival
         self._order = itertools.count()
-        self._answered: Counter[Peer] = Counter()  # errors in this second
+        self._answered: Counter[Endpoint] = Counter()  # errors in this second
         self._second = 0
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()  # of the counts
@@ -94,11 +94,11 @@ class OscPort:
         self._reader.latent_size = size
 
     @property
-    def counters(self) -> Counters:
+    def counters(self) -> OscCounters:
         """What has happened so far."""
         with self._lock:
             counts = dict(self._counts)
-        return Counters(
+        return OscCounters(
             reopened=self._socket.reopened, failures=self._socket.failures, listeners=len(self._listeners), **counts
         )
 
@@ -118,26 +118,26 @@ class OscPort:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def take(self) -> list[Event]:
-        """What has come since the last time, in its order: see `Reader` for what is refused, `Inbox` for what is kept."""
+    def take(self) -> list[OscEvent]:
+        """What has come since the last time, in its order: see `MessageReader` for what is refused, `Inbox` for what is kept."""
         return self._inbox.take()
 
     def send(self, name: str, *values: object) -> None:
         """Send the output of this name in `OUTPUTS` to every listener. What cannot be sent is counted."""
         self._send(name, values, self._listeners.all())
 
-    def answer(self, question: Question, value: Value) -> None:
+    def answer(self, question: Query, value: Value) -> None:
         """Tell whoever asked."""
         spread = value if isinstance(value, tuple) else (value,)
         self._send("value", (PREFIX + question.name, *spread), [self._listeners.reply_address(question.sender)])
 
-    def error(self, address: str, text: str, to: Peer | None = None) -> None:
+    def error(self, address: str, text: str, to: Endpoint | None = None) -> None:
         """Send an error to whoever sent what caused it, or to every listener."""
         self.last_error = f"{address}: {text}" if address else text
         whom = self._listeners.all() if to is None else [self._listeners.reply_address(to)]
         self._send("error", (address[:LONGEST_TEXT], text[:LONGEST_TEXT]), whom)
 
-    def _send(self, name: str, values: tuple[object, ...], whom: Iterable[Peer]) -> None:
+    def _send(self, name: str, values: tuple[object, ...], whom: Iterable[Endpoint]) -> None:
         row = OUTPUTS[name]
         types = row.types.removesuffix("*")
         if types != row.types:
@@ -148,11 +148,11 @@ class OscPort:
             self.last_error = f"{OUT}{name} was not sent: {error}"
             self._count("unsent")
             return
-        for peer in whom:
-            if not self._socket.send(datagram, peer):
+        for endpoint in whom:
+            if not self._socket.send(datagram, endpoint):
                 self._count("unsent")
 
-    def _unpack(self, datagram: bytes, sender: Peer) -> None:
+    def _unpack(self, datagram: bytes, sender: Endpoint) -> None:
         self._listeners.heard(sender)
         try:
             messages = parse(datagram)
@@ -176,7 +176,7 @@ class OscPort:
             self._act(message, sender, due)
         return wait if self._later else math.inf
 
-    def _act(self, message: Message, sender: Peer, arrived: float) -> None:
+    def _act(self, message: Message, sender: Endpoint, arrived: float) -> None:
         self._count("received")
         if message.address.startswith(OUT):
             return  # an echo of what was sent: an answer would be echoed too
@@ -193,7 +193,7 @@ class OscPort:
                 self._count("dropped")
                 self._refuse(sender, message.address, f"{Inbox.MOST} requests wait already; send fewer")
 
-    def _answered_here(self, event: Event) -> bool:
+    def _answered_here(self, event: OscEvent) -> bool:
         """`ping` and `notify` concern nobody but the port."""
         match event:
             case Request("ping", _, sender):
@@ -203,13 +203,13 @@ class OscPort:
                     self._listeners.add(sender, None if number == 1 else int(number))
                 else:
                     self._listeners.remove(sender)
-            case Question("notify"):
+            case Query("notify"):
                 self.answer(event, self._listeners.includes(event.sender))
             case _:
                 return False
         return True
 
-    def _refuse(self, sender: Peer, address: str, why: str | None) -> None:
+    def _refuse(self, sender: Endpoint, address: str, why: str | None) -> None:
         """Count a bad message and answer it; None says that nothing has its address."""
         self._count("bad")
         second = int(time.monotonic())

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from live.osc.messages import OUT, PREFIX
-from shared.controls import ACTIONS, CONTROLS, OUTPUTS, STREAMS, Action, Control, Output, Stream, Value
+from shared.controls import ACTIONS, CONTROLS, OUTPUTS, STREAMS, Control, ControlStream, OscAction, OscOutput, Value
 
 FILE = Path(__file__).parents[2] / "docs" / "osc.md"
 KEPT_IN = {"preset": "preset", "hall": "hall file", "show": "nothing: it ends with the show"}
@@ -35,17 +35,17 @@ def _control(row: Control) -> tuple[str, ...]:
     return f"`{PREFIX}{name}`", row.allowed, _shown(row.default), KEPT_IN[row.home], row.help
 
 
-def _stream(row: Stream) -> tuple[str, ...]:
+def _stream(row: ControlStream) -> tuple[str, ...]:
     count = "numbers" if row.numbers is None else "a number" if row.numbers == 1 else f"{row.numbers} numbers"
     return f"`{PREFIX}{row.name}`", count, row.help
 
 
-def _action(row: Action) -> tuple[str, ...]:
+def _action(row: OscAction) -> tuple[str, ...]:
     takes = row.takes if row.takes == "nothing" else row.argument + ("; or nothing" if row.optional else "")
     return f"`{PREFIX}{row.name}`", takes, row.help, row.tells
 
 
-def _output(row: Output) -> tuple[str, ...]:
+def _output(row: OscOutput) -> tuple[str, ...]:
     types = f"{len(row.types)} × {row.types[0]}" if len(row.types) > 6 else row.types.replace("*", " ...")
     return f"`{OUT}{row.name}`", types, row.arguments, row.when, row.help
 

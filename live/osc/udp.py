@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from live.osc.listeners import Peer, resolve
+from live.osc.listeners import Endpoint, resolve
 from shared.errors import UserError
 
 BUFFER = 4 << 20  # bytes that the system keeps while the thread is busy; its default holds some 250 messages
@@ -27,7 +27,7 @@ class UdpSocket:
         self,
         host: str,
         port: int,
-        received: Callable[[bytes, Peer], None],
+        received: Callable[[bytes, Endpoint], None],
         due: Callable[[], float],
         failed: Callable[[str], None],
     ) -> None:
@@ -64,10 +64,10 @@ class UdpSocket:
             self._thread = None
         self._socket.close()
 
-    def send(self, datagram: bytes, peer: Peer) -> bool:
+    def send(self, datagram: bytes, endpoint: Endpoint) -> bool:
         """Hand it to the system; False where that fails: no network, nobody there, a full buffer."""
         try:
-            self._socket.sendto(datagram, peer)
+            self._socket.sendto(datagram, endpoint)
         except OSError:
             return False
         return True

@@ -10,13 +10,13 @@ import numpy as np
 
 from live import hall
 from live.display import keys
-from live.osc.listeners import Peer
-from live.osc.messages import PREFIX, Change, Event, Question, Request
+from live.osc.listeners import Endpoint
+from live.osc.messages import PREFIX, Change, OscEvent, Query, Request
 from live.osc.port import OscPort
-from live.show.engine import Engine, Heard
+from live.show.engine import AnalysedTick, Engine
 from live.show.learning import Learning
 from live.show.notices import Notices
-from live.show.preset_library import Repertoire
+from live.show.preset_library import PresetLibrary
 from live.show.soundcheck import SoundCheckOnStage
 from live.show.takes import Takes
 from live.show.timing import Timing
@@ -34,15 +34,15 @@ from shared.preset import Preset
 
 
 @dataclass(frozen=True)
-class Asked:
+class ActionCall:
     """An action, who asked for it, and under which name; both empty for a key."""
 
     argument: str | float | bool | None = None
     address: str = ""
-    sender: Peer | None = None
+    sender: Endpoint | None = None
 
 
-class Desk:
+class ShowController:
     """Carries out requests, in their order; the main thread calls it. Errors go to whoever asked, or to the player.
 
     values: the controls as they were set last; they act on the sample at which they were set. `newest` is the newest tick.
@@ -55,17 +55,17 @@ class Desk:
         source: Source,
         engine: Engine,
         timing: Timing,
-        repertoire: Repertoire,
+        library: PresetLibrary,
         background: Background,
         port: OscPort,
         notices: Notices,
         takes: Takes,
-        newest: Callable[[], Heard | None],
+        newest: Callable[[], AnalysedTick | None],
         on_stage: Callable[[], tuple[Preset, ...]],
         hall_file: Path | None = None,
         scaler: Standardizer | None = None,
     ) -> None:
-        self._source, self._engine, self._timing, self._repertoire = source, engine, timing, repertoire
+        self._source, self._engine, self._timing, self._library = source, engine, timing, library
         self._background, self._port, self._notices, self.takes = background, port, notices, takes
         self._newest, self._on_stage, self._hall_file = newest, on_stage, hall_file
         self._scaler = scaler  # of the hall
@@ -75,7 +75,7 @@ class Desk:
         self.preset_changes = 0
         self._shown = ""  # the name of the image that is shown instead of the sound's picture
         self._steering = False
-        self.actions: Mapping[str, Callable[[Asked], None]] = {
+        self.actions: Mapping[str, Callable[[ActionCall], None]] = {
             "preset": self._call_preset,
             "save": self._save,
             "hall/save": self._save_hall,
@@ -101,26 +101,26 @@ class Desk:
             "in/descriptors": self._hold_descriptors,
             "in/time": lambda numbers, arrived: self._file().chase(numbers[0], arrived),
         }
-        self.keys: Mapping[keys.Action, Callable[[keys.Event], None]] = {
+        self.keys: Mapping[keys.KeyAction, Callable[[keys.DisplayEvent], None]] = {
             "quit": lambda _: self._quit(),
             "play_pause": lambda _: self._play_or_pause(),
             "freeze": lambda _: self._switch("freeze"),
             "blackout": lambda _: self._switch("blackout"),
-            "pair": lambda _: self._pair(Asked()),
-            "record": lambda _: self._record(Asked(not self.takes.running)),
-            "preset": lambda event: self._call_preset(Asked(float(event.number or 1))),
+            "pair": lambda _: self._pair(ActionCall()),
+            "record": lambda _: self._record(ActionCall(not self.takes.running)),
+            "preset": lambda event: self._call_preset(ActionCall(float(event.number or 1))),
         }
         self._take_up(preset)
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: OscEvent) -> None:
         """Something has come by OSC."""
         sender = None if isinstance(event, Change) else event.sender
         try:
             match event:
-                case Question(name):
+                case Query(name):
                     self._port.answer(event, self.questions[name]() if name in self.questions else self.values[name])
                 case Request(name, argument):
-                    self.actions[name](Asked(argument, PREFIX + name, sender))
+                    self.actions[name](ActionCall(argument, PREFIX + name, sender))
                 case Change(name, value, arrived) if name in STREAMS:
                     assert isinstance(value, tuple)
                     self.streams[name](value, arrived)
@@ -136,26 +136,26 @@ class Desk:
         except Exception as error:  # as above
             self._notices.tell(one_line(error))
 
-    def press(self, event: keys.Event) -> None:
+    def press(self, event: keys.DisplayEvent) -> None:
         """A key was pressed, or the window closed."""
         try:
             self.keys[event.action](event)
         except Exception as error:  # as above
             self._notices.tell(one_line(error))
 
-    def _refuse(self, address: str, sender: Peer | None, why: str) -> None:
+    def _refuse(self, address: str, sender: Endpoint | None, why: str) -> None:
         """Something could not be done."""
         if sender is not None:
             self._port.error(address, why, sender)
         self._notices.tell(why, address, sent=sender is not None)
 
-    def _do(self, asked: Asked, job: Callable[[], Then]) -> None:
+    def _do(self, asked: ActionCall, job: Callable[[], Then]) -> None:
         """In the background."""
         self._background.do(job, partial(self._refuse, asked.address, asked.sender))
 
     def _change(self, name: str, value: object, arrived: float) -> None:
         """A control gets a value; SettingError where the playing preset has no such control."""
-        row, _ = controls.find(name, self.preset.settings.inputs)
+        row, _ = controls.find_control(name, self.preset.settings.inputs)
         self.values[name] = row.checked(value)
         self._engine.change(name, self.values[name], arrived)
         if name in ("smoothing", "sync", "advance"):
@@ -171,12 +171,12 @@ class Desk:
         self._port.latent_size = preset.mapping.regressor.sizes[-1]
         self._timing.follow(self.values)
 
-    def _call_preset(self, asked: Asked) -> None:
+    def _call_preset(self, asked: ActionCall) -> None:
         which = asked.argument
         assert isinstance(which, str | float)
 
         def load() -> Then:
-            preset = self._repertoire.load(which, self._on_stage())
+            preset = self._library.load(which, self._on_stage())
             return lambda: self._change_preset(preset)
 
         self._do(asked, load)
@@ -193,18 +193,18 @@ class Desk:
         self._take_up(preset)
         self.preset_changes += 1
 
-    def _save(self, asked: Asked) -> None:
+    def _save(self, asked: ActionCall) -> None:
         preset, values, learning = self.preset, dict(self.values), self.learning
 
         def save() -> Then:
             own = preset.save_controls(values)
             learning.save(own)
-            self._repertoire.moved(preset, own)
+            self._library.moved(preset, own)
             return lambda: self._notices.tell(f"saved: {own.folder}", wrong=False)
 
         self._do(asked, save)
 
-    def _save_hall(self, asked: Asked) -> None:
+    def _save_hall(self, asked: ActionCall) -> None:
         file = self._hall_file if asked.argument is None else Path(str(asked.argument)).expanduser()
         if file is None:
             raise SettingError("no hall file is in use; name one that ends in .toml")
@@ -216,7 +216,7 @@ class Desk:
 
         self._do(asked, save)
 
-    def _show(self, asked: Asked) -> None:
+    def _show(self, asked: ActionCall) -> None:
         if asked.argument is None:
             self._let_go(time.monotonic())
             return
@@ -239,17 +239,17 @@ class Desk:
         self._engine.exchange(Steer(None), at)
         self._shown, self._steering = "", False
 
-    def _pair(self, asked: Asked) -> None:
+    def _pair(self, asked: ActionCall) -> None:
         heard = self._newest()
         if heard is None:
             raise SettingError("nothing has been heard yet; pair when there is a picture")
         new = self.learning.pair(None if asked.argument is None else str(asked.argument), heard.tick)
         self._notices.tell(f"paired: {new}; /ponticello/train learns it", wrong=False)
 
-    def _unpair(self, _: Asked) -> None:
+    def _unpair(self, _: ActionCall) -> None:
         self._notices.tell(f"taken back: {self.learning.unpair()}", wrong=False)
 
-    def _train(self, asked: Asked) -> None:
+    def _train(self, asked: ActionCall) -> None:
         learning = self.learning
 
         def learn() -> Then:
@@ -266,7 +266,7 @@ class Desk:
 
         self._do(asked, learn)
 
-    def _soundcheck(self, asked: Asked) -> None:
+    def _soundcheck(self, asked: ActionCall) -> None:
         if asked.argument:
             self.soundcheck.begin(lambda: self.preset, partial(self._refuse, asked.address, asked.sender))
         else:
@@ -280,7 +280,7 @@ class Desk:
         self._scaler = found.scaler
         self._engine.exchange(UseScaler(found.scaler), now)
 
-    def _record(self, asked: Asked) -> None:
+    def _record(self, asked: ActionCall) -> None:
         takes, name = self.takes, self.preset.name
 
         def begin_or_end() -> Then:
@@ -289,7 +289,7 @@ class Desk:
 
         self._do(asked, begin_or_end)
 
-    def _seek(self, asked: Asked) -> None:
+    def _seek(self, asked: ActionCall) -> None:
         assert isinstance(asked.argument, float)
         self._file().seek(asked.argument)
 

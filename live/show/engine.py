@@ -27,7 +27,7 @@ METER_HOPS = 10  # time constant of the level meter
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class AnalysedTick:
     """A tick, with what the show needs to know of the moment."""
 
     tick: Tick
@@ -52,7 +52,9 @@ class Engine:
     on_tick: called in that thread; it must neither wait nor raise.
     """
 
-    def __init__(self, pipeline: Pipeline, source: Source, on_tick: Callable[[Heard], None], notices: Notices) -> None:
+    def __init__(
+        self, pipeline: Pipeline, source: Source, on_tick: Callable[[AnalysedTick], None], notices: Notices
+    ) -> None:
         self._pipeline, self._source = pipeline, source
         self._on_tick, self._notices = on_tick, notices
         self._asked: queue.SimpleQueue[tuple[float, tuple[str, Value] | Exchange] | _Record] = queue.SimpleQueue()
@@ -183,4 +185,4 @@ class Engine:
             self._latent = latent
             moved = last is not None and last.shape == latent.shape
             speed = float(np.linalg.norm(latent - last)) * float(self._pipeline.fps) if moved else 0.0
-            self._on_tick(Heard(tick, now, time.monotonic(), self._pipeline.sounding, speed))
+            self._on_tick(AnalysedTick(tick, now, time.monotonic(), self._pipeline.sounding, speed))

@@ -1,6 +1,6 @@
 """A show: sound in, pictures out, OSC both ways, until it is over.
 
-source ─ Engine (thread) ─ every tick ─ newest ─ PictureThread ─ images ─ Waiting ─ display
+source ─ Engine (thread) ─ every tick ─ newest ─ PictureThread ─ images ─ PresentationQueue ─ display
                               └ OSC                              main thread: keys, OSC, display, statistics
 """
 
@@ -20,14 +20,14 @@ from live.display.base import Display
 from live.display.hud_state import HudState
 from live.osc.port import OscPort
 from live.show import stats
-from live.show.controller import Desk
-from live.show.engine import Engine, Heard
+from live.show.controller import ShowController
+from live.show.engine import AnalysedTick, Engine
 from live.show.notices import Notices
-from live.show.picture_thread import Made, PictureThread
-from live.show.preset_library import Repertoire, warm_up
+from live.show.picture_thread import PaintedImage, PictureThread
+from live.show.preset_library import PresetLibrary, warm_up
 from live.show.stats import Times
 from live.show.takes import Takes
-from live.show.timing import Timing, Waiting
+from live.show.timing import PresentationQueue, Timing
 from live.sound.source import Source
 from shared.atomic import written_atomically
 from shared.background import Background
@@ -74,8 +74,8 @@ class Performance:
         self._wake = threading.Event()
         self._notices = Notices()
         self._times = Times()
-        self._waiting = Waiting()
-        self._newest: Heard | None = None
+        self._waiting = PresentationQueue()
+        self._newest: AnalysedTick | None = None
         self._errors: deque[str] = deque(maxlen=3)
         self._error_count = 0
         self._shown: deque[float] = deque(maxlen=120)  # when the newest pictures were
@@ -83,7 +83,7 @@ class Performance:
         self._told_slow = False
         self._next_hud = self._next_status = 0.0
         self._osc_error = ""
-        repertoire = Repertoire(presets, painter)
+        library = PresetLibrary(presets, painter)
         generator_s = warm_up(preset, painter)
         self._pipeline = pipeline = Pipeline(preset, scaler=scaler)
         self.hashes: dict[int, str] | None = {} if hashes_file else None
@@ -95,12 +95,12 @@ class Performance:
         facts = {"input": source.label, "device": generator.device.type, "generator": generator.way}
         self._takes = Takes(record, self._engine, self._notices, facts)
         self._record = record is not None
-        self._desk = Desk(
+        self._controller = ShowController(
             preset,
             source=source,
             engine=self._engine,
             timing=self._timing,
-            repertoire=repertoire,
+            library=library,
             background=self._background,
             port=port,
             notices=self._notices,
@@ -118,7 +118,7 @@ class Performance:
             self._port.start()
             self._source.start()
             if self._record:
-                self._takes.begin(self._desk.preset.name)
+                self._takes.begin(self._controller.preset.name)
             for part in (self._background, self._pictures, self._engine):
                 part.start()
             on_start()
@@ -136,20 +136,22 @@ class Performance:
         return numbers
 
     def _is_over(self, seconds: float) -> bool:
-        return self._stopped.is_set() or self._desk.quit or (self._seconds is not None and seconds >= self._seconds)
+        return (
+            self._stopped.is_set() or self._controller.quit or (self._seconds is not None and seconds >= self._seconds)
+        )
 
-    def _on_tick(self, heard: Heard) -> None:
+    def _on_tick(self, analysed: AnalysedTick) -> None:
         """In the engine's thread."""
-        self._newest = heard
-        self._pictures.offer(heard)
-        tick = heard.tick
+        self._newest = analysed
+        self._pictures.offer(analysed)
+        tick = analysed.tick
         seconds = (tick.number + 1) / float(self._pipeline.fps)
-        self._port.send("descriptors", *map(float, heard.sounding))
-        self._port.send("tick", tick.number, seconds, tick.distance, heard.speed, tick.nearest)
+        self._port.send("descriptors", *map(float, analysed.sounding))
+        self._port.send("tick", tick.number, seconds, tick.distance, analysed.speed, tick.nearest)
 
-    def _on_image(self, made: Made) -> None:
+    def _on_image(self, painted: PaintedImage) -> None:
         """In the picture thread."""
-        self._waiting.put(made, self._timing.due(made.heard.tick.number))
+        self._waiting.put(painted, self._timing.due(painted.analysed.tick.number))
         self._wake.set()
 
     def _step(self) -> None:
@@ -157,12 +159,12 @@ class Performance:
         self._wake.wait(min(max(self._waiting.next_due() - now, 0.0), LONGEST_PAUSE_S))
         self._wake.clear()
         for pressed in self._display.events():
-            self._desk.press(pressed)
+            self._controller.press(pressed)
         for event in self._port.take():
-            self._desk.handle(event)
+            self._controller.handle(event)
         for then in self._background.done():
-            self._desk.do(then)
-        self._desk.soundcheck.step()
+            self._controller.do(then)
+        self._controller.soundcheck.step()
         self._present()
         now = time.monotonic()
         if now >= self._next_hud:
@@ -182,10 +184,10 @@ class Performance:
         self._display.draw()
         if taken is None:
             return
-        due, made = taken
+        due, painted = taken
         shown = time.monotonic()
         self._shown.append(shown)
-        self._times.add(made, self._timing.interval_end(made.heard.tick.number), due, now, shown)
+        self._times.add(painted, self._timing.interval_end(painted.analysed.tick.number), due, now, shown)
 
     def _tell(self) -> None:
         """What has gone wrong, on stderr, by OSC and on the head-up display."""
@@ -232,10 +234,10 @@ class Performance:
         return float(sum(now - shown < 1 for shown in self._shown))
 
     def _hud(self, now: float) -> HudState:
-        heard, values, engine = self._newest, self._desk.values, self._engine
+        analysed, values, engine = self._newest, self._controller.values, self._engine
         counters = self._source.counters
         return HudState(
-            preset=self._desk.preset.name,
+            preset=self._controller.preset.name,
             fps=self._rate(now),
             latency_ms=self._times.latency.recent(50),
             dropped=self._pictures.dropped,
@@ -243,11 +245,11 @@ class Performance:
             level_db=engine.level_db,
             peak_db=self._source.level_db,
             sounding=engine.gate_open,
-            names=self._desk.preset.settings.inputs,
-            descriptors=tuple(map(float, heard.tick.descriptors)) if heard else (),
-            distance=heard.tick.distance if heard else float("nan"),
+            names=self._controller.preset.settings.inputs,
+            descriptors=tuple(map(float, analysed.tick.descriptors)) if analysed else (),
+            distance=analysed.tick.distance if analysed else float("nan"),
             clock=self._timing.clock,
-            prompt=self._desk.soundcheck.prompt,
+            prompt=self._controller.soundcheck.prompt,
             recording_s=self._takes.seconds,
             frozen=bool(values["freeze"]),
             blackout=bool(values["blackout"]),
@@ -267,8 +269,8 @@ class Performance:
             **asdict(self._source.counters),
             **self._times.summary(),
             "lead_ms": round(1000 * self._timing.lead_s, 1),
-            "preset": self._desk.preset.name,
-            "preset_changes": self._desk.preset_changes,
+            "preset": self._controller.preset.name,
+            "preset_changes": self._controller.preset_changes,
             "osc_messages": osc.received,
             "osc_bad": osc.bad,
             "osc_unsent": osc.unsent,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from live.show.engine import Heard
+from live.show.engine import AnalysedTick
 from live.show.notices import Notices
 from shared.errors import one_line
 from shared.painter import Painter
@@ -18,11 +18,11 @@ from shared.picture import Picture
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class PaintedImage:
     """An image, and the tick it was made for."""
 
     image: UInt8[np.ndarray, "h w 3"]
-    heard: Heard
+    analysed: AnalysedTick
     took_s: float
     """What the generator took."""
     at: float
@@ -38,14 +38,14 @@ class PictureThread:
     def __init__(
         self,
         painter: Painter,
-        on_image: Callable[[Made], None],
+        on_image: Callable[[PaintedImage], None],
         notices: Notices,
         hashes: dict[int, str] | None = None,
     ) -> None:
         self._painter, self._on_image, self._notices = painter, on_image, notices
         self._hashes = hashes
         self.made = self.dropped = 0
-        self._waiting: Heard | None = None
+        self._waiting: AnalysedTick | None = None
         self._last: tuple[Picture, UInt8[np.ndarray, "h w 3"]] | None = None
         self._over = False
         self._turn = threading.Condition()
@@ -63,29 +63,29 @@ class PictureThread:
         if self._thread.is_alive():
             self._thread.join()
 
-    def offer(self, heard: Heard) -> None:
+    def offer(self, analysed: AnalysedTick) -> None:
         """The newest tick; one that waits makes room for it."""
         with self._turn:
             self.dropped += self._over or self._waiting is not None
             if not self._over:
-                self._waiting = heard
+                self._waiting = analysed
                 self._turn.notify()
 
     def _run(self) -> None:
         while True:
             with self._turn:
                 self._turn.wait_for(lambda: self._over or self._waiting is not None)
-                heard, self._waiting = self._waiting, None
+                analysed, self._waiting = self._waiting, None
                 if self._over:
-                    self.dropped += heard is not None
+                    self.dropped += analysed is not None
                     return
-            assert heard is not None
-            self._paint(heard)
+            assert analysed is not None
+            self._paint(analysed)
 
-    def _paint(self, heard: Heard) -> None:
+    def _paint(self, analysed: AnalysedTick) -> None:
         began = time.monotonic()
         try:
-            image = self._image(heard.tick.picture)
+            image = self._image(analysed.tick.picture)
         except Exception as error:  # whatever it is: the last good picture stays, and the next may be made
             with self._turn:
                 self.dropped += 1
@@ -97,8 +97,8 @@ class PictureThread:
             self.made += 1
         now = time.monotonic()
         if self._hashes is not None:
-            self._hashes[heard.tick.number] = hashlib.sha256(image.tobytes()).hexdigest()
-        self._on_image(Made(image, heard, now - began, now))
+            self._hashes[analysed.tick.number] = hashlib.sha256(image.tobytes()).hexdigest()
+        self._on_image(PaintedImage(image, analysed, now - began, now))
 
     def _image(self, picture: Picture) -> UInt8[np.ndarray, "h w 3"]:
         """Not painted again where nothing has changed: frozen, paused, or before the first sound."""

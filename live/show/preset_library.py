@@ -19,7 +19,7 @@ TRIAL_PICTURES = 5
 NEWEST = 4  # calls, whose generators are kept: one after the other they may not be to be seen yet
 
 
-class Repertoire:
+class PresetLibrary:
     """Loads presets so that they can be played at once. The first is the one that the show begins with."""
 
     def __init__(self, presets: Sequence[Preset], painter: Painter) -> None:

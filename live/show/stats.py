@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from live.show.picture_thread import Made
+from live.show.picture_thread import PaintedImage
 from shared.atomic import written_atomically
 
 BIN_MS = 0.1
@@ -68,15 +68,15 @@ class Times:
         self.latency, self.excess, self.generator = Distribution(), Distribution(), Distribution()
         self.analysis, self.turn, self.hand_over, self.display = (Distribution() for _ in range(4))
 
-    def add(self, made: Made, interval_end: float, due: float, taken: float, shown: float) -> None:
+    def add(self, painted: PaintedImage, interval_end: float, due: float, taken: float, shown: float) -> None:
         """A picture that was due, taken and shown at these times (s, monotonic); where due is over, as soon as made."""
-        heard, began, wanted = made.heard, made.at - made.took_s, max(made.at, due)
+        analysed, began, wanted = painted.analysed, painted.at - painted.took_s, max(painted.at, due)
         for distribution, seconds in (
             (self.latency, shown - interval_end),
-            (self.excess, shown - heard.at - (wanted - made.at)),
-            (self.analysis, heard.ready - heard.at),
-            (self.turn, began - heard.ready),
-            (self.generator, made.took_s),
+            (self.excess, shown - analysed.at - (wanted - painted.at)),
+            (self.analysis, analysed.ready - analysed.at),
+            (self.turn, began - analysed.ready),
+            (self.generator, painted.took_s),
             (self.hand_over, taken - wanted),
             (self.display, shown - taken),
         ):

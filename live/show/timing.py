@@ -7,20 +7,20 @@ import threading
 from collections.abc import Mapping
 from fractions import Fraction
 
-from live.show.picture_thread import Made
+from live.show.picture_thread import PaintedImage
 from live.sound.file_input import FileInput
 from live.sound.source import Source
 from shared.controls import Value
 from shared.stage import HOP, SAMPLE_RATE
 
-FURTHEST_S = 1.0  # that a file is read ahead: a command to it is heard so late
+FURTHEST_S = 1.0  # that a file is read ahead: a command to it is analysed so late
 STEP_S = 0.004  # by which the generator's time has to change before pictures are shown earlier or later
 
 
 class Timing:
     """The due times of ticks, from the controls `sync`, `advance` and `smoothing` and the generator's measured time.
 
-    A microphone's pictures are shown when they are made; only a negative `advance` makes them wait. A file is read ahead
+    A microphone's pictures are shown when they are painted; only a negative `advance` makes them wait. A file is read ahead
     of the ear by the delay of the chain: smoothing (a leaky integrator with coefficient c delays by c / (1 - c) hops on
     average), half a tick, the wait for a tick's last sample, and the generator.
     """
@@ -82,28 +82,28 @@ class Timing:
         return value
 
 
-class Waiting:
+class PresentationQueue:
     """Images that wait for their time, filled by one thread, emptied by another."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Made]] = []
+        self._heap: list[tuple[float, int, PaintedImage]] = []
         self._order = itertools.count()
         self._lock = threading.Lock()
         self._newest = -1  # that has been taken
 
-    def put(self, made: Made, due: float) -> None:
+    def put(self, painted: PaintedImage, due: float) -> None:
         """Keep it until then (s, monotonic)."""
         with self._lock:
-            heapq.heappush(self._heap, (due, next(self._order), made))
+            heapq.heappush(self._heap, (due, next(self._order), painted))
 
-    def take(self, now: float) -> tuple[float, Made] | None:
+    def take(self, now: float) -> tuple[float, PaintedImage] | None:
         """The newest that is due, with its time; older ones are let go."""
         taken = None
         with self._lock:
             while self._heap and self._heap[0][0] <= now:
-                due, _, made = heapq.heappop(self._heap)
-                if made.heard.tick.number > self._newest:  # else a newer one was due before it
-                    taken, self._newest = (due, made), made.heard.tick.number
+                due, _, painted = heapq.heappop(self._heap)
+                if painted.analysed.tick.number > self._newest:  # else a newer one was due before it
+                    taken, self._newest = (due, painted), painted.analysed.tick.number
         return taken
 
     def next_due(self) -> float:

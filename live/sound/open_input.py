@@ -9,15 +9,15 @@ from live.sound.channels import Channels
 from live.sound.descriptor_input import OscFrames
 from live.sound.file_input import FileInput
 from live.sound.sound_card import SoundCard
-from live.sound.source import Block, Clock, Counters, FrameBlock, Source
+from live.sound.source import Block, Clock, FrameBlock, SoundCounters, Source
 from live.sound.speaker import Speaker, outputs_for
 from live.sound.tape import Tape
 from shared.audio.resampling import HIGHEST_RATE, LOWEST_RATE
 from shared.errors import Failure, UserError
-from shared.sound_card.client import Device, Playing, Recording, list_devices
-from shared.sound_card.devices import channels_of, find
+from shared.sound_card.client import Device, InputStream, OutputStream, list_devices
+from shared.sound_card.devices import channels_of, find_device
 
-__all__ = ["Block", "Counters", "FileInput", "FrameBlock", "OscFrames", "SoundCard", "Source", "open_input"]
+__all__ = ["Block", "FileInput", "FrameBlock", "OscFrames", "SoundCard", "SoundCounters", "Source", "open_input"]
 
 OSC = "osc"
 
@@ -68,16 +68,16 @@ def names_a_file(given: str) -> bool:
 
 
 def _sound_card(given: str | None, channels: Channels, rate: int | None, now: Clock) -> SoundCard:
-    device = find(given, "input", list_devices())
+    device = find_device(given, "input", list_devices())
     channels.check(device.inputs, f"input {device}")
     if rate is not None and not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise UserError(
             f"--rate {rate} given; allowed is a rate that the device offers; {device} runs at {device.rate} Hz"
         )
 
-    def connect() -> Recording:
+    def connect() -> InputStream:
         try:
-            return Recording(device, channels.columns, rate)
+            return InputStream(device, channels.columns, rate)
         except Failure as error:
             raise Failure(f"input {device} cannot be opened: {error}; {_advice(device, rate)}") from None
 
@@ -90,16 +90,16 @@ def _speaker(tape: Tape, output: str | None, now: Clock) -> tuple[Speaker | None
         devices = list_devices()
         if output is None and not any(channels_of(device, "output") for device in devices):
             return None, "no sound card to play through: the file is paced by the clock"
-        device = find(output, "output", devices)
+        device = find_device(output, "output", devices)
     except Failure as error:
         if output is not None:
             raise
         return None, f"the file is not played, but paced by the clock: {error}"
     outputs = outputs_for(tape.channels, device.outputs)
 
-    def connect() -> Playing:
+    def connect() -> OutputStream:
         try:
-            return Playing(device, outputs)
+            return OutputStream(device, outputs)
         except Failure as error:
             raise Failure(
                 f"output {device} cannot be opened: {error}; choose another (--output), or --no-play"

@@ -34,7 +34,7 @@ NO_SAMPLES = np.empty(0, np.float32)
 
 @runtime_checkable
 class Microphone(Protocol):
-    """What a sound card is to us: `Recording`, or what a test puts in its place."""
+    """What a sound card is to us: `InputStream`, or what a test puts in its place."""
 
     rate: int
     over: bool
@@ -46,7 +46,7 @@ class Microphone(Protocol):
         """End it."""
 
 
-class Session:
+class DeviceSession:
     """What belongs to one opening of the device, at `rate` Hz."""
 
     def __init__(self, rate: int) -> None:
@@ -80,7 +80,7 @@ class SoundCard(Source):
         self._name = label
         self._links = Reconnector(connect, now, spawn)
         self._clock = SampleClock()
-        self._session = Session(SAMPLE_RATE)
+        self._session = DeviceSession(SAMPLE_RATE)
         self._newest_blocks: deque[Block] = deque(maxlen=MIRRORED)
         self._delay_s = 0.0
         self._newest = 0.0  # when the last block came, or the device was opened
@@ -88,7 +88,7 @@ class SoundCard(Source):
 
     def start(self) -> None:
         """Open the device; UserError or Failure where that is impossible."""
-        self._session = Session(self._links.open().rate)
+        self._session = DeviceSession(self._links.open().rate)
         self._newest = self._now()
         self._clock.start(0, self._newest)
 
@@ -188,7 +188,7 @@ class SoundCard(Source):
         if link is not None:
             self.counters.reopened += 1
             self.tell(f"input {self._name} is back after {away_s:.1f} s")
-            self._session = Session(link.rate)
+            self._session = DeviceSession(link.rate)
             self._newest = self._now()
         return link
 

@@ -36,7 +36,7 @@ class FrameBlock:
 
 
 @dataclass
-class Counters:
+class SoundCounters:
     """What went wrong so far. None of it stops the show."""
 
     overflows: int = 0
@@ -68,7 +68,7 @@ class Source(ABC):
         self.label = label
         self.position = 0
         """44.1 kHz samples handed on so far."""
-        self.counters = Counters()
+        self.counters = SoundCounters()
         self.level_db = QUIETEST_DB
         """Peak of the newest sound handed on, in dB relative to full scale."""
         self._now = now

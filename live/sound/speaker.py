@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from live.sound.reconnect import Reconnector, in_background
-from live.sound.source import Clock, Counters
+from live.sound.source import Clock, SoundCounters
 from shared.sound_card.client import Played
 from shared.sound_card.process import BLOCK_FRAMES
 
@@ -21,7 +21,7 @@ RESERVE_S = 0.15  # of sound that waits at the sound card: what our threads may 
 
 @runtime_checkable
 class Loudspeaker(Protocol):
-    """What plays: `Playing`, or what a test puts in its place."""
+    """What plays: `OutputStream`, or what a test puts in its place."""
 
     rate: int
     channels: int
@@ -37,7 +37,7 @@ class Loudspeaker(Protocol):
         """End it."""
 
 
-class Heard(NamedTuple):
+class FrameTime(NamedTuple):
     """A frame of the stream, and when it is at the ear (s)."""
 
     frame: float
@@ -90,7 +90,7 @@ class Speaker:
         """The next part of the stream, which begins with its frame of this number."""
         self._hops.append((frame, hop))
 
-    def work(self, at_ear: float, counters: Counters) -> list[Heard]:
+    def work(self, at_ear: float, counters: SoundCounters) -> list[FrameTime]:
         """Send what the device needs now; what it has played since. `at_ear` is the frame that is heard now, as far as is known."""
         link = self._links.link or self._returned(at_ear, counters)
         if link is None or link.over or self._now() - self._newest > STUCK_S:
@@ -106,7 +106,7 @@ class Speaker:
             counters.xruns += report.underflow or (begun and report.number < 0)
             if report.number >= 0 and self._base is not None:
                 self._played = report.number + BLOCK_FRAMES
-                heard.append(Heard(self._base + report.number * self.rate / link.rate, report.time))
+                heard.append(FrameTime(self._base + report.number * self.rate / link.rate, report.time))
         while self._hops and self._sent - self._played < RESERVE_S * link.rate:
             self._send(link)
         return heard
@@ -116,7 +116,7 @@ class Speaker:
         told, self._told = self._told, []
         return told
 
-    def _returned(self, at_ear: float, counters: Counters) -> Loudspeaker | None:
+    def _returned(self, at_ear: float, counters: SoundCounters) -> Loudspeaker | None:
         away_s = self._links.away_s
         link = self._links.poll()
         if link is not None:

@@ -16,7 +16,7 @@ from shared.errors import SoundError
 from shared.stage import HOP, SAMPLE_RATE
 
 
-class Place(NamedTuple):
+class TapePosition(NamedTuple):
     """Where the tape is: a frame of the file, and whether it runs."""
 
     frame: int
@@ -54,7 +54,7 @@ class Tape:
         """The file's frame that is read next."""
         self.runs = False
         """Whether it was running at the end of the newest hop."""
-        self._turns: deque[tuple[int, Place]] = deque([(0, Place(0, False))], maxlen=1000)
+        self._turns: deque[tuple[int, TapePosition]] = deque([(0, TapePosition(0, False))], maxlen=1000)
 
     @property
     def frames(self) -> int:
@@ -80,10 +80,10 @@ class Tape:
         """Go to this frame of the file (to its nearest end for one outside)."""
         self._jump = min(max(frame, 0), self.length)
 
-    def place_at(self, frame: int) -> Place:
+    def place_at(self, frame: int) -> TapePosition:
         """What part of the file this frame of the stream comes from (for those of late)."""
         turn, place = next((t for t in reversed(self._turns) if t[0] <= frame), self._turns[0])
-        return Place(place.frame + max(0, frame - turn), True) if place.runs else place
+        return TapePosition(place.frame + max(0, frame - turn), True) if place.runs else place
 
     def next(self) -> Float32[np.ndarray, "n channels"]:
         """The next hop."""
@@ -110,7 +110,7 @@ class Tape:
             rising[:] = 1  # what a file begins with is its own
         self.place = place
         self.runs, self.ended_at = runs, None
-        self._turns.append((begin, Place(self.place, runs)))
+        self._turns.append((begin, TapePosition(self.place, runs)))
         if runs:
             self._open()
             hop += self._take(begin, n) * rising
@@ -124,12 +124,12 @@ class Tape:
             piece = self._read(wanted)
             if len(piece) == 0 and self.loop and self.place >= n:
                 self.place = 0
-                self._turns.append((begin + n - wanted, Place(0, True)))
+                self._turns.append((begin + n - wanted, TapePosition(0, True)))
                 self._open()
                 continue
             if len(piece) == 0:
                 self.runs, self.ended_at = False, begin + n - wanted
-                self._turns.append((self.ended_at, Place(self.place, False)))
+                self._turns.append((self.ended_at, TapePosition(self.place, False)))
                 piece = self._silence(wanted)
             else:
                 self.place += len(piece)

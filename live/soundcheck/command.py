@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from live import hall
-from live.options import Channel, Output, Rate, whole
+from live.options import Channel, OutputDevice, Rate, whole
 from live.sound.channels import Channels
 from live.sound.file_input import FileInput
 from live.sound.open_input import OSC, Block, FrameBlock, Source, names_a_file, open_input
@@ -36,7 +36,7 @@ def command(
     play_file: Annotated[
         bool, typer.Option("--play/--no-play", help="Whether a sound file is played; if not, it is heard in no time.")
     ] = True,
-    output: Output = None,
+    output: OutputDevice = None,
     hall_file: Annotated[
         Path | None, typer.Option("--hall", help="Hall file (.toml) that keeps what is found, and names the input.")
     ] = None,

@@ -143,7 +143,7 @@ class Pipeline:
 
         Gives the sample at which it acts: where the one that was named has gone by, the next one.
         """
-        row, _ = controls.find(change.name, self._top.preset.settings.inputs)
+        row, _ = controls.find_control(change.name, self._top.preset.settings.inputs)
         checked = replace(change, value=row.checked(change.value))
         return self._wait(row.acts_on, change.sample, checked)
 

@@ -213,7 +213,7 @@ class Preset:
         document = tomlkit.parse(file.read_text("utf-8-sig"))
         table = document.setdefault("controls", tomlkit.table())
         for name, value in values.items():
-            row, descriptor = controls.find(name, self.settings.inputs)
+            row, descriptor = controls.find_control(name, self.settings.inputs)
             checked = row.checked(value)
             if row.home != "preset" or checked == saved[name]:
                 continue
@@ -297,7 +297,7 @@ def _flat_controls(settings: Settings, file: Path) -> dict[str, Value]:
         entries = {f"{key}/{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
         for name, entry in entries.items():
             try:
-                row, _ = controls.find(name, settings.inputs)
+                row, _ = controls.find_control(name, settings.inputs)
                 if row.home != "preset":
                     raise SettingError(f"{row.name} belongs to the {row.home}, not to a preset")
                 values[name] = row.checked(entry)

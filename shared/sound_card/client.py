@@ -74,7 +74,7 @@ def list_devices() -> list[Device]:
         return [Device(**row) for row in process.answer["devices"]]
 
 
-class Recording:
+class InputStream:
     """A device that records: blocks of its chosen columns (channels from 0), at the rate asked for, else its own.
 
     rate    Hz
@@ -117,7 +117,7 @@ class Recording:
         self._process.end()
 
 
-class Playing:
+class OutputStream:
     """A device that plays so many channels, at its own rate.
 
     rate, channels   Hz, and how many

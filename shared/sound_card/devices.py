@@ -8,7 +8,7 @@ from shared.sound_card.client import Device
 Direction = Literal["input", "output"]
 
 
-def find(given: str | None, direction: Direction, devices: list[Device]) -> Device:
+def find_device(given: str | None, direction: Direction, devices: list[Device]) -> Device:
     """The device that is meant: by its number, by part of its name (host API included), or the system's default for None.
 
     Words may be parts of words, in any case; all must be there. A whole name wins over parts of others. Raises UserError

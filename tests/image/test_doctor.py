@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from live import doctor
-from live.doctor import Finding
+from live.doctor import Check
 from shared.errors import Failure
 from shared.image import device
 from tests.image.test_generator import GLASS
@@ -15,7 +15,7 @@ def examine(monkeypatch, capsys):
     """Its lines, as (what, verdict, text), with the looks outside the generator left out."""
     monkeypatch.setattr(doctor, "MEASURED_S", 0.01)
     for name in ("_sound", "_screen", "_ffmpeg"):
-        monkeypatch.setattr(doctor, name, lambda: iter([Finding("rest", "ok", "there")]))
+        monkeypatch.setattr(doctor, name, lambda: iter([Check("rest", "ok", "there")]))
 
     def run(*arguments):
         doctor.app([str(GLASS), *arguments], standalone_mode=False)
@@ -53,7 +53,7 @@ def test_a_card_that_is_not_used(examine, monkeypatch):
 
 def test_what_is_broken_ends_it_with_status_1(examine, monkeypatch, capsys):
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    monkeypatch.setattr(doctor, "_ffmpeg", lambda: iter([Finding("ffmpeg", "broken", "none\nthere")]))
+    monkeypatch.setattr(doctor, "_ffmpeg", lambda: iter([Check("ffmpeg", "broken", "none\nthere")]))
     with pytest.raises(Failure, match="broken: ffmpeg, threads, generator; see above"):
         examine("--device", "cuda:77")
     out = capsys.readouterr().out

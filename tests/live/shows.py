@@ -64,7 +64,7 @@ class Show:
 
     @property
     def values(self):
-        return self.performance._desk.values
+        return self.performance._controller.values
 
     @property
     def ticks(self):

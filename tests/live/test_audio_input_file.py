@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from live.sound.channels import Channels
 from live.sound.file_input import FileInput
 from live.sound.speaker import Speaker, outputs_for, spread
-from live.sound.tape import Place, Tape
+from live.sound.tape import Tape, TapePosition
 from shared.audio.descriptors import Analyzer
 from shared.audio.files import SoundReader
 from shared.audio.resampling import Resampler
@@ -33,8 +33,8 @@ def test_tape_gives_the_file_and_then_silence(tmp_path, rate):
     assert np.array_equal(stream[: len(sound)], sound)
     assert not stream[len(sound) :].any()
     assert tape.ended_at == len(sound)
-    assert tape.place_at(1000) == Place(1000, True)
-    assert tape.place_at(len(sound) + 5) == Place(len(sound), False)
+    assert tape.place_at(1000) == TapePosition(1000, True)
+    assert tape.place_at(len(sound) + 5) == TapePosition(len(sound), False)
     tape.close()
 
 
@@ -52,8 +52,8 @@ def test_tape_pauses_on_a_hop_with_a_fade_and_loses_nothing(tmp_path):
     # out and in again over the same hop: together it is whole
     assert np.abs(fading + rising - sound[place : place + 512]).max() < 1e-6
     assert abs(fading[-1]) < 1e-5 > abs(rising[0])
-    assert tape.place_at(place + 512 * 3) == Place(place, False)
-    assert tape.place_at(place + 512 * 6 + 7) == Place(place + 7, True)
+    assert tape.place_at(place + 512 * 3) == TapePosition(place, False)
+    assert tape.place_at(place + 512 * 6 + 7) == TapePosition(place + 7, True)
 
 
 def test_tape_jumps_across_a_hop(tmp_path):
@@ -66,7 +66,7 @@ def test_tape_jumps_across_a_hop(tmp_path):
     mixed = sound[1024:1536] * np.cos(np.pi / 2 * weights) ** 2 + sound[30000:30512] * np.sin(np.pi / 2 * weights) ** 2
     assert np.abs(across - mixed).max() < 0.002
     assert np.array_equal(after, sound[30512:31024])
-    assert tape.place_at(1024 + 600) == Place(30600, True)
+    assert tape.place_at(1024 + 600) == TapePosition(30600, True)
 
 
 def test_tape_loops_without_a_seam(tmp_path):
@@ -74,7 +74,7 @@ def test_tape_loops_without_a_seam(tmp_path):
     tape = Tape(write(tmp_path / "a.wav", sound), loop=True)
     assert np.array_equal(hops(tape, 10), np.tile(sound, (6, 1))[:5120])
     assert tape.ended_at is None
-    assert tape.place_at(3456) == Place(456, True)
+    assert tape.place_at(3456) == TapePosition(456, True)
     tape.loop = False
     stream = hops(tape, 10)
     assert tape.ended_at == 6000

@@ -11,7 +11,7 @@ from live.sound.file_input import FileInput
 from live.sound.open_input import names_a_file, open_input
 from shared.errors import Failure, UserError
 from shared.sound_card.client import Device, NoPortAudio, list_devices
-from shared.sound_card.devices import find, listing
+from shared.sound_card.devices import find_device, listing
 from tests.live.sound_fakes import noise, write
 
 THERE = [
@@ -39,7 +39,7 @@ THERE = [
     ],
 )
 def test_a_device_is_found_by_number_or_part_of_its_name(given, direction, number):
-    assert find(given, direction, THERE).number == number
+    assert find_device(given, direction, THERE).number == number
 
 
 @pytest.mark.parametrize(
@@ -55,15 +55,15 @@ def test_a_device_is_found_by_number_or_part_of_its_name(given, direction, numbe
 )
 def test_unknown_and_ambiguous_names_list_the_candidates(given, direction, message):
     with pytest.raises(UserError) as error:
-        find(given, direction, THERE)
+        find_device(given, direction, THERE)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_a_machine_without_devices():
     with pytest.raises(UserError, match="has no sound input; plug one in, or name a sound file"):
-        find(None, "input", [THERE[1]])
-    assert find(None, "input", [THERE[0]]).number == 0  # the only one, default or not
+        find_device(None, "input", [THERE[1]])
+    assert find_device(None, "input", [THERE[0]]).number == 0  # the only one, default or not
     assert listing(THERE[4:]) == "4 pulse (ALSA), 5 pulse monitor (ALSA)"
 
 

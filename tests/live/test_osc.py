@@ -10,8 +10,8 @@ import time
 import pytest
 
 from live.osc.inbox import Inbox
-from live.osc.listeners import MOST, Listeners, peer
-from live.osc.messages import Change, Question, Request
+from live.osc.listeners import MOST, Listeners, parse_endpoint
+from live.osc.messages import Change, Query, Request
 from live.osc.port import ERRORS_PER_S, OscPort
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import ACTIONS, CONTROLS, OUTPUTS, STREAMS
@@ -73,7 +73,7 @@ def test_what_comes_is_there_in_its_order_and_once(port, client):
         ("smoothing", "?"),
         ("fade", 1.0),
     ]
-    assert [type(e) for e in taken[-2:]] == [Question, Change]
+    assert [type(e) for e in taken[-2:]] == [Query, Change]
     assert all(before <= e.arrived <= time.monotonic() for e in taken)
     assert taken[2].sender == client.address
     assert port.take() == []
@@ -370,8 +370,8 @@ def test_nothing_unforeseen_ends_the_thread(port, client, monkeypatch):
 
 
 def test_targets_on_the_command_line():
-    assert peer("127.0.0.1:57120") == ("127.0.0.1", 57120)
-    assert peer("localhost:9000") == ("127.0.0.1", 9000)
+    assert parse_endpoint("127.0.0.1:57120") == ("127.0.0.1", 57120)
+    assert parse_endpoint("localhost:9000") == ("127.0.0.1", 9000)
     for wrong in (
         "",
         "57120",
@@ -385,9 +385,9 @@ def test_targets_on_the_command_line():
         "a:²",
     ):
         with pytest.raises(UserError, match="HOST:PORT"):
-            peer(wrong)
+            parse_endpoint(wrong)
     with pytest.raises(UserError, match=r"no\.such\.host\.invalid"):
-        peer("no.such.host.invalid:57120")
+        parse_endpoint("no.such.host.invalid:57120")
 
 
 def test_listeners_who_have_been_silent_longest_make_room():

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from live.osc.messages import Change, Question, Reader, Request, UnknownAddressError
+from live.osc.messages import Change, MessageReader, Query, Request, UnknownAddressError
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import ACTIONS, CONTROLS, STREAMS
 from shared.errors import SettingError
@@ -14,7 +14,7 @@ ME, OTHER = ("127.0.0.1", 4000), ("127.0.0.1", 4001)
 
 @pytest.fixture
 def read():
-    reader = Reader(DESCRIPTORS)
+    reader = MessageReader(DESCRIPTORS)
     return lambda name, *given, sender=ME: reader.read("/ponticello/" + name, given, sender, 1.5)
 
 
@@ -131,12 +131,12 @@ def test_every_row_of_the_tables_can_be_reached(read):
     for row in CONTROLS.values():
         name = f"{row.name}/pitch" if row.per_input else row.name
         assert read(name, *given[row.kind]).name == name
-        assert read(name, "?") == Question(name, ME, 1.5)
+        assert read(name, "?") == Query(name, ME, 1.5)
     for row in ACTIONS.values():
         arguments = {"nothing": [], "switch": [1], "number": [1], "text": ["a"], "text or number": [1]}[row.takes]
         assert read(row.name, *arguments).name == row.name
         if row.tells:
-            assert read(row.name, "?") == Question(row.name, ME, 1.5)
+            assert read(row.name, "?") == Query(row.name, ME, 1.5)
     for row in STREAMS.values():
         assert read(row.name, *[0.5] * (row.numbers or 512)).name == row.name
 
@@ -152,11 +152,11 @@ def test_buttons_fire_when_pressed(read):
 
 
 def test_a_question_in_two_arguments(read):
-    assert read("weight", "pitch", "?") == Question("weight/pitch", ME, 1.5)
+    assert read("weight", "pitch", "?") == Query("weight/pitch", ME, 1.5)
 
 
 def test_latent_of_the_generators_size():
-    reader = Reader(DESCRIPTORS)
+    reader = MessageReader(DESCRIPTORS)
     reader.latent_size = 16
     with pytest.raises(SettingError, match="takes 16 numbers; 15 given"):
         reader.read("/ponticello/in/latent", (0.0,) * 15, ME, 0)
@@ -165,7 +165,7 @@ def test_latent_of_the_generators_size():
 
 
 def test_inputs_of_another_preset():
-    reader = Reader(("pitch", "loudness"))
+    reader = MessageReader(("pitch", "loudness"))
     assert reader.read("/ponticello/weight/pitch", (2,), ME, 0) == Change("weight/pitch", 2.0, 0)
     with pytest.raises(UnknownAddressError):
         reader.read("/ponticello/weight/mfcc1", (2,), ME, 0)
@@ -189,7 +189,7 @@ def test_inputs_of_another_preset():
     ],
 )
 def test_unknown_addresses_and_what_is_near(address, near):
-    reader = Reader(DESCRIPTORS)
+    reader = MessageReader(DESCRIPTORS)
     with pytest.raises(UnknownAddressError):
         reader.read(address, (0.5,), ME, 0)
     assert near in reader.suggestion(address)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from live.osc.messages import Change, Question
+from live.osc.messages import Change, Query
 from live.osc.port import OscPort
 from shared import controls
 from shared.audio.descriptors import DESCRIPTORS
@@ -27,7 +27,7 @@ class Show:
             if isinstance(event, Change):
                 self.changes.append(event)
                 self.values[event.name] = event.value
-            elif isinstance(event, Question):
+            elif isinstance(event, Query):
                 self.port.answer(event, self.values[event.name])
         self.port.send("descriptors", 1000.0, *range(1, 20), 440.0, 0.9, -35.0)
 

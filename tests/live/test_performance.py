@@ -7,9 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from live.display.keys import KEYS, ON_SCREEN
-from live.display.keys import Event as Pressed
-from live.show.preset_library import Repertoire
+from live.display.keys import KEYS, ON_SCREEN, DisplayEvent
+from live.show.preset_library import PresetLibrary
 from live.sound.open_input import open_input
 from offline.render import Job
 from shared.controls import ACTIONS, STREAMS
@@ -156,21 +155,21 @@ def test_a_preset_with_a_broken_file_changes_nothing(folder, a, sound, tmp_path)
 def test_presets_called_one_after_the_other_keep_their_generators_until_they_have_played(a, tmp_path):
     painter = Painter()
     first = Preset.load(a)
-    repertoire = Repertoire([first], painter)
-    called = [repertoire.load(str(make_preset(tmp_path / f"p{n}", seed=10 + n)), [first]) for n in range(3)]
+    library = PresetLibrary([first], painter)
+    called = [library.load(str(make_preset(tmp_path / f"p{n}", seed=10 + n)), [first]) for n in range(3)]
     for preset in (first, *called):  # none of the three has come to the stage when the last is there
         painter.paint(Picture(preset.generator_sha256, preset.pairs.latents[0], "z", 1.0, 0.0, (0.0, 0.0), 1.0))
     for n in range(9):
-        repertoire.load(str(make_preset(tmp_path / f"q{n}", seed=20 + n)), [first])
+        library.load(str(make_preset(tmp_path / f"q{n}", seed=20 + n)), [first])
     with pytest.raises(KeyError):
         painter.paint(Picture(called[0].generator_sha256, called[0].pairs.latents[0], "z", 1.0, 0.0, (0.0, 0.0), 1.0))
 
 
 def test_a_generator_whose_file_was_exchanged_is_read_anew(tmp_path):
     painter, folder = Painter(), make_preset(tmp_path / "p")
-    repertoire = Repertoire([Preset.load(folder)], painter)
+    library = PresetLibrary([Preset.load(folder)], painter)
     write_generator(folder / "generator.safetensors", seed=7)
-    again = repertoire.load(str(folder))
+    again = library.load(str(folder))
     fresh = Painter()
     fresh.load(again)
     picture = Picture(again.generator_sha256, again.pairs.latents[0], "z", 1.0, 0.0, (0.0, 0.0), 1.0)
@@ -269,7 +268,7 @@ def test_a_shipped_preset_that_was_saved_is_called_as_ones_own(sound, tmp_path, 
         assert until((tmp_path / "own" / "glassy" / "preset.toml").is_file, 5)
         playing.client.send("rotate", 30)
         playing.client.send("preset", 1)
-        assert until(lambda: playing.performance._desk.preset.folder == tmp_path / "own" / "glassy", 5)
+        assert until(lambda: playing.performance._controller.preset.folder == tmp_path / "own" / "glassy", 5)
         assert playing.values["rotate"] == 15
     assert Preset.load(folder).controls["rotate"] == 0
 
@@ -280,7 +279,7 @@ def test_a_file_is_paused_sought_and_asked(a, sound, tmp_path):
         playing.client.send("pause")
         assert until(lambda: not playing.source.playing)
         playing.client.send("seek", 1.0)
-        playing.performance._desk.press(Pressed("play_pause"))
+        playing.performance._controller.press(DisplayEvent("play_pause"))
         assert until(lambda: playing.ask("seek") > 1.0)
         playing.client.send("in/time", 0.2)
         assert until(lambda: playing.ask("seek") < 0.9)
@@ -334,12 +333,12 @@ def test_the_hall_is_saved_and_its_file_keeps_comments(a, sound, tmp_path):
 
 def test_everything_in_the_tables_can_be_done(a, sound, tmp_path):
     with show([a], sound, tmp_path) as playing:
-        desk = playing.performance._desk
-        assert desk.actions.keys() | {"notify", "ping"} == ACTIONS.keys()
-        assert desk.questions.keys() | {"notify"} == {row.name for row in ACTIONS.values() if row.tells}
-        assert desk.streams.keys() == STREAMS.keys()
-        assert desk.keys.keys() | ON_SCREEN == {key.action for key in KEYS}
-        for name in desk.values:
+        controller = playing.performance._controller
+        assert controller.actions.keys() | {"notify", "ping"} == ACTIONS.keys()
+        assert controller.questions.keys() | {"notify"} == {row.name for row in ACTIONS.values() if row.tells}
+        assert controller.streams.keys() == STREAMS.keys()
+        assert controller.keys.keys() | ON_SCREEN == {key.action for key in KEYS}
+        for name in controller.values:
             assert playing.ask(name) is not None
         assert not any(isinstance(what, Steer) for _, what in playing.asked)
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from live import hall
-from live.show.engine import Heard
+from live.show.engine import AnalysedTick
 from live.show.notices import Notices
-from live.show.picture_thread import Made, same
+from live.show.picture_thread import PaintedImage, same
 from live.show.stats import Distribution, Times
-from live.show.timing import Timing, Waiting
+from live.show.timing import PresentationQueue, Timing
 from live.sound.channels import Channels
 from live.sound.descriptor_input import OscFrames
 from live.sound.file_input import FileInput
@@ -50,7 +50,9 @@ def test_percentiles_are_those_of_the_sorted_values():
 def test_the_stages_of_a_picture_add_up_to_its_excess():
     times = Times()
     tick = Tick(3, np.zeros(23), None, "", 0.0)
-    picture = Made(np.zeros((2, 2, 3), np.uint8), Heard(tick, 10.0, 10.001, np.zeros(23), 0.0), 0.02, 10.025)
+    picture = PaintedImage(
+        np.zeros((2, 2, 3), np.uint8), AnalysedTick(tick, 10.0, 10.001, np.zeros(23), 0.0), 0.02, 10.025
+    )
     times.add(picture, 9.9, -math.inf, 10.026, 10.029)
     times.add(picture, 9.9, 10.1, 10.101, 10.104)  # it had to wait until 10.1
     for distribution, ms in (
@@ -130,12 +132,12 @@ def test_without_a_file_pictures_are_shown_when_made_and_never_earlier():
 
 def made(number):
     tick = Tick(number, np.zeros(23), None, "", 0.0)
-    return Made(np.zeros((2, 2, 3), np.uint8), Heard(tick, 0.0, 0.0, np.zeros(23), 0.0), 0.0, 0.0)
+    return PaintedImage(np.zeros((2, 2, 3), np.uint8), AnalysedTick(tick, 0.0, 0.0, np.zeros(23), 0.0), 0.0, 0.0)
 
 
 @pytest.mark.usefixtures("unchecked")
 def test_the_newest_that_is_due_is_shown():
-    waiting = Waiting()
+    waiting = PresentationQueue()
     assert waiting.take(5.0) is None
     assert waiting.next_due() == math.inf
     images = [made(number) for number in range(4)]
@@ -149,7 +151,7 @@ def test_the_newest_that_is_due_is_shown():
     assert waiting.take(9.0) is None
     waiting.put(made(4), 20.0)
     waiting.put(made(5), -math.inf)  # `advance` was changed between the two
-    assert waiting.take(10.0)[1].heard.tick.number == 5
+    assert waiting.take(10.0)[1].analysed.tick.number == 5
     assert waiting.take(30.0) is None  # an older picture never comes after a newer one
 
 

@@ -12,7 +12,7 @@ import av
 import pytest
 import soundfile
 
-from live.display.keys import Event as Pressed
+from live.display.keys import DisplayEvent
 from live.show.notices import Notices
 from live.show.recorder import Recorder
 from live.sound.open_input import open_input
@@ -117,12 +117,12 @@ def test_takes_begin_and_end_in_the_midst_of_a_show(folder, tmp_path):
     assert until(lambda: playing.ask("record") == 0)
     playing.client.send("rotate", 25)
     playing.until_tick(playing.ticks + 3)
-    playing.performance._desk.press(Pressed("record"))
+    playing.performance._controller.press(DisplayEvent("record"))
     assert until(lambda: playing.ask("record") == 1)
     playing.client.send("truncation", 0.6)
     playing.until_tick(playing.ticks + 20)
     assert until(lambda: playing.performance._takes.seconds > 0.3)
-    playing.performance._desk.press(Pressed("record"))
+    playing.performance._controller.press(DisplayEvent("record"))
     assert until(lambda: playing.ask("record") == 0)
     playing.end()
     first, second = (rendered(folder / "a", tmp_path / name, tmp_path / f"{name}.mkv") for name in ("take", "take-2"))

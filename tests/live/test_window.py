@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageGrab
 
 from live.display.hud_state import HudState
-from live.display.keys import Event
+from live.display.keys import DisplayEvent
 from live.display.placement import place
 from live.display.settings import WindowSettings
 from shared.audio.descriptors import DESCRIPTORS
@@ -238,15 +238,15 @@ def test_keys_in_a_window(opened):
     assert [event.action for event in events] == expected
     assert [event.number for event in events if event.action == "preset"] == [3, 9, 1]
     xdotool("key", "shift+Escape")
-    assert wait_for(display, bool) == [Event("quit")]
+    assert wait_for(display, bool) == [DisplayEvent("quit")]
 
 
 def test_stray_fingers_in_full_screen(opened):
     display = opened(fullscreen=True)
     focus()
     xdotool("key", "m", "h", "p", "f", "space", "b", "z", "5", "shift+Escape")
-    events = wait_for(display, lambda events: Event("quit") in events)
-    assert events == [Event("blackout"), Event("freeze"), Event("preset", 5), Event("quit")]
+    events = wait_for(display, lambda events: DisplayEvent("quit") in events)
+    assert events == [DisplayEvent("blackout"), DisplayEvent("freeze"), DisplayEvent("preset", 5), DisplayEvent("quit")]
     assert display.fills is not None
     assert not display.hud_visible
 
@@ -255,7 +255,7 @@ def test_all_keys_in_full_screen(opened):
     display = opened(fullscreen=True, keys="all")
     focus()
     xdotool("key", "h", "p", "space")
-    assert wait_for(display, lambda events: len(events) == 2) == [Event("pair"), Event("play_pause")]
+    assert wait_for(display, lambda events: len(events) == 2) == [DisplayEvent("pair"), DisplayEvent("play_pause")]
     assert display.hud_visible
     xdotool("key", "f")
     wait_for(display, lambda _: display.fills is None)
@@ -267,7 +267,7 @@ def test_closing_the_window_is_asked_for_only(opened):
     display = opened()
     shown(display, NOISE)
     glfw.set_window_should_close(display._window._handle, True)  # what glfw does when the window is to be closed
-    assert wait_for(display, bool) == [Event("quit")]
+    assert wait_for(display, bool) == [DisplayEvent("quit")]
     assert display.events() == []
     assert shown(display).any()
 

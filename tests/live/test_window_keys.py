@@ -5,22 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from live.display.keys import KEYS, Event, pressed
+from live.display.keys import KEYS, DisplayEvent, pressed
 
 HANDBOOK = Path(__file__).parents[2] / "docs" / "display.md"
 WINDOWED = {
-    "F": Event("fullscreen"),
-    "M": Event("next_monitor"),
-    "Space": Event("play_pause"),
-    "H": Event("hud"),
-    "R": Event("record"),
-    "P": Event("pair"),
+    "F": DisplayEvent("fullscreen"),
+    "M": DisplayEvent("next_monitor"),
+    "Space": DisplayEvent("play_pause"),
+    "H": DisplayEvent("hud"),
+    "R": DisplayEvent("record"),
+    "P": DisplayEvent("pair"),
 }
 ALWAYS = {
-    "Esc": Event("leave_fullscreen"),
-    "Z": Event("freeze"),
-    "B": Event("blackout"),
-    **{str(i): Event("preset", i) for i in range(1, 10)},
+    "Esc": DisplayEvent("leave_fullscreen"),
+    "Z": DisplayEvent("freeze"),
+    "B": DisplayEvent("blackout"),
+    **{str(i): DisplayEvent("preset", i) for i in range(1, 10)},
 }
 
 
@@ -37,8 +37,8 @@ def test_few_keys_act_in_full_screen():
 
 @pytest.mark.parametrize("fullscreen", [False, True])
 def test_shift_matters_with_esc_alone(fullscreen):
-    assert pressed("Esc", True, fullscreen) == Event("quit")
-    assert pressed("B", True, fullscreen) == Event("blackout")
+    assert pressed("Esc", True, fullscreen) == DisplayEvent("quit")
+    assert pressed("B", True, fullscreen) == DisplayEvent("blackout")
 
 
 @pytest.mark.parametrize("name", ["", "0", "Q", "1-9", "é"])

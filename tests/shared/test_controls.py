@@ -14,7 +14,7 @@ from tests.small import make_preset
 
 
 def test_every_name_stands_for_one_thing_and_outputs_stand_apart():
-    names = controls.names(DESCRIPTORS)
+    names = controls.incoming_names(DESCRIPTORS)
     assert len(set(names)) == len(names) == 2 * 23 + len(CONTROLS) - 2 + len(STREAMS) + len(ACTIONS)
     assert not {f"out/{name}" for name in OUTPUTS} & set(names)
     assert not [name for name in names if name.startswith("out/")]
@@ -59,11 +59,11 @@ def test_outputs_are_of_the_types_that_every_program_reads():
 
 
 def test_find():
-    assert controls.find("weight/pitch", DESCRIPTORS) == (CONTROLS["weight"], "pitch")
-    assert controls.find("fade", DESCRIPTORS) == (CONTROLS["fade"], None)
+    assert controls.find_control("weight/pitch", DESCRIPTORS) == (CONTROLS["weight"], "pitch")
+    assert controls.find_control("fade", DESCRIPTORS) == (CONTROLS["fade"], None)
     for name in ("weight", "fade/pitch", "weight/lowness", "weights", "", "in/time", "train"):
         with pytest.raises(SettingError, match="there are: "):
-            controls.find(name, DESCRIPTORS)
+            controls.find_control(name, DESCRIPTORS)
 
 
 def test_choices_live_in_a_preset_and_come_back(tmp_path):
