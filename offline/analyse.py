@@ -9,8 +9,8 @@ import typer
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from offline.own import writable
 from offline.progress import progress, say
+from offline.writable import writable
 from shared.atomic import written_atomically
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader

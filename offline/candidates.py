@@ -13,10 +13,10 @@ import typer
 from jaxtyping import Float32
 from numpy.typing import NDArray
 
-from offline.own import writable
 from offline.pictures import note_of, read_png, thumbnail, write_png, write_sheet
 from offline.progress import progress, say
-from offline.spread import far_apart, looks
+from offline.sampling import appearance, farthest_point_sampling
+from offline.writable import writable
 from shared.atomic import make_folder
 from shared.errors import PresetError, SettingError, UserError, pasted
 from shared.image.checkpoint import read_architecture
@@ -134,7 +134,7 @@ def propose(preset: Preset, count: int) -> list[int]:
     kept = np.array([i for i, seed in enumerate(candidates.seeds) if seed in candidates.kept], np.int64)
     if len(kept) == len(candidates):
         raise SettingError(f"all {len(kept)} candidates are chosen already; make more: -n {2 * len(kept)}")
-    found = far_apart(looks(candidates.thumbnails), count, kept)
+    found = farthest_point_sampling(appearance(candidates.thumbnails), count, kept)
     return [candidates.seeds[i] for i in found]
 
 

@@ -1,4 +1,4 @@
-"""Work done ahead of its user, in a thread of its own, as far as a bounded queue allows."""
+"""Work done before it is needed, in a thread of its own, as far ahead as a bounded queue allows."""
 
 import queue
 import threading
@@ -8,10 +8,10 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def ahead(items: Iterable[Item], size: int) -> Generator[Item, None, None]:
-    """The same items in the same order, made up to `size` ahead; an error in the making is raised here, in its place.
+def prefetch(items: Iterable[Item], size: int) -> Generator[Item, None, None]:
+    """Yield the same items in the same order, up to `size` of them computed ahead; errors are raised at their place.
 
-    Closing the iterator ends the thread; memory holds `size` items whatever their number.
+    Closing the iterator ends the thread. Memory holds at most `size` items.
     """
     box: queue.Queue[tuple[Item] | BaseException | None] = queue.Queue(size)
     closed = threading.Event()
@@ -30,12 +30,12 @@ def ahead(items: Iterable[Item], size: int) -> Generator[Item, None, None]:
                 put((item,))
                 if closed.is_set():
                     return
-        except BaseException as error:  # whatever it is, it belongs to the reader
+        except BaseException as error:  # any error is the reader's to handle
             put(error)
         else:
             put(None)
 
-    thread = threading.Thread(target=fill, name="ahead", daemon=True)
+    thread = threading.Thread(target=fill, name="prefetch", daemon=True)
     thread.start()
     try:
         while (entry := box.get()) is not None:

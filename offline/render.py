@@ -18,7 +18,7 @@ import typer
 from jaxtyping import UInt8
 
 from offline.material import Material, find_material
-from offline.prefetch import ahead
+from offline.prefetch import prefetch
 from offline.progress import progress, say
 from offline.video.codecs import CODECS, choose_codec
 from offline.video.writer import VideoWriter
@@ -151,7 +151,7 @@ def render(
     at_once = None if generators[0].device.type == "cpu" else 1  # a card draws one after the other
     with (
         writer,
-        closing(ahead(job.ticks(), WAITING_TICKS)) as ticks,
+        closing(prefetch(job.ticks(), WAITING_TICKS)) as ticks,
         closing(side_by_side(image_of, within(ticks, wanted), at_once)) as images,
         progress("pictures", len(wanted)) as advance,
     ):

@@ -10,9 +10,9 @@ import typer
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from offline.own import writable
 from offline.pairing.session import on_map
 from offline.progress import progress, say
+from offline.writable import writable
 from shared.errors import PresetError, pasted
 from shared.mapping.smoothing import LeakyIntegrator
 from shared.preset import Preset, history

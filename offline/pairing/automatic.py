@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
+from offline.sampling import appearance, farthest_point_sampling
 from offline.sound_map import principal_components
-from offline.spread import far_apart, looks
 from shared.errors import SettingError
 from shared.preset.candidates import Candidates
 from shared.preset.corpus import Corpus
@@ -41,7 +41,7 @@ def by_assignment(corpus: Corpus, candidates: Candidates, count: int, seed: int)
     frames = typical_frames(corpus, len(images), seed)
     plane = np.zeros((len(images), 2))
     if len(images) > 1:
-        scores, _ = principal_components(looks(candidates.thumbnails[images]), NEARLY_ALL)
+        scores, _ = principal_components(appearance(candidates.thumbnails[images]), NEARLY_ALL)
         plane[:, : scores.shape[1]] = scores[:, :2]
     return _matched(images, frames, _stretched(plane), _stretched(corpus.positions[frames]))
 
@@ -56,7 +56,7 @@ def by_components(corpus: Corpus, candidates: Candidates, count: int, seed: int)
     sound, _ = principal_components(corpus.standardised, NEARLY_ALL)
     if len(images) == 1:
         return [(int(images[0]), int(np.square(sound).sum(axis=1).argmin()))]
-    pictures, _ = principal_components(looks(candidates.thumbnails[images]), NEARLY_ALL)
+    pictures, _ = principal_components(appearance(candidates.thumbnails[images]), NEARLY_ALL)
     used = max(1, min(len(images) // 2, sound.shape[1], pictures.shape[1]))
     targets = _along(len(images), used)
     sound, pictures = _in_deviations(sound[:, :used]), _in_deviations(pictures[:, :used])
@@ -84,7 +84,7 @@ def images_for(candidates: Candidates, corpus: Corpus, count: int) -> Int64[np.n
     count = min(count, len(chosen), len(np.unique(corpus.standardised, axis=0)))
     if count == len(chosen):
         return chosen
-    return np.asarray(chosen[far_apart(looks(candidates.thumbnails[chosen]), count)])
+    return np.asarray(chosen[farthest_point_sampling(appearance(candidates.thumbnails[chosen]), count)])
 
 
 def typical_frames(corpus: Corpus, count: int, seed: int) -> Int64[np.ndarray, "count"]:

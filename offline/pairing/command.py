@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from offline.own import writable
 from offline.pairing.automatic import METHODS
 from offline.pairing.session import Pairing, clear
 from offline.progress import say
+from offline.writable import writable
 from shared.errors import SettingError, pasted
 from shared.preset import Preset, history
 

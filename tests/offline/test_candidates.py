@@ -11,7 +11,7 @@ from PIL import Image
 
 from offline import candidates as studio
 from offline.candidates import draw_candidates, image_file, parse_seeds
-from offline.spread import far_apart, looks
+from offline.sampling import appearance, farthest_point_sampling
 from shared.errors import PresetError, SettingError, UserError
 from shared.image.generator import load_generator
 from shared.image.latents import latents_from_seeds
@@ -134,13 +134,13 @@ def test_another_generator_makes_other_images(folder, capsys):
     assert not np.array_equal(found(folder).thumbnails, old.thumbnails)
 
 
-def test_far_apart_by_hand():
+def test_farthest_points_by_hand():
     points = np.array([[0.0], [1.0], [10.0], [4.0], [5.5]])
     # the mean is 4.1, so the first is 4; then 10 (6 away); 0 (4 away); 5.5 (1.5 from 4), 1
-    assert far_apart(points, 5).tolist() == [3, 2, 0, 4, 1]
-    assert far_apart(points, 9).tolist() == [3, 2, 0, 4, 1]
-    assert far_apart(points, 2, np.array([2, 3])).tolist() == [0, 4]
-    assert far_apart(points, 3, np.arange(5)).tolist() == []
+    assert farthest_point_sampling(points, 5).tolist() == [3, 2, 0, 4, 1]
+    assert farthest_point_sampling(points, 9).tolist() == [3, 2, 0, 4, 1]
+    assert farthest_point_sampling(points, 2, np.array([2, 3])).tolist() == [0, 4]
+    assert farthest_point_sampling(points, 3, np.arange(5)).tolist() == []
 
 
 def test_a_proposal_is_far_from_what_is_chosen_and_chooses_nothing(folder, capsys):
@@ -151,7 +151,7 @@ def test_a_proposal_is_far_from_what_is_chosen_and_chooses_nothing(folder, capsy
     assert len(set(proposed)) == 5
     assert not {2, 4} & set(proposed)
     assert found(folder).kept == {2, 4}
-    points = looks(found(folder).thumbnails)
+    points = appearance(found(folder).thumbnails)
     gap = min(np.linalg.norm(points[a] - points[b]) for a, b in itertools.combinations([2, 4, *proposed], 2))
     rng = np.random.default_rng(0)
     for _ in range(20):

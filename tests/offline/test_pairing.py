@@ -11,7 +11,7 @@ import typer
 from offline.pairing import command
 from offline.pairing.automatic import METHODS, assigned, images_for, typical_frames
 from offline.pairing.session import Pairing
-from offline.spread import looks
+from offline.sampling import appearance
 from shared.errors import PresetError, SettingError
 from shared.mapping.scaling import Standardizer
 from shared.preset import Preset, history
@@ -269,7 +269,7 @@ def test_components_meet_components(folder):
 def test_images_that_look_different_are_taken_where_there_are_too_many(folder):
     corpus, candidates = Preset.load(folder).corpus, Preset.load(folder).candidates
     images = images_for(candidates, corpus, 4)
-    points = looks(candidates.thumbnails)
+    points = appearance(candidates.thumbnails)
     assert images[0] == np.linalg.norm(points - points.mean(axis=0), axis=1).argmin()
     assert images[1] == np.linalg.norm(points - points[images[0]], axis=1).argmax()
     with pytest.raises(SettingError, match="--count 0 given; at least 1"):
