@@ -32,10 +32,11 @@ def farthest_point_sampling(
         take(index)
     found: list[int] = []
     while len(found) < count and not taken.all():
-        if taken.any():
-            index = int(np.where(taken, -1, distance).argmax())
-        else:
-            index = int(np.linalg.norm(points - points.mean(axis=0), axis=1).argmin())
+        index = int(np.where(taken, -1, distance).argmax()) if taken.any() else _most_usual(points)
         take(index)
         found.append(index)
     return np.array(found, np.int64)
+
+
+def _most_usual(points: Float64[np.ndarray, "n d"]) -> int:
+    return int(np.linalg.norm(points - points.mean(axis=0), axis=1).argmin())
