@@ -1,0 +1,98 @@
+"""The studio without its window: all that the window shows and does, in plain classes. It knows no toolkit.
+
+    studio = Studio()
+    studio.events.on("pairs", window.redraw_pairs)
+    studio.open("my-piece")
+    studio.poll()                         # on a timer of the window, about 30 times a second
+
+One thread uses a Studio: the one that calls `poll`. Long work runs beside it and reports through `events`. Methods that
+change the preset write it at once and may raise UserError or Failure; `attempt` turns these into an `error` event.
+
+    studio.project       the open preset: pairs, candidates, settings, undo and redo      project.py
+    studio.board         the sounds on their map, territories, gaps, film strip           storyboard.py
+    studio.transport     hearing: play, scrub, loop, slow motion                          transport.py
+    studio.film          pictures: mock-up and generator at the playhead                  film.py
+    studio.jobs          long work: sounds, candidates, training, rendering               jobs.py
+    studio.microphone    a live input as a place on the map                               microphone.py
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from offline.pairing.events import Events
+from offline.pairing.film import Film
+from offline.pairing.jobs import Jobs
+from offline.pairing.microphone import Microphone
+from offline.pairing.missing import Missing
+from offline.pairing.project import Project
+from offline.pairing.storyboard import Storyboard
+from offline.pairing.transport import Transport
+from shared.errors import PonticelloError, one_line
+
+T = TypeVar("T")
+
+
+class Studio:
+    """One open preset, or none, and everything around it.
+
+    output: the sound device to play on, by number or part of its name; None: the system's default. Where there is no
+    sound card, `transport.silent` says why, and everything else works in the time of the clock.
+    """
+
+    def __init__(self, output: str | None = None) -> None:
+        self.events = Events()
+        self.project: Project | None = None
+        self.board: Storyboard | None = None
+        self.transport = Transport(self.events, output)
+        self.film = Film(self.events)
+        self.jobs = Jobs(self)
+        self.microphone: Microphone | None = None
+
+    def open(self, path: str | Path) -> None:
+        """Open a preset by path or name; a shipped one is copied at the first change. UserError where it cannot be opened.
+
+        Sends `preset`, then `corpus`, `candidates` and `pairs`. What was open stays open where the new one fails.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Write what is not written yet, stop the sound and all work. Never asks, never loses anything."""
+        raise NotImplementedError
+
+    def poll(self) -> None:
+        """Take up what happened: finished work, reports of the sound card, changes by commands in a terminal.
+
+        Delivers the events on this thread. Takes well below a millisecond where nothing happened.
+        """
+        raise NotImplementedError
+
+    def attempt(self, action: Callable[..., T], *values: Any) -> T | None:
+        """Do it; an error becomes an `error` event of one line, and None is returned."""
+        try:
+            return action(*values)
+        except (PonticelloError, OSError) as error:
+            self.events.send("error", one_line(error))
+            return None
+
+    @property
+    def row(self) -> int | None:
+        """The sounding frame at the playhead, as a row of the corpus; of a silent moment, the last that sounded."""
+        raise NotImplementedError
+
+    @property
+    def missing(self) -> list[Missing]:
+        """Files that the preset names and that are not where they were: generator, sounds, candidates' images."""
+        raise NotImplementedError
+
+    def relocate(self, missing: Missing, path: Path) -> None:
+        """Point to where a missing file is now; UserError where it is another file (by its SHA-256)."""
+        raise NotImplementedError
+
+    def listen(self, device: str | None, channel: int = 1) -> None:
+        """Show a live input as a dot on the map: `microphone.place`. Failure where there is no such input."""
+        raise NotImplementedError
+
+    def stop_listening(self) -> None:
+        """Free the live input."""
+        raise NotImplementedError
