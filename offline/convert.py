@@ -67,10 +67,10 @@ def command(
 ) -> None:
     """Convert an official StyleGAN3 checkpoint to safetensors. Nothing that the checkpoint carries is run."""
     made = convert(model, output, half=dtype is Format.float16)
-    print(f"{output}: {describe(made)}, {dtype.value}, {output.stat().st_size:,} bytes")
+    print(f"{output}: {summary(made)}, {dtype.value}, {output.stat().st_size:,} bytes")
 
 
-def describe(architecture: Architecture) -> str:
+def summary(architecture: Architecture) -> str:
     """What a generator is, in a line."""
     kind = {"stylegan3-t": "StyleGAN3-T", "stylegan3-r": "StyleGAN3-R"}.get(architecture.variant, "StyleGAN3")
     a = architecture

@@ -13,7 +13,7 @@ from shared.controls import ControlChange
 from shared.errors import one_line
 from shared.pipeline.exchanges import Exchange
 from shared.pipeline.state import PipelineState
-from shared.recording.entries import Fact, Gives
+from shared.recording.entries import Fact, InputKind
 from shared.recording.writer import RecordingWriter
 from shared.stage import SAMPLE_RATE
 
@@ -40,7 +40,7 @@ class Recorder:
         """How long the recording is so far."""
         return self._writer.samples / SAMPLE_RATE
 
-    def begin(self, state: PipelineState, gives: Gives) -> None:
+    def begin(self, state: PipelineState, gives: InputKind) -> None:
         """The pipeline stands like this; what follows is what it gets."""
         self._put(lambda: self._writer.begin(state, gives, self._settings))
 

@@ -130,5 +130,5 @@ def _seconds(frames: Rows) -> float:
 def _distance(frames: Rows, scaler: Standardizer | None, preset: Preset) -> float:
     """From the nearest pair: the median over raw frames (m, 23)."""
     columns = [DESCRIPTORS.index(name) for name in preset.settings.inputs]
-    used = preset.mapping.scaler if scaler is None else scaler.of(columns)
+    used = preset.mapping.scaler if scaler is None else scaler.subset(columns)
     return float(np.median([preset.pairs.nearest(row)[1] for row in used.process(frames[:, columns])]))

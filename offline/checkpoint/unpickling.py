@@ -56,7 +56,7 @@ class Buildable(ABC):
         """Take or check the state. Raises Refused."""
 
 
-Stream = BytesIO | mmap
+ByteStream = BytesIO | mmap
 Call = Callable[[tuple[Any, ...]], object]
 
 
@@ -69,7 +69,10 @@ class Machine:
     """
 
     def __init__(
-        self, stream: Stream, calls: Mapping[Name, Call | None], persistent: Callable[[object], object] | None = None
+        self,
+        stream: ByteStream,
+        calls: Mapping[Name, Call | None],
+        persistent: Callable[[object], object] | None = None,
     ) -> None:
         self._stream = stream
         self._calls = calls

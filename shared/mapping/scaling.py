@@ -38,8 +38,8 @@ class Standardizer(Memoryless[NDArray[np.float64], NDArray[np.float64]]):
         """Whether it does the same, to the last bit."""
         return np.array_equal(self.mean, other.mean) and np.array_equal(self.deviation, other.deviation)
 
-    def of(self, columns: Sequence[int]) -> "Standardizer":
-        """For these of its descriptors alone."""
+    def subset(self, columns: Sequence[int]) -> "Standardizer":
+        """A scaler of these descriptors alone."""
         chosen = list(columns)
         return Standardizer(self.mean[chosen], self.deviation[chosen])
 

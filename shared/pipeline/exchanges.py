@@ -1,4 +1,4 @@
-"""What is exchanged while a pipeline runs, besides controls: latents, mappings, scalers, presets."""
+"""What can be exchanged while a pipeline runs, besides controls: presets, latents, mappings, scalers."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from shared.preset.preset import Preset
 
 @dataclass(frozen=True, eq=False)
 class Steer:
-    """A latent (latent,) takes the place of the sound's; None gives the picture back to the sound."""
+    """Use this latent vector (latent,) instead of the sound's; None returns to the sound."""
 
     latent: Float32[np.ndarray, "latent"] | None
     space: LatentSpace = "z"
@@ -21,7 +21,7 @@ class Steer:
 
 @dataclass(frozen=True, eq=False)
 class UseMapping:
-    """The playing preset's mapping and pairs are exchanged."""
+    """Replace the mapping and pairs of the preset that plays."""
 
     mapping: LearnedMapping
     pairs: Pairs
@@ -29,10 +29,10 @@ class UseMapping:
 
 @dataclass(frozen=True, eq=False)
 class UseScaler:
-    """The sound is standardised by its own source's scaler (23,); None: by the presets' own."""
+    """Standardise the sound by the (23,) scaler of its own source; None: by the scalers of the presets."""
 
     scaler: Standardizer | None
 
 
 Exchange = Preset | Steer | UseMapping | UseScaler
-"""What is exchanged at a sample besides controls: a preset comes with its cross-fade."""
+"""A preset comes in with its cross-fade."""

@@ -1,59 +1,50 @@
-"""Everything that a pipeline remembers, as a recording keeps it."""
+"""Everything that a pipeline remembers, as a recording stores it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
 
-from shared.controls import ControlChange, Value
+from shared.controls import Value
 from shared.mapping.scaling import Standardizer
 from shared.picture import Picture
-from shared.pipeline.exchanges import Exchange, Steer
+from shared.pipeline.exchanges import Steer
+from shared.pipeline.schedule import Level, ScheduledChange
 from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import Pairs
 from shared.preset.preset import Preset
 from shared.stage import State
 
 
-class Waiting(NamedTuple):
-    """What will act at a sample."""
-
-    sample: int
-    asked: int
-    """A number that grows with every one that is asked for."""
-    what: ControlChange | Exchange
-
-
 @dataclass(frozen=True, eq=False)
-class LayerState:
-    """A preset that is to be seen, its voice as it stands: the mapping and pairs in use may be newer than the preset's."""
+class PlayingPresetState:
+    """A preset that is visible, with the memory of its voice; mapping and pairs may be newer than the preset's files."""
 
     preset: Preset
     mapping: LearnedMapping
     pairs: Pairs
     voice: State
     values: Mapping[str, Value]
-    began: int
-    fade: int
+    start_tick: int
+    fade_ticks: int
 
 
 @dataclass(frozen=True, eq=False)
 class PipelineState:
-    """Everything that a pipeline remembers between two blocks: its own copy, to go on from or to keep."""
+    """Everything that a pipeline remembers between two blocks: a copy, to continue from or to store."""
 
     fps: Fraction
     samples: int
     frames: int
     ticks: int
-    layers: tuple[LayerState, ...]
-    """The lowest first."""
+    playing: tuple[PlayingPresetState, ...]
+    """The lowest of a cross-fade first."""
     values: Mapping[str, Value]
-    """Of the controls that belong to no preset."""
-    waiting: Mapping[str, tuple[Waiting, ...]]
-    """By what they act on: samples, frames, ticks."""
+    """The controls that belong to no preset."""
+    scheduled: Mapping[Level, tuple[ScheduledChange, ...]]
+    """Changes that have not acted yet."""
     first_change: int | None
     analyzer: State
     gate: State
@@ -64,4 +55,4 @@ class PipelineState:
     last: Picture | None
     """The newest picture: it stays while the show is frozen."""
     last_presets: tuple[Preset, ...]
-    """Whose generators it needs."""
+    """The presets whose generators that picture needs."""

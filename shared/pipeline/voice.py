@@ -86,7 +86,7 @@ class Voice:
 
     def use_scaler(self, scaler: Standardizer | None) -> None:
         """Standardise by another source's (23,) scaler; None: by the mapping's own."""
-        self.scaler = self.mapping.scaler if scaler is None else scaler.of(self._columns)
+        self.scaler = self.mapping.scaler if scaler is None else scaler.subset(self._columns)
 
     def ticks(self, frames: Float64[np.ndarray, "m 23"], smoothing: float) -> Float64[np.ndarray, "k d"]:
         """The standardised, smoothed descriptors of the ticks that m gated frames complete."""

@@ -68,7 +68,7 @@ class Corpus:
     def scaler(self) -> Standardizer:
         """Of the preset's inputs."""
         columns = [self.facts.descriptors.index(name) for name in self.facts.inputs]
-        return Standardizer.fit(self.descriptors).of(columns)
+        return Standardizer.fit(self.descriptors).subset(columns)
 
     @cached_property
     def standardised(self) -> Float64[np.ndarray, "m inputs"]:

@@ -71,7 +71,7 @@ class Preset:
 
         Raises PresetError: no such folder, unreadable or unknown settings, a newer version, unknown descriptors.
         """
-        folder = find(path)
+        folder = find_preset(path)
         file = folder / "preset.toml"
         try:
             there = file.is_file()
@@ -258,7 +258,7 @@ class Preset:
             copy.rename(target)
 
 
-def find(path: str | Path) -> Path:
+def find_preset(path: str | Path) -> Path:
     """The folder of a preset given as a path, or by the bare name of one's own or a shipped one."""
     folder = Path(path).expanduser()
     if folder.is_dir():

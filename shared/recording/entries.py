@@ -1,4 +1,4 @@
-"""The lines of log.jsonl: what the show was, every change with its sample, how it ended."""
+"""The lines of log.jsonl: the show's settings, every change with its sample, the end."""
 
 import base64
 from collections.abc import Callable
@@ -17,7 +17,8 @@ from shared.preset.pairs import LatentSpace
 from shared.recording.snapshots import Snapshots
 
 VERSION = 1
-Gives = Literal["samples", "frames"]
+InputKind = Literal["samples", "frames"]
+"""What a sound input delivers, and a recording stores."""
 Fact = str | float | bool | None
 
 
@@ -28,28 +29,28 @@ class Head(msgspec.Struct, tag="recording", tag_field="line"):
     started: str
     """Date and time."""
     fps: str
-    gives: Gives
+    gives: InputKind
     sample: int
-    """The show's, at which the recording begins."""
+    """The sample of the show at which the recording begins."""
     preset: str
     """The name of the folder, in `presets/`, of the preset that played."""
     settings: dict[str, Fact]
-    """How the show was played: for a reader with eyes."""
+    """The options of the show, for people to read; nothing depends on them."""
 
 
 class ControlLine(msgspec.Struct, tag="control", tag_field="line"):
-    """A control got a value."""
+    """A control changed."""
 
     at: int
-    """How many samples of the show had been taken in when it was asked for."""
+    """Samples that the pipeline had taken in when the change was requested."""
     sample: int
-    """On which it acts."""
+    """The sample from which it acts."""
     name: str
     value: bool | float | str | tuple[float, float]
 
 
 class PresetLine(msgspec.Struct, tag="preset", tag_field="line"):
-    """A preset was called; the name of its folder in `presets/`."""
+    """A preset was started; the name of its folder in `presets/`."""
 
     at: int
     sample: int
@@ -65,7 +66,7 @@ class LearnedLine(msgspec.Struct, tag="learned", tag_field="line"):
 
 
 class SteerLine(msgspec.Struct, tag="latent", tag_field="line"):
-    """A latent took the place of the sound's, float32 in base64; null: the sound has the picture back."""
+    """A latent vector replaced the sound's, float32 in base64; null: back to the sound."""
 
     at: int
     sample: int
@@ -74,7 +75,7 @@ class SteerLine(msgspec.Struct, tag="latent", tag_field="line"):
 
 
 class ScalerLine(msgspec.Struct, tag="scaler", tag_field="line"):
-    """The sound is standardised by its source's own scaler from here on; without numbers: by the presets' own."""
+    """The sound is standardised by the scaler of its source from here on; null: by the scalers of the presets."""
 
     at: int
     sample: int
@@ -83,25 +84,25 @@ class ScalerLine(msgspec.Struct, tag="scaler", tag_field="line"):
 
 
 class End(msgspec.Struct, tag="end", tag_field="line"):
-    """The last line, unless the power failed."""
+    """The last line, unless the recording was interrupted."""
 
     sample: int
-    """The show's, at which the recording ends; the zeros that complete its last frame are recorded after it."""
+    """The sample of the show at which the recording ends; the zeros that complete its last frame follow it."""
 
 
 ChangeLine = ControlLine | PresetLine | LearnedLine | SteerLine | ScalerLine
 Line = Head | ChangeLine | End
 
 
-def describe(at: int, sample: int, what: ControlChange | Exchange, snapshots: Snapshots) -> ChangeLine:
-    """The line for a change; what it needs besides is kept in the recording first."""
-    match what:
+def encode_change(at: int, sample: int, change: ControlChange | Exchange, snapshots: Snapshots) -> ChangeLine:
+    """The line for a change; a preset or mapping that it needs is stored in the recording first."""
+    match change:
         case ControlChange(name=name, value=value):
             return ControlLine(at, sample, name, value)
         case Preset():
-            return PresetLine(at, sample, snapshots.preset(what))
+            return PresetLine(at, sample, snapshots.preset(change))
         case UseMapping():
-            return LearnedLine(at, sample, snapshots.learned(what))
+            return LearnedLine(at, sample, snapshots.learned(change))
         case Steer(latent, space):
             return SteerLine(at, sample, None if latent is None else pack(latent), space)
         case UseScaler(scaler):
@@ -110,17 +111,17 @@ def describe(at: int, sample: int, what: ControlChange | Exchange, snapshots: Sn
             return ScalerLine(at, sample, scaler.mean.tolist(), scaler.deviation.tolist())
 
 
-def understand(
-    line: ChangeLine, preset: Callable[[str], Preset], learned: Callable[[str], UseMapping]
+def decode_change(
+    line: ChangeLine, load_preset: Callable[[str], Preset], load_learned: Callable[[str], UseMapping]
 ) -> ControlChange | Exchange:
-    """What a line tells of. preset, learned: give what is kept under a name."""
+    """The change that a line stands for. load_preset, load_learned: load what is stored under a name."""
     match line:
         case ControlLine(_, sample, name, value):
             return ControlChange(sample, name, value)
         case PresetLine(_, _, name):
-            return preset(name)
+            return load_preset(name)
         case LearnedLine(_, _, name):
-            return learned(name)
+            return load_learned(name)
         case SteerLine(_, _, latent, space):
             return Steer(None if latent is None else unpack(latent), space)
         case ScalerLine(_, _, mean, deviation):
@@ -130,12 +131,12 @@ def understand(
 
 
 def pack(latent: Float32[np.ndarray, "latent"]) -> str:
-    """Its bytes as text."""
+    """The bytes of a latent vector as base64."""
     return base64.b64encode(latent.astype("<f4").tobytes()).decode()
 
 
 def unpack(text: str) -> Float32[np.ndarray, "latent"]:
-    """The latent again; PresetError where the text is damaged."""
+    """The latent vector; PresetError where the text is damaged."""
     try:
         return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)
     except ValueError as error:

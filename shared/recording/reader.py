@@ -1,4 +1,4 @@
-"""Reading a recording, also one that was cut off."""
+"""Reads a recording, complete or interrupted."""
 
 import hashlib
 from collections import deque
@@ -21,8 +21,8 @@ from shared.pipeline import Pipeline, Tick
 from shared.pipeline.exchanges import Exchange, UseMapping
 from shared.preset.preset import GeneratorFile, Preset, sha256_of
 from shared.recording import snapshots, state_file
-from shared.recording.entries import VERSION, ChangeLine, End, Head, Line, understand
-from shared.recording.writer import FILES, MOST
+from shared.recording.entries import VERSION, ChangeLine, End, Head, Line, decode_change
+from shared.recording.writer import FILE_ROWS, FILE_STEMS
 from shared.stage import HOP, SAMPLE_RATE
 
 LOG = "log.jsonl"
@@ -37,9 +37,12 @@ def is_recording(path: Path) -> bool:
 class Recording:
     """A recorded performance. Raises PresetError or SoundError where it cannot be played.
 
-    preset: its generator takes the place of the one that the recording began with, wherever that one played; where it
-    is the same, the pictures are the same. samples: how long it is, at 44.1 kHz. first_sample: the show's, at which it
-    begins. remarks: what its user should know, a line each.
+    preset: its generator replaces the one that the recording began with, wherever that one played; with the same
+    generator the pictures are the same.
+
+    samples         length at 44.1 kHz
+    first_sample    the sample of the show at which it begins
+    remarks         what the user should know, a line each
     """
 
     def __init__(self, folder: Path, preset: Preset) -> None:
@@ -54,49 +57,53 @@ class Recording:
         self._last_sample = self.first_sample + self.samples
         if end is None:
             seconds = self.samples / SAMPLE_RATE
-            self.remarks.append(f"{folder} was cut off while it was recorded; all of its {seconds:.1f} s are used")
+            self.remarks.append(f"{folder} was interrupted while recording; all of its {seconds:.1f} s are used")
         else:
             self._last_sample = min(end.sample, self._last_sample)
         self._generators = self._generators_from(preset)
-        kept = cache(self._preset)  # a preset that is called often is read once
-        learned = cache(self._learned)
-        self.state = state_file.read(folder / "state.safetensors", kept, learned)
+        load_preset = cache(self._preset)  # a preset that plays several times is read once
+        load_learned = cache(self._learned)
+        self.state = state_file.read(folder / "state.safetensors", load_preset, load_learned)
         self._changes: list[tuple[int, int, ControlChange | Exchange]] = []
         for line in self._lines:
             try:
-                self._changes.append((line.at, line.sample, understand(line, kept, learned)))
+                self._changes.append((line.at, line.sample, decode_change(line, load_preset, load_learned)))
             except PresetError as error:
                 if end is not None:
                     raise
-                self.remarks.append(f"{error}: what was recorded after that is left out")
+                self.remarks.append(f"{error}: everything after that is ignored")
                 self._last_sample = min(self._last_sample, line.at)
                 break
 
     @property
     def presets(self) -> tuple[Preset, ...]:
-        """All that play in it."""
-        called = [what for _, _, what in self._changes if isinstance(what, Preset)]
-        waiting = [what for of in self.state.waiting.values() for _, _, what in of if isinstance(what, Preset)]
-        return (*(layer.preset for layer in self.state.layers), *self.state.last_presets, *waiting, *called)
+        """All presets that play in it."""
+        waiting = [entry.change for entries in self.state.scheduled.values() for entry in entries]
+        changes = [*waiting, *(change for _, _, change in self._changes)]
+        later = (change for change in changes if isinstance(change, Preset))
+        return (*(playing.preset for playing in self.state.playing), *self.state.last_presets, *later)
 
     def numbers(self, fps: Fraction) -> range:
-        """The numbers of its ticks at a tick rate, in the show's counting."""
-        heard = (self.first_sample + self.samples) // HOP * HOP
+        """The numbers of its ticks at a tick rate, counted from the beginning of the show."""
+        analysed = (self.first_sample + self.samples) // HOP * HOP
         first = ticks_within(self.state.frames * HOP, fps) if fps != self.fps else self.state.ticks
-        return range(first, max(first, min(ticks_within(heard, fps), ticks_within(self._last_sample, fps))))
+        return range(first, max(first, min(ticks_within(analysed, fps), ticks_within(self._last_sample, fps))))
 
     def ticks(self, fps: Fraction) -> Iterator[Tick]:
-        """All of them, as in the show, or at another rate."""
+        """All ticks, as in the show or at another rate."""
         pipeline = Pipeline.restored(self.state, fps)
         stop = self.numbers(fps).stop
         waiting = deque(self._changes)
         for block in self._blocks():
             before, each = pipeline.samples, 1 if self.gives == "samples" else HOP
-            places = [(at - before) // each for at, _, _ in waiting if at < before + len(block) * each]
-            for part in np.split(block, places):
+            cuts = [(at - before) // each for at, _, _ in waiting if at < before + len(block) * each]
+            for part in np.split(block, cuts):
                 while waiting and waiting[0][0] <= pipeline.samples:
-                    _, sample, what = waiting.popleft()
-                    pipeline.schedule(what) if isinstance(what, ControlChange) else pipeline.exchange(sample, what)
+                    _, sample, change = waiting.popleft()
+                    if isinstance(change, ControlChange):
+                        pipeline.schedule(change)
+                    else:
+                        pipeline.exchange(sample, change)
                 ticks = pipeline.process(part) if self.gives == "samples" else pipeline.process_frames(part)
                 yield from (tick for tick in ticks if tick.number < stop)
 
@@ -112,35 +119,35 @@ class Recording:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that decides the pictures: the log names everything but the sound, with hashes."""
+        """SHA-256 of everything that determines the pictures: the log names all but the sound, with hashes."""
         parts = (self.folder / LOG, self.folder / "state.safetensors", *(path for path, _ in self._files))
         return hashlib.sha256("".join(map(sha256_of, parts)).encode()).hexdigest()
 
     def _blocks(self) -> Iterator[NDArray[Any]]:
-        """What the pipeline took in: float32 (n,) or float64 (m, 23)."""
+        """The input of the pipeline: float32 (n,) or float64 (m, 23)."""
         for path, rows in self._files:
             with soundfile.SoundFile(path) as file:
                 yield from file.blocks(READ, frames=rows, dtype="float32" if self.gives == "samples" else "float64")
 
     def _count(self, ended: bool) -> list[tuple[Path, int]]:
-        """The files of sound or frames in their order, with their lengths; up to the first that is not whole."""
-        kind = FILES[self.gives]
+        """The files of sound or frames in order, with their lengths, up to the first that is incomplete."""
+        kind = FILE_STEMS[self.gives]
         files: list[tuple[Path, int]] = []
-        there = sorted(self.folder.glob(f"{kind}-*.wav"))
-        for number, path in enumerate(there, 1):
+        paths = sorted(self.folder.glob(f"{kind}-*.wav"))
+        for number, path in enumerate(paths, 1):
             try:
                 info = soundfile.info(str(path))
             except soundfile.SoundFileError as error:
-                if number == len(there) and not ended:  # the power failed when it was begun
-                    self.remarks.append(f"{path} holds nothing that can be read; it is left out")
+                if number == len(paths) and not ended:  # interrupted before its first sync
+                    self.remarks.append(f"{path} holds nothing that can be read; it is ignored")
                     break
                 raise SoundError(f"{path} cannot be read ({error}); restore it") from error
             expected = self.folder / f"{kind}-{number:03d}.wav"
             if path != expected:
                 raise SoundError(f"{expected} is missing; restore it")
             files.append((path, info.frames))
-            if info.frames < MOST[self.gives] and number < len(there):
-                self.remarks.append(f"{path} is cut off; what comes after it is left out")
+            if info.frames < FILE_ROWS[self.gives] and number < len(paths):
+                self.remarks.append(f"{path} is cut off; the files after it are ignored")
                 break
         return files
 
@@ -149,13 +156,13 @@ class Recording:
         given = GeneratorFile(file=str(preset.generator_path), sha256=preset.generator_sha256)
         if given.sha256 != began_with:
             self.remarks.append(
-                f"{self.folder} was played with another generator than {preset.name}'s: the pictures are not the performance's"
+                f"{self.folder} was played with another generator than that of {preset.name}: the pictures will differ"
             )
         return {began_with: given}
 
     def _preset(self, name: str) -> Preset:
         preset = snapshots.load_preset(self.folder, name, self._generators)
-        _ = preset.mapping, preset.pairs  # read now: later it would be too late to do without them
+        _ = preset.mapping, preset.pairs  # read them now: an error in the middle of a render would be too late
         return preset
 
     def _learned(self, name: str) -> UseMapping:
@@ -163,23 +170,23 @@ class Recording:
 
 
 def _read_log(path: Path) -> tuple[Head, list[ChangeLine], End | None]:
-    """Its lines; a last one that was cut off is left out."""
+    """Its lines; a last line that is incomplete is ignored."""
     try:
         texts = path.read_bytes().split(b"\n")
     except OSError as error:
         raise PresetError(f"{path} cannot be read: {error.strerror}") from error
     lines: list[Line] = []
     decoder = msgspec.json.Decoder(Line)
-    for number, text in enumerate(texts[:-1], 1):  # the last is empty, or was cut off
+    for number, text in enumerate(texts[:-1], 1):  # the last is empty or incomplete
         try:
             lines.append(decoder.decode(text))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            if number > 1 and number == len(texts) - 1:  # the power failed while it was written
+            if number > 1 and number == len(texts) - 1:  # interrupted while it was written
                 break
             raise PresetError(f"{path}, line {number}, is damaged ({error}); restore it") from error
     head = lines[0] if lines else None
     if not isinstance(head, Head):
-        raise PresetError(f"{path} has no beginning: nothing was recorded, or it is damaged")
+        raise PresetError(f"{path} has no first line: nothing was recorded, or it is damaged")
     if head.version > VERSION:
         raise PresetError(
             f"{path} was written by a newer Ponticello; this one reads up to version {VERSION}: update it"

@@ -1,4 +1,4 @@
-"""Presets and mappings as they were played, kept in the recording: each once, whatever becomes of the preset later."""
+"""Presets and mappings as they were played, each stored once in the recording, whatever happens to the preset later."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,22 +21,22 @@ DIGITS = 12  # of a hash, in a folder's name
 
 
 class Snapshots:
-    """The folders `presets/` and `learned/` of a recording that is being made."""
+    """The folders `presets/` and `learned/` of a recording in progress."""
 
     def __init__(self, recording: Path) -> None:
         self._recording = recording
 
     def preset(self, preset: Preset, mapping: LearnedMapping | None = None, pairs: Pairs | None = None) -> str:
-        """Keep a preset, with another mapping and pairs where given; the name of its folder in `presets/`."""
+        """Store a preset, with other mapping and pairs if given; returns the name of its folder in `presets/`."""
         toml = tomlkit.dumps(self._settings(preset))
         mapping, pairs = mapping or preset.mapping, pairs or preset.pairs
-        return self._keep("presets", preset.name, mapping, pairs, toml)
+        return self._store("presets", preset.name, mapping, pairs, toml)
 
     def learned(self, learned: UseMapping) -> str:
-        """Keep what was learned while playing; the name of its folder in `learned/`."""
-        return self._keep("learned", "mapping", learned.mapping, learned.pairs)
+        """Store a mapping that was trained during the show; returns the name of its folder in `learned/`."""
+        return self._store("learned", "mapping", learned.mapping, learned.pairs)
 
-    def _keep(self, kind: str, stem: str, mapping: LearnedMapping, pairs: Pairs, toml: str = "") -> str:
+    def _store(self, kind: str, stem: str, mapping: LearnedMapping, pairs: Pairs, toml: str = "") -> str:
         sha = hashlib.sha256(f"{toml}\n{pairs.names}\n{pairs.digest}\n{mapping.reach}\n{mapping.space}".encode())
         scaler, regressor = mapping.scaler, mapping.regressor
         for array in (scaler.mean, scaler.deviation, *regressor.weights, *regressor.biases):
@@ -62,20 +62,20 @@ class Snapshots:
 
 
 def load_preset(recording: Path, name: str, generators: Mapping[str, GeneratorFile]) -> Preset:
-    """The preset of this folder. generators: those to be used instead of what had this SHA-256."""
+    """The preset of this name in a recording. generators: replacements, by the SHA-256 of the generator they replace."""
     preset = Preset.load(recording / "presets" / name)
     generator = generators.get(preset.settings.generator.sha256, preset.settings.generator)
     return replace(preset, settings=msgspec.structs.replace(preset.settings, generator=generator))
 
 
 def load_learned(recording: Path, name: str) -> UseMapping:
-    """What was learned while playing; PresetError where it is missing or damaged."""
+    """A mapping that was trained during the show; PresetError where it is missing or damaged."""
     folder = recording / "learned" / name
     return UseMapping(LearnedMapping.load(folder / MAPPING), Pairs.load(folder / PAIRS))
 
 
 def _own_controls(values: Mapping[str, Value]) -> dict[str, object]:
-    """The preset's own, as preset.toml writes them."""
+    """The controls that belong to a preset, as preset.toml writes them."""
     table: dict[str, object] = {}
     for name, value in values.items():
         base, _, descriptor = name.partition("/")

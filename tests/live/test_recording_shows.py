@@ -209,7 +209,7 @@ def test_a_killed_program_leaves_a_recording(folder, tmp_path):
     again = rendered(folder / "a", tmp_path / "r", tmp_path / "film.mkv")
     assert len(again) == recording.samples // 512 * 512 // 1470
     assert recording.remarks == [
-        f"{tmp_path / 'r'} was cut off while it was recorded; all of its {recording.samples / 44100:.1f} s are used"
+        f"{tmp_path / 'r'} was interrupted while recording; all of its {recording.samples / 44100:.1f} s are used"
     ]
 
 

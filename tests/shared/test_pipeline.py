@@ -340,7 +340,7 @@ def test_what_is_asked_for_around_a_preset_change_acts_on_the_right_preset(prese
         for sample, what in before:
             pipeline.schedule(what) if isinstance(what, ControlChange) else pipeline.exchange(sample, what)
         pipeline.process(samples)
-        assert pipeline.state().layers[-1].mapping is other.mapping
+        assert pipeline.state().playing[-1].mapping is other.mapping
         after = exchanged(preset, samples, [], [(at, other), (at, ControlChange(at, "rotate", 12))])
         shown = {t.picture.rotate for t in after if t.picture.generator == other.generator_sha256}
         assert shown == {12.0}

@@ -86,9 +86,9 @@ def play(preset, other, folder, begin, samples=SAMPLES, end=True, cuts=(), betwe
             writer.begin(pipeline.state(), "samples", {"input": "a test"})
         for at, what in things:
             if at == place:
-                told = pipeline.schedule(what) if isinstance(what, ControlChange) else pipeline.exchange(at, what)
+                acted_on = pipeline.schedule(what) if isinstance(what, ControlChange) else pipeline.exchange(at, what)
                 if writer:
-                    writer.change(told, what)
+                    writer.change(acted_on, what)
         if writer:
             writer.sound(part)
         ticks += pipeline.process(part)
@@ -170,8 +170,8 @@ def test_frames_that_came_from_outside(preset, tmp_path):
 
 
 def test_a_new_file_every_ten_minutes(preset, tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "MOST", {"samples": 10000, "frames": 7})
-    monkeypatch.setattr("shared.recording.reader.MOST", {"samples": 10000, "frames": 7})
+    monkeypatch.setattr(writing, "FILE_ROWS", {"samples": 10000, "frames": 7})
+    monkeypatch.setattr("shared.recording.reader.FILE_ROWS", {"samples": 10000, "frames": 7})
     ticks = play(preset, preset, tmp_path / "r", 700)
     lengths = [soundfile.info(path).frames for path in sorted((tmp_path / "r").glob("sound-*.wav"))]
     assert lengths == [10000] * 13 + [len(SAMPLES) - 700 - 130000]
@@ -181,7 +181,7 @@ def test_a_new_file_every_ten_minutes(preset, tmp_path, monkeypatch):
         file.truncate(20000)
     recording = Recording(tmp_path / "r", preset)
     assert recording.samples == 20000 + (20000 - 58) // 4
-    assert "sound-003.wav is cut off; what comes after it is left out" in recording.remarks[0]
+    assert "sound-003.wav is cut off; the files after it are ignored" in recording.remarks[0]
     cut = list(recording.ticks(Fraction(30)))
     same(cut, ticks[: len(cut)])
     assert [t.number for t in cut] == list(recording.numbers(Fraction(30)))
@@ -209,7 +209,7 @@ def test_cut_off_at_any_moment_it_is_good_up_to_its_last_sync(preset, other, tmp
         again = list(recording.ticks(Fraction(30)))
         assert len(again) >= ((recording.samples + 2050) // 512 * 512) // 1470 - 3
         same(again, [t for t in ticks if again and again[0].number <= t.number <= again[-1].number])
-        assert f"{folder} was cut off while it was recorded; all of its" in recording.remarks[-1]
+        assert f"{folder} was interrupted while recording; all of its" in recording.remarks[-1]
 
 
 def test_a_preset_that_changes_after_the_show_does_not_change_the_recording(tmp_path):
@@ -232,7 +232,7 @@ def test_another_generator_is_used_where_it_is_asked_for(preset, other, tmp_path
     larger = make_preset(tmp_path / "larger")
     write_generator(larger / "generator.safetensors", resolution=32, seed=3)
     recording = Recording(tmp_path / "r", Preset.load(larger))
-    assert "was played with another generator than larger's" in recording.remarks[0]
+    assert "was played with another generator than that of larger" in recording.remarks[0]
     used = {t.picture.generator for t in recording.ticks(Fraction(30))}
     assert used == {Preset.load(larger).generator_sha256, other.generator_sha256}
     assert {p.generator_sha256 for p in recording.presets} == used
@@ -272,15 +272,15 @@ def cut_off(folder):
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"\0" * 58])
 def test_a_file_that_was_only_just_begun_is_left_out(preset, tmp_path, monkeypatch, content):
-    monkeypatch.setattr(writing, "MOST", {"samples": 10000, "frames": 7})
-    monkeypatch.setattr("shared.recording.reader.MOST", {"samples": 10000, "frames": 7})
+    monkeypatch.setattr(writing, "FILE_ROWS", {"samples": 10000, "frames": 7})
+    monkeypatch.setattr("shared.recording.reader.FILE_ROWS", {"samples": 10000, "frames": 7})
     ticks = play(preset, preset, tmp_path / "r", 700)
     (tmp_path / "r" / "sound-014.wav").write_bytes(content)
     with pytest.raises(SoundError, match=r"sound-014.wav cannot be read"):
         Recording(tmp_path / "r", preset)
     cut_off(tmp_path / "r")
     recording = Recording(tmp_path / "r", preset)
-    assert "sound-014.wav holds nothing that can be read; it is left out" in recording.remarks[0]
+    assert "sound-014.wav holds nothing that can be read; it is ignored" in recording.remarks[0]
     again = list(recording.ticks(Fraction(30)))
     assert len(again) > 80
     same(again, ticks[: len(again)])
@@ -299,7 +299,7 @@ def test_what_a_failing_power_left_of_a_change_ends_the_recording_there(preset, 
         Recording(tmp_path / "r", preset)
     cut_off(tmp_path / "r")
     recording = Recording(tmp_path / "r", preset)
-    assert "what was recorded after that is left out" in " ".join(recording.remarks)
+    assert "everything after that is ignored" in " ".join(recording.remarks)
     again = list(recording.ticks(Fraction(30)))
     assert [t.number for t in again] == list(range(55000 // 1470))  # it was learned at sample 55000
     same(again, ticks[: len(again)])
@@ -335,7 +335,7 @@ def test_a_folder_is_recorded_into_only_once(preset, tmp_path):
     with pytest.raises(UserError, match=r"r is not empty; a recording needs a new folder"):
         RecordingWriter(tmp_path / "r")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UserError, match=r"cannot record in .*file: .*; choose a folder that is yours"):
+    with pytest.raises(UserError, match=r"cannot record in .*file: .*; choose a folder that you can write to"):
         RecordingWriter(tmp_path / "file")
     assert is_recording(tmp_path / "r")
     assert not is_recording(tmp_path)
@@ -345,7 +345,7 @@ def test_a_folder_is_recorded_into_only_once(preset, tmp_path):
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda r: (r / "log.jsonl").write_bytes(b""), "log.jsonl has no beginning"),
+        (lambda r: (r / "log.jsonl").write_bytes(b""), "log.jsonl has no first line"),
         (lambda r: (r / "log.jsonl").write_bytes(b"\xff\n"), "log.jsonl, line 1, is damaged"),
         (lambda r: edit_line(r, 0, version=99), "log.jsonl was written by a newer Ponticello"),
         (lambda r: edit_line(r, 1, sample="x"), r"log.jsonl, line 2, is damaged \(Expected `int`, got `str`"),

@@ -1,0 +1,91 @@
+"""A preset while it plays: its voice, its controls as they stand, its place in a cross-fade."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Float64
+
+from shared.audio.descriptors import DESCRIPTORS
+from shared.controls import Value
+from shared.mapping.scaling import Standardizer
+from shared.pipeline.schedule import belongs_to_preset
+from shared.pipeline.state import PlayingPresetState
+from shared.pipeline.voice import Voice
+from shared.preset.learned import LearnedMapping
+from shared.preset.pairs import Pairs
+from shared.preset.preset import Preset
+
+Vector = Float64[np.ndarray, "d"]
+
+
+@dataclass
+class PlayingPreset:
+    """A preset that plays, or that fades out below the next one."""
+
+    preset: Preset
+    voice: Voice
+    values: dict[str, Value]
+    start_tick: int
+    """The tick at which it begins to fade in over the preset below."""
+    fade_ticks: int
+    """Length of that fade."""
+    _vectors: tuple[Vector, Vector] | None = field(default=None, repr=False)
+
+    @classmethod
+    def start(cls, preset: Preset, fps: Fraction, scaler: Standardizer | None, fade_ticks: int = 0) -> "PlayingPreset":
+        """A preset as its file has it, from tick 0 on."""
+        values = {name: value for name, value in preset.controls.items() if belongs_to_preset(name)}
+        voice = _new_voice(preset, preset.mapping, preset.pairs, fps, scaler)
+        return cls(preset, voice, values, 0, fade_ticks)
+
+    def state(self) -> PlayingPresetState:
+        """A copy of everything that it remembers."""
+        mapping, pairs = self.voice.mapping, self.voice.pairs
+        return PlayingPresetState(
+            self.preset, mapping, pairs, self.voice.state(), {**self.values}, self.start_tick, self.fade_ticks
+        )
+
+    @classmethod
+    def restored(
+        cls,
+        state: PlayingPresetState,
+        fps: Fraction,
+        scaler: Standardizer | None,
+        speed: Fraction = Fraction(1),
+        frames: int | None = None,
+    ) -> "PlayingPreset":
+        """Go on where `state()` was taken. speed: `fps` over the rate of the state; frames: see `Voice.restore`."""
+        voice = _new_voice(state.preset, state.mapping, state.pairs, fps, scaler)
+        voice.restore(state.voice, frames)
+        start_tick, fade_ticks = int(state.start_tick * speed), round(state.fade_ticks * speed)
+        return cls(state.preset, voice, {**state.values}, start_tick, fade_ticks)
+
+    def set(self, name: str, value: Value) -> None:
+        """Change one of its controls."""
+        self.values[name] = value
+        self._vectors = None
+
+    @property
+    def weight_and_offset(self) -> tuple[Vector, Vector]:
+        """Weight and offset of its inputs, each (d,)."""
+        if self._vectors is None:
+            inputs = self.preset.settings.inputs
+            weight, offset = (
+                np.array([self.values[f"{control}/{name}"] for name in inputs]) for control in ("weight", "offset")
+            )
+            self._vectors = weight, offset
+        return self._vectors
+
+
+def input_columns(preset: Preset) -> list[int]:
+    """The columns of the 23 descriptors that a preset takes as inputs."""
+    return [DESCRIPTORS.index(name) for name in preset.settings.inputs]
+
+
+def _new_voice(
+    preset: Preset, mapping: LearnedMapping, pairs: Pairs, fps: Fraction, scaler: Standardizer | None
+) -> Voice:
+    voice = Voice(mapping, pairs, input_columns(preset), fps)
+    voice.use_scaler(scaler)
+    return voice
