@@ -1,4 +1,4 @@
-"""Sounds to their descriptors: a table in a file, or the corpus of a preset."""
+"""`ponticello analyse`: the descriptors of sounds, as tables or as the map of a preset."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +9,7 @@ import typer
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from offline.options import counted, example, new_app
 from offline.progress import progress, say
 from offline.writable import writable
 from shared.atomic import written_atomically
@@ -20,27 +21,31 @@ from shared.preset.preset import CORPUS, Preset
 from shared.stage import HOP, SAMPLE_RATE
 
 Rows = Iterator[Float64[np.ndarray, "m 23"]]
+TABLES, MAP = "Tables", "The preset's map"  # panels of --help
 
 
 def analyse(sound: Path, output: Path, channel: int | None = None) -> int:
-    """Write the descriptors of one sound to a .csv or .npz file, whole or not at all; gives the number of frames.
+    """Write the descriptors of one sound to a .csv or .npz file, completely or not at all; return the number of frames.
 
-    csv: a header with the 23 names, then a row per frame with all digits of the numbers. npz: `descriptors` (m, 23),
+    csv: a header with the 23 names, then one row per frame at full precision. npz: `descriptors` (m, 23),
     `names`, `sample_rate` and `hop` of the analysis. Raises SoundError and UserError.
     """
     if output.suffix.lower() not in WRITERS:
-        raise UserError(f"-o {output} given; allowed is a preset, or a file that ends in {' or '.join(WRITERS)}")
+        raise UserError(
+            f"-o {output} given; allowed are files that end in {' or '.join(WRITERS)}; "
+            f"for a preset: ponticello analyse {pasted(output)} {pasted(sound)}"
+        )
     write = WRITERS[output.suffix.lower()]
     with SoundReader(sound, channel) as reader, written_atomically(output) as unfinished:
         frames = write(unfinished, _rows(reader))
     for remark in reader.remarks():
         say(remark)
-    say(f"{output}: {frames} frames")
+    say(f"{output}: {counted(frames, 'frame')}")
     return frames
 
 
 def analyse_many(sounds: list[Path], folder: Path, channel: int | None = None) -> None:
-    """Write the descriptors of each sound to `folder`/its name.csv. What is wrong with a sound is told before any work."""
+    """Write the descriptors of each sound to `folder`/NAME.csv. All sounds are opened before any is analysed."""
     outputs: dict[Path, Path] = {}
     for sound in sounds:
         output = folder / f"{sound.stem}.csv"
@@ -76,72 +81,100 @@ def _write_csv(path: Path, blocks: Rows) -> int:
 
 def _write_npz(path: Path, blocks: Rows) -> int:
     descriptors: NDArray[np.float64] = np.concatenate([np.empty((0, len(DESCRIPTORS))), *blocks])
-    with path.open("wb") as file:  # to a name, savez would add .npz
+    with path.open("wb") as file:  # given a name, savez would add .npz
         np.savez(file, descriptors=descriptors, names=np.array(DESCRIPTORS), sample_rate=SAMPLE_RATE, hop=HOP)
     return len(descriptors)
 
 
-def is_preset(output: Path) -> bool:
-    """Whether this is the path or the name of a preset, and no name of a file."""
-    return output.suffix.lower() not in WRITERS and (output.is_dir() or (len(output.parts) == 1 and not output.suffix))
-
-
 WRITERS: dict[str, Callable[[Path, Rows], int]] = {".csv": _write_csv, ".npz": _write_npz}
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    epilog=example(
+        "ponticello analyse mine violin.wav glass.flac",
+        "ponticello analyse violin.wav -o violin.csv",
+        "ponticello analyse *.wav --csv tables",
+    )
+)
 def command(
-    sounds: Annotated[
-        list[Path], typer.Argument(help="Sound files: WAV, FLAC, OGG, MP3, ..., any rate.", metavar="SOUND")
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[PRESET] SOUND...",
+            help="A preset and its sounds; with -o or --csv sounds alone. WAV, FLAC, OGG, MP3, ..., at any sample rate.",
+        ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="A preset, whose corpus the sounds become; or for one sound's table a .csv or .npz file.",
-        ),
+        typer.Option("-o", "--output", help="Write one sound to this .csv or .npz file.", rich_help_panel=TABLES),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="A folder for the tables of many sounds: NAME.csv each.")
+        Path | None, typer.Option("--csv", help="Write each sound to NAME.csv in this folder.", rich_help_panel=TABLES)
     ] = None,
     channel: Annotated[
-        int | None, typer.Option("--channel", help="Which channel, from 1; without it the average of all.")
+        int | None,
+        typer.Option("--channel", help="Channel to analyse, from 1.", show_default="the average of all channels"),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Of a preset's map, 0: another number, another layout.", min=0, max=2**32 - 1)
+        int | None,
+        typer.Option(
+            help="Random seed of the map's layout.", min=0, max=2**32 - 1, show_default="0", rich_help_panel=MAP
+        ),
     ] = None,
     copy: Annotated[
-        bool, typer.Option("--copy", help="Copy the sounds into the preset; by default it names their places.")
+        bool,
+        typer.Option(
+            "--copy", help="Copy the sounds into the preset instead of noting where they are.", rich_help_panel=MAP
+        ),
     ] = False,
 ) -> None:
-    """Analyse sounds: the 23 descriptors, 86 times a second, as tables or as the corpus of a preset."""
-    if (output is None) == (csv is None):
-        raise UserError("where to? -o PRESET, -o FILE.csv or FILE.npz for one sound, or --csv FOLDER for many")
-    is_table = csv is not None or (output is not None and not is_preset(output))
-    if is_table and (seed is not None or copy):
-        raise UserError(f"{'--copy' if copy else '--seed'} belongs to a preset: -o PRESET")
+    """Analyse sounds: 23 descriptors, 86 times a second, as the map of a preset or as tables."""
+    if output is not None and csv is not None:
+        raise UserError("-o and --csv given; -o writes one sound, --csv many: choose one")
+    if output is None and csv is None:
+        preset, sounds = _split(names)
+        _make_map(preset, sounds, channel, seed or 0, copy)
+        return
+    if seed is not None or copy:
+        raise UserError(f"{'--copy' if copy else '--seed'} belongs to a preset: ponticello analyse PRESET SOUND...")
+    sounds = [Path(name) for name in names]
     if csv is not None:
         analyse_many(sounds, csv, channel)
-    elif output is not None and not is_table:
-        from offline.corpus import make_corpus
-        from offline.pairing.session import Pairing
+    elif output is not None:
+        if len(sounds) > 1:
+            raise UserError(f"{len(sounds)} sounds and one file ({output}) given; use --csv FOLDER for many sounds")
+        analyse(sounds[0], output, channel)
 
-        with writable(str(output)) as preset:
-            facts = make_corpus(preset, sounds, channel, seed or 0, copy).facts
+
+def _split(names: list[str]) -> tuple[str, list[Path]]:
+    """The preset and the sounds of a command line; UserError where one of them is missing."""
+    preset, *sounds = names
+    if Path(preset).is_file():
+        given = " ".join(pasted(name) for name in names)
+        raise UserError(
+            f"{preset} is a file; name the preset first (ponticello analyse PRESET {given}), or write a table: -o FILE.csv"
+        )
+    if not sounds:
+        raise UserError(f"preset {preset} given and no sound; name the sounds after it")
+    return preset, [Path(sound) for sound in sounds]
+
+
+def _make_map(path: str, sounds: list[Path], channel: int | None, seed: int, copy: bool) -> None:
+    from offline.corpus import make_corpus
+    from offline.pairing.session import Pairing
+
+    with writable(path) as preset:
+        facts = make_corpus(preset, sounds, channel, seed, copy).facts
+        frames = sum(sound.frames for sound in facts.sounds)
         print(
-            f"{preset.folder / CORPUS}: {sum(sound.frames for sound in facts.sounds)} frames of {len(facts.sounds)} sounds; "
+            f"{preset.folder / CORPUS}: {counted(frames, 'frame')} of {counted(len(facts.sounds), 'sound')}; "
             f"{facts.components} of {len(facts.inputs)} principal components keep {facts.kept_variance:.2%} of the variance"
         )
         if (preset.folder / PAIRS).is_file():
             try:
                 Pairing(Preset.load(preset.folder)).draw()
-                say(f"its pairs keep their moments of sound; next: ponticello train {pasted(preset.folder)}")
+                say(f"the pairs keep their moments of sound; next: ponticello train {pasted(preset.folder)}")
             except PresetError as error:  # the sounds are analysed; the pairs cannot follow
                 say(str(error))
-    elif output is not None:
-        if len(sounds) > 1:
-            raise UserError(f"{len(sounds)} sounds and one file ({output}) given; use --csv FOLDER for many sounds")
-        analyse(sounds[0], output, channel)

@@ -103,4 +103,4 @@ def command(
     """Make a preset around a generator; sounds, images and pairs come next."""
     file = new(preset, generator, copy)
     print(f"{preset}: a preset with the generator {file}")
-    say(f"next: ponticello analyse SOUND -o {pasted(preset)}; ponticello candidates {pasted(preset)}")
+    say(f"next: ponticello analyse {pasted(preset)} SOUND; ponticello candidates {pasted(preset)}")

@@ -54,7 +54,7 @@ def train(preset: Preset) -> Trained:
     scaler = pairs.scaler
     if scaler is None:
         raise PresetError(
-            f"{preset.name} has no sounds yet; analyse some: ponticello analyse SOUND -o {pasted(preset.folder)}"
+            f"{preset.name} has no sounds yet; analyse some: ponticello analyse {pasted(preset.folder)} SOUND"
         )
     training = preset.settings.training
     smoothing = float(str(preset.controls["smoothing"]))

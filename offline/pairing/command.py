@@ -1,9 +1,10 @@
-"""`ponticello pair`: images and moments of sound belong together."""
+"""`ponticello pair`: pair images with moments of sound."""
 
 from typing import Annotated
 
 import typer
 
+from offline.options import PresetArgument, counted, example, new_app
 from offline.pairing.automatic import METHODS
 from offline.pairing.session import Pairing, clear
 from offline.progress import say
@@ -11,86 +12,120 @@ from offline.writable import writable
 from shared.errors import SettingError, pasted
 from shared.preset import Preset, history
 
-COUNT = 17  # the paper's
-ACTIONS = ("--auto", "--place", "--at", "--remove", "--undo", "--redo", "--list")
+COUNT = 17  # as in the paper
 
-app = typer.Typer(add_completion=False)
+app = new_app()
+ImageArgument = Annotated[
+    str, typer.Argument(metavar="IMAGE", help="A candidate or a paired image, by number or name (17, seed17).")
+]
+NUMBERS = {"ignore_unknown_options": True}  # so that -0.2 reaches the range check
 
 
-@app.command()
-def command(
-    preset: Annotated[str, typer.Argument(help="A preset's folder, or a shipped preset's name.")],
-    auto: Annotated[
-        str | None, typer.Option(help=f"Pair without an artist, instead of all pairs: {', '.join(METHODS)}.")
-    ] = None,
-    count: Annotated[
-        int | None, typer.Option(help=f"How many, for --auto: {COUNT}, or fewer where there are fewer images.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="For --auto: 0.", min=0, max=2**32 - 1)] = None,
-    place: Annotated[
-        tuple[str, float, float] | None,
-        typer.Option(help="Put an image on the map (map.png): paired with the nearest moment.", metavar="IMAGE X Y"),
-    ] = None,
-    at: Annotated[
-        tuple[str, float] | None,
-        typer.Option(help="Pair an image with a moment of the sound.", metavar="IMAGE SECONDS"),
-    ] = None,
-    sound: Annotated[str | None, typer.Option(help="Which sound --at means, where there are several.")] = None,
-    remove: Annotated[str | None, typer.Option(help="Take one pair away, or `all`.", metavar="IMAGE")] = None,
-    undo: Annotated[bool, typer.Option("--undo", help="Take the last change back; again, the one before.")] = False,
-    redo: Annotated[bool, typer.Option("--redo", help="Bring back what --undo took back last.")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="List the pairs.")] = False,
+@app.callback(epilog=example("ponticello pair place mine 17 0.31 0.84", "ponticello pair auto mine kmeans"))
+def group() -> None:
+    """Pair images with moments of sound. Every change is written at once and can be undone."""
+
+
+@app.command(epilog=example("ponticello pair place mine 17 0.31 0.84"), context_settings=NUMBERS)
+def place(
+    preset: PresetArgument,
+    image: ImageArgument,
+    x: Annotated[float, typer.Argument(metavar="X", help="Position on the map from left (0) to right (1).")],
+    y: Annotated[float, typer.Argument(metavar="Y", help="Position on the map from bottom (0) to top (1).")],
 ) -> None:
-    """Pair images with moments of sound, one by one or by a method; ends with the list of pairs."""
-    given = dict(zip(ACTIONS, (auto, place, at, remove, undo or None, redo or None, list_ or None), strict=True))
-    asked = [name for name, value in given.items() if value is not None]
-    if len(asked) != 1:
-        given_words = f"{' and '.join(asked)} given" if asked else "nothing asked for"
-        raise SettingError(f"{given_words}; one of these at a time: {', '.join(ACTIONS)}")
-    if auto is not None and auto not in METHODS:
-        raise SettingError(f"--auto {auto} given; allowed are: {', '.join(METHODS)}")
-    if sound is not None and at is None:
-        raise SettingError("--sound belongs to --at; give both")
-    if auto is None and not (count is None and seed is None):
-        raise SettingError("--count and --seed belong to --auto; give both")
-    if list_:
-        show(Pairing(Preset.load(preset)))
-        return
+    """Place an image on the map (map.png) and pair it with the nearest analysis frame there."""
     with writable(preset) as own:
-        if undo:
-            history.undo(own.folder)
-        elif redo:
-            history.redo(own.folder)
-        elif remove == "all":
-            clear(own)
         pairing = Pairing(own)
-        if auto is not None:
-            wanted = COUNT if count is None else count
-            made = pairing.auto(auto, wanted, seed or 0)
-            if made < wanted:
-                chosen = len(own.candidates.kept)
-                say(
-                    f"{wanted} asked for; there are images or different sounds for {made}"
-                    + (
-                        f"; {chosen} images are chosen: --keep more of them, or --drop all to take from all"
-                        if 0 < chosen < wanted
-                        else ""
-                    )
-                )
-        elif place is not None:
-            pairing.place(*place)
-        elif at is not None:
-            pairing.at(*at, sound)
-        elif remove not in (None, "all"):
-            pairing.remove(str(remove))
-        else:
-            pairing.draw()
+        pairing.place(image, x, y)
         show(pairing)
-        say(f"{len(pairing.pairs)} pairs; next: ponticello train {pasted(own.folder)}")
 
 
-def show(pairing: Pairing) -> None:
-    """List the pairs: image, place on the map, moment of sound."""
+@app.command(epilog=example("ponticello pair at mine 17 9.6 --sound violin"), context_settings=NUMBERS)
+def at(
+    preset: PresetArgument,
+    image: ImageArgument,
+    time: Annotated[float, typer.Argument(metavar="TIME", help="Seconds from the beginning of the sound.")],
+    sound: Annotated[
+        str | None,
+        typer.Option(help="Name or number of the sound.", show_default="the only one"),
+    ] = None,
+) -> None:
+    """Pair an image with a moment of a sound."""
+    with writable(preset) as own:
+        pairing = Pairing(own)
+        pairing.at(image, time, sound)
+        show(pairing)
+
+
+@app.command(epilog=example("ponticello pair auto mine assignment --count 12"))
+def auto(
+    preset: PresetArgument,
+    method: Annotated[str, typer.Argument(metavar="|".join(METHODS), help="How to choose frames and images.")],
+    count: Annotated[int, typer.Option(help="Number of pairs; fewer where there are fewer images.")] = COUNT,
+    seed: Annotated[int, typer.Option(help="Random seed of the clusters.", min=0, max=2**32 - 1)] = 0,
+) -> None:
+    """Replace all pairs by those of an unsupervised method (see docs/studio.md)."""
+    if method not in METHODS:
+        raise SettingError(f"{method} given; allowed are: {', '.join(METHODS)}")
+    with writable(preset) as own:
+        pairing = Pairing(own)
+        made = pairing.auto(method, count, seed)
+        if made < count:
+            chosen = len(own.candidates.kept)
+            advice = f"; {counted(chosen, 'image is', 'images are')} chosen: --keep more, or --drop all to use all"
+            say(
+                f"{count} asked for; there are images or different sounds for {made}{advice if 0 < chosen < count else ''}"
+            )
+        show(pairing)
+
+
+@app.command(epilog=example("ponticello pair remove mine 17 40", "ponticello pair remove mine all"))
+def remove(
+    preset: PresetArgument,
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Images to unpair, or `all`.")],
+) -> None:
+    """Remove pairs."""
+    with writable(preset) as own:
+        if images == ["all"]:
+            clear(own)
+            show(Pairing(own), redraw=True)
+        else:
+            pairing = Pairing(own)
+            pairing.remove(*images)
+            show(pairing)
+
+
+@app.command(epilog=example("ponticello pair undo mine"))
+def undo(preset: PresetArgument) -> None:
+    """Undo the last change; again, the one before."""
+    with writable(preset) as own:
+        history.undo(own.folder)
+        show(Pairing(own), redraw=True)
+
+
+@app.command(epilog=example("ponticello pair redo mine"))
+def redo(preset: PresetArgument) -> None:
+    """Redo what was undone last."""
+    with writable(preset) as own:
+        history.redo(own.folder)
+        show(Pairing(own), redraw=True)
+
+
+@app.command("list", epilog=example("ponticello pair list mine"))
+def list_(preset: PresetArgument) -> None:
+    """List the pairs: image, position on the map, sound and second."""
+    _print(Pairing(Preset.load(preset)))
+
+
+def show(pairing: Pairing, redraw: bool = False) -> None:
+    """List the pairs and name the next command; draw the map anew where the change has not done so itself."""
+    if redraw:
+        pairing.draw()
+    _print(pairing)
+    say(f"{counted(len(pairing.pairs), 'pair')}; next: ponticello train {pasted(pairing.preset.folder)}")
+
+
+def _print(pairing: Pairing) -> None:
     if not len(pairing.pairs):
         say("no pairs yet")
     for number, name in enumerate(pairing.pairs.names):

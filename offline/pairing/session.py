@@ -42,7 +42,7 @@ class Pairing:
         x, y: 0..1, right and up. SettingError for a place that is none or an image that there is not.
         """
         if not (0 <= x <= 1 and 0 <= y <= 1):
-            raise SettingError(f"--place {image} {x:g} {y:g} given; the map goes from 0 to 1 in x and in y")
+            raise SettingError(f"position {x:g} {y:g} given; the map goes from 0 to 1 in x and in y")
         return self._put(image, self.corpus.nearest(x, y), (x, y))
 
     def at(self, image: str, seconds: float, sound: str | None = None) -> str:
@@ -74,12 +74,13 @@ class Pairing:
         self._change(pairs)
         return len(pairs)
 
-    def remove(self, name: str) -> None:
-        """Take one pair away, by its image's name or number; SettingError where there is none."""
-        number = self._number(name)
-        if number is None:
-            raise SettingError(f"no pair '{name}'; there are: {shortened(self.pairs.names)}")
-        self._change(self.pairs.at([i for i in range(len(self.pairs)) if i != number]))
+    def remove(self, *names: str) -> None:
+        """Remove pairs in one step, by the names or numbers of their images; SettingError for an unknown one."""
+        numbers = [self._number(name) for name in names]
+        if None in numbers:
+            unknown = names[numbers.index(None)]
+            raise SettingError(f"no pair '{unknown}'; there are: {shortened(self.pairs.names)}")
+        self._change(self.pairs.at([i for i in range(len(self.pairs)) if i not in numbers]))
 
     def moment(self, number: int) -> str:
         """The moment of sound that a pair has, in words; none without a corpus."""
@@ -141,7 +142,7 @@ class Pairing:
         if given != there:
             raise PresetError(
                 f"the candidates are in {given[0]} of {given[1]} numbers, the pairs in {there[0]} of {there[1]}; "
-                "take the pairs away (--remove all) or make other candidates"
+                f"remove the pairs (ponticello pair remove {pasted(self.preset.folder)} all) or make other candidates"
             )
         chosen = candidates.number(image)
         latent: NDArray[np.float32] = candidates.latents[chosen]
@@ -193,7 +194,7 @@ def on_map(pairs: Pairs, preset: Preset) -> Pairs:
     if pairs.descriptors.shape[1] != len(preset.settings.inputs):
         raise PresetError(
             f"the pairs of {preset.name} have {pairs.descriptors.shape[1]} descriptors each, preset.toml names "
-            f"{len(preset.settings.inputs)} inputs; bring those back, or pair anew: ponticello pair {pasted(preset.folder)} --remove all"
+            f"{len(preset.settings.inputs)} inputs; bring those back, or pair anew: ponticello pair remove {pasted(preset.folder)} all"
         )
     pairs = _with_scaler(pairs, preset).standardised_by(corpus.scaler)
     if pairs.map == corpus.digest:

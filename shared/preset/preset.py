@@ -171,7 +171,7 @@ class Preset:
         """The analysed sounds; PresetError where there are none yet, or they were analysed for other inputs."""
         if not self.has_corpus:
             raise PresetError(
-                f"{self.name} has no sounds yet; analyse some: ponticello analyse SOUND -o {pasted(self.folder)}"
+                f"{self.name} has no sounds yet; analyse some: ponticello analyse {pasted(self.folder)} SOUND"
             )
         corpus = Corpus.load(self.folder / CORPUS)
         if corpus.facts.inputs != self.settings.inputs:

@@ -30,7 +30,7 @@ def made(tmp_path_factory):
     write_sound(folder / "a.wav", 1.2, subtype="FLOAT")
     late = np.concatenate([np.zeros((4000, 1), np.float32), sound(0.5)])
     soundfile.write(folder / "b.wav", late, 44100, subtype="FLOAT")
-    run(folder / "a.wav", folder / "b.wav", "-o", folder / "p", "--copy")
+    run(folder / "p", folder / "a.wav", folder / "b.wav", "--copy")
     return folder
 
 
@@ -74,13 +74,13 @@ def test_the_folder_holds_the_sounds_and_the_map(made):
 
 def test_the_same_again_does_nothing_and_another_seed_is_another_map(made, capsys):
     first = Preset.load(made / "p").corpus
-    run(made / "a.wav", made / "b.wav", "-o", made / "p", "--copy")
+    run(made / "p", made / "a.wav", made / "b.wav", "--copy")
     assert "nothing to do" in capsys.readouterr().err
-    run(made / "a.wav", made / "b.wav", "-o", made / "p", "--copy", "--seed", 1)
+    run(made / "p", made / "a.wav", made / "b.wav", "--copy", "--seed", 1)
     other = Preset.load(made / "p").corpus
     assert not np.array_equal(other.positions, first.positions)
     assert np.array_equal(other.descriptors, first.descriptors)
-    run(made / "a.wav", made / "b.wav", "-o", made / "p", "--copy", "--seed", 0)
+    run(made / "p", made / "a.wav", made / "b.wav", "--copy", "--seed", 0)
     assert Preset.load(made / "p").corpus.digest == first.digest
     said = capsys.readouterr()
     count = principal_components(first.standardised)[0].shape[1]
@@ -89,7 +89,7 @@ def test_the_same_again_does_nothing_and_another_seed_is_another_map(made, capsy
 
 def test_the_map_is_of_the_inputs_alone_and_sounds_stay_where_they_are(tmp_path, made):
     make_preset(tmp_path / "q", inputs=2, toml="version = 1\ninputs = ['loudness', 'pitch']\n")
-    run(made / "a.wav", "-o", tmp_path / "q")
+    run(tmp_path / "q", made / "a.wav")
     found = Preset.load(tmp_path / "q").corpus
     assert found.facts.sounds[0].file == str(made / "a.wav")
     assert not (tmp_path / "q" / "sounds").exists()
@@ -166,7 +166,7 @@ def test_sounds_that_make_no_corpus(tmp_path, monkeypatch, sounds, error, words)
     (tmp_path / "other").mkdir()
     write_sound("other/a.wav", 0.6)
     with pytest.raises(error, match=words):
-        run(*sounds, "-o", "p", *(["--copy"] if "other/a.wav" in sounds else []))
+        run("p", *sounds, *(["--copy"] if "other/a.wav" in sounds else []))
     assert sorted(path.name for path in (tmp_path / "p").iterdir() if path.name != "sounds") == before
 
 
@@ -188,14 +188,22 @@ def test_ctrl_c_leaves_the_corpus_that_was_there(tmp_path, monkeypatch):
 def test_where_a_corpus_goes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_sound("a.wav", 0.5)
-    for output, words in [
-        ("nowhere", "no preset nowhere; give the path of a preset folder"),
-        (".", "is no preset: it has no preset.toml"),
-        ("a.txt", r"-o a.txt given; allowed is a preset, or a file that ends in .csv or .npz"),
-        ("no/where", "-o no/where given; allowed is a preset"),
+    for arguments, words in [
+        (["nowhere", "a.wav"], "no preset nowhere; give the path of a preset folder"),
+        ([".", "a.wav"], "is no preset: it has no preset.toml"),
+        (
+            ["a.wav"],
+            r"a.wav is a file; name the preset first \(ponticello analyse PRESET a.wav\), or write a table: -o FILE.csv",
+        ),
+        (["mine"], "preset mine given and no sound; name the sounds after it"),
+        (
+            ["a.wav", "-o", "mine"],
+            "-o mine given; allowed are files that end in .csv or .npz; for a preset: ponticello analyse mine a.wav",
+        ),
+        (["a.wav", "-o", "a.csv", "--seed", 1], "--seed belongs to a preset"),
     ]:
         with pytest.raises(UserError, match=words):
-            run("a.wav", "-o", output)
+            run(*arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
 

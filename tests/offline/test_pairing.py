@@ -34,7 +34,7 @@ def pairs(folder):
 
 
 def test_an_image_is_paired_with_the_nearest_frame_on_the_map(folder, capsys):
-    run(folder, "--place", "seed4", 0.3, 0.9)
+    run("place", folder, "seed4", 0.3, 0.9)
     corpus, candidates = Preset.load(folder).corpus, Preset.load(folder).candidates
     distance = np.hypot(*(corpus.positions - (0.3, 0.9)).T)
     made = pairs(folder)
@@ -43,21 +43,21 @@ def test_an_image_is_paired_with_the_nearest_frame_on_the_map(folder, capsys):
     assert np.array_equal(made.latents[0], candidates.latents[4])
     assert made.positions.tolist() == [[0.3, 0.9]]
     assert capsys.readouterr().out.startswith("seed4            0.300 0.900   ")
-    run(folder, "--place", "5", 0, 1)
-    run(folder, "--place", "4", 1, 0)  # moved
+    run("place", folder, "5", 0, 1)
+    run("place", folder, "4", 1, 0)  # moved
     assert pairs(folder).names == ("seed4", "seed5")
     assert pairs(folder).positions.tolist() == [[1, 0], [0, 1]]
     assert (folder / "map.png").is_file()
 
 
 def test_an_image_is_paired_with_a_moment_of_a_sound(folder, capsys):
-    run(folder, "--at", "3", 10 * 512 / 44100, "--sound", "b")
+    run("at", folder, "3", 10 * 512 / 44100, "--sound", "b")
     corpus = Preset.load(folder).corpus
     row = int(np.flatnonzero((corpus.sound == 1) & (corpus.frame == 10))[0])
     assert np.array_equal(pairs(folder).descriptors[0], corpus.standardised[row])
     assert np.array_equal(pairs(folder).positions[0], corpus.positions[row])
     assert capsys.readouterr().out.endswith("b 0.12 s\n")
-    run(folder, "--at", "6", 12 * 512 / 44100, "--sound", "b")  # silent: the last one that sounds is 11
+    run("at", folder, "6", 12 * 512 / 44100, "--sound", "b")  # silent: the last one that sounds is 11
     row = int(np.flatnonzero((corpus.sound == 1) & (corpus.frame == 11))[0])
     assert np.array_equal(pairs(folder).descriptors[1], corpus.standardised[row])
     for seconds, sound, words in [
@@ -67,82 +67,80 @@ def test_an_image_is_paired_with_a_moment_of_a_sound(folder, capsys):
         (0, "c", "no sound 'c'; the corpus has: 1 a, 2 b; its number will do"),
     ]:
         with pytest.raises(SettingError, match=words):
-            run(folder, "--at", "1", seconds, "--sound", sound)
+            run("at", folder, "1", seconds, "--sound", sound)
 
 
 def test_changes_are_taken_back_one_by_one(folder):
     states = []
-    for change in (["--place", 1, 0.1, 0.1], ["--auto", "kmeans", "--count", 4], ["--remove", 2], ["--remove", "all"]):
-        if change == ["--remove", 2]:
-            change[1] = pairs(folder).names[0]
-        run(folder, *change)
+    for action, *change in (["place", 1, 0.1, 0.1], ["auto", "kmeans", "--count", 4], ["remove", 2], ["remove", "all"]):
+        run(action, folder, *([pairs(folder).names[0]] if change == [2] else change))
         states.append(pairs(folder))
-    run(folder, "--auto", "pca")  # what is undone can be done again
+    run("auto", folder, "pca")  # what is undone can be done again
     for state in reversed(states):
-        run(folder, "--undo")
+        run("undo", folder)
         assert history.same(pairs(folder), state)
-    run(folder, "--undo")
+    run("undo", folder)
     assert len(pairs(folder)) == 0
     with pytest.raises(SettingError, match="nothing to take back"):
-        run(folder, "--undo")
+        run("undo", folder)
 
 
 def test_what_changes_nothing_is_no_step(folder):
     for _ in range(3):
-        run(folder, "--auto", "assignment", "--count", 5)
-    run(folder, "--list")
+        run("auto", folder, "assignment", "--count", 5)
+    run("list", folder)
     assert len(list((folder / "history").iterdir())) == 1
     for _ in range(2):
-        run(folder, "--place", 1, 0.5, 0.5)
+        run("place", folder, 1, 0.5, 0.5)
     assert len(list((folder / "history").iterdir())) == 2
 
 
 def test_what_was_taken_back_is_brought_back_until_something_else_is_done(folder):
     for image in (1, 2, 3):
-        run(folder, "--place", image, 0.1 * image, 0.5)
+        run("place", folder, image, 0.1 * image, 0.5)
     made = pairs(folder)
-    run(folder, "--undo")
-    run(folder, "--undo")
+    run("undo", folder)
+    run("undo", folder)
     assert pairs(folder).names == ("seed1",)
-    run(folder, "--redo")
+    run("redo", folder)
     assert pairs(folder).names == ("seed1", "seed2")
-    run(folder, "--redo")
+    run("redo", folder)
     assert history.same(pairs(folder), made)
     with pytest.raises(SettingError, match="nothing to bring back"):
-        run(folder, "--redo")
-    run(folder, "--undo")
-    run(folder, "--place", 4, 0.9, 0.9)
+        run("redo", folder)
+    run("undo", folder)
+    run("place", folder, 4, 0.9, 0.9)
     with pytest.raises(SettingError, match="nothing to bring back"):
-        run(folder, "--redo")
-    run(folder, "--undo")
+        run("redo", folder)
+    run("undo", folder)
     assert pairs(folder).names == ("seed1", "seed2")
 
 
 def test_pairs_of_other_inputs_can_be_taken_away_and_brought_back(folder):
-    run(folder, "--auto", "kmeans", "--count", 4)
+    run("auto", folder, "kmeans", "--count", 4)
     made = pairs(folder)
     (folder / "preset.toml").write_text("version = 1\ninputs = ['pitch', 'loudness']\n")
     write_corpus(folder, inputs=("pitch", "loudness"))
     with pytest.raises(PresetError, match=r"23 descriptors each, preset\.toml names 2 inputs"):
-        run(folder, "--list")
-    run(folder, "--remove", "all")
+        run("list", folder)
+    run("remove", folder, "all")
     assert len(pairs(folder)) == 0
     (folder / "preset.toml").write_text("version = 1\n")
     write_corpus(folder)
-    run(folder, "--undo")
+    run("undo", folder)
     assert history.same(pairs(folder), made)
 
 
 def test_pairs_are_listed_without_the_sounds(folder, capsys):
-    run(folder, "--at", "3", 0.2, "--sound", "b")
+    run("at", folder, "3", 0.2, "--sound", "b")
     (folder / "corpus.safetensors").unlink()
     capsys.readouterr()
-    run(folder, "--list")
+    run("list", folder)
     assert capsys.readouterr().out.startswith("seed3 ")
-    run(folder, "--undo")
+    run("undo", folder)
     assert len(pairs(folder)) == 0
     with pytest.raises(PresetError, match="no sounds yet"):
-        run(folder, "--at", "3", 0.2)
+        run("at", folder, "3", 0.2)
 
 
 def test_two_sounds_of_one_name_are_told_apart_by_their_numbers(folder):
@@ -181,7 +179,7 @@ def test_a_long_history_forgets_its_beginning(tmp_path, monkeypatch):
 )
 def test_baselines_use_each_image_and_frame_once(folder, method, count, kept, expected, capsys):
     write_candidates(folder, 12, kept=kept)
-    run(folder, "--auto", method, "--count", count)
+    run("auto", folder, method, "--count", count)
     made = pairs(folder)
     assert len(made) == len(set(made.names)) == expected
     assert len(np.unique(made.descriptors, axis=0)) == expected
@@ -195,8 +193,8 @@ def test_baselines_use_each_image_and_frame_once(folder, method, count, kept, ex
         assert np.array_equal(candidates.latents[candidates.number(name)], latent)
     said = capsys.readouterr().err
     assert ("asked for; there are images or different sounds for" in said) == (count > expected)
-    assert ("3 images are chosen: --keep more of them" in said) == bool(kept)
-    run(folder, "--auto", method, "--count", count)
+    assert ("3 images are chosen: --keep more" in said) == bool(kept)
+    run("auto", folder, method, "--count", count)
     assert history.same(pairs(folder), made)
 
 
@@ -277,7 +275,7 @@ def test_images_that_look_different_are_taken_where_there_are_too_many(folder):
 
 
 def test_pairs_keep_their_moments_when_the_sounds_are_analysed_anew(folder):
-    run(folder, "--auto", "kmeans", "--count", 6)
+    run("auto", folder, "kmeans", "--count", 6)
     old, corpus = pairs(folder), Preset.load(folder).corpus
     rows = [corpus.most_like(row) for row in old.descriptors]
     raw = corpus.descriptors[rows]
@@ -293,9 +291,9 @@ def test_pairs_keep_their_moments_when_the_sounds_are_analysed_anew(folder):
     assert np.array_equal(moved.positions, new.positions[rows])
     assert moved.descriptors == pytest.approx(new.scaler.process(raw), abs=1e-9)
     assert history.same(pairs(folder), old)  # looking changes nothing
-    run(folder, "--remove", old.names[0])
+    run("remove", folder, old.names[0])
     assert pairs(folder).positions == pytest.approx(new.positions[rows[1:]])
-    run(folder, "--undo")
+    run("undo", folder)
     assert Pairing(Preset.load(folder)).pairs.descriptors == pytest.approx(new.scaler.process(raw), abs=1e-9)
 
 
@@ -303,10 +301,10 @@ def test_pairs_made_while_playing_have_a_moment_but_no_place(folder, capsys):
     corpus = Preset.load(folder).corpus
     live = Pairs(("live 1",), corpus.standardised[[7]] + 0.01, np.ones((1, 16), np.float32), np.full((1, 2), np.nan))
     live.save(folder / "pairs.safetensors")
-    run(folder, "--place", 3, 0.5, 0.5)
+    run("place", folder, 3, 0.5, 0.5)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"live 1             nan   nan   a {corpus.frame[7] * 512 / 44100:.2f} s"
-    run(folder, "--place", "live 1", 0.25, 0.5)  # an image that no candidate has
+    run("place", folder, "live 1", 0.25, 0.5)  # an image that no candidate has
     assert pairs(folder).names == ("live 1", "seed3")
     assert np.array_equal(pairs(folder).latents[0], np.ones(16))
 
@@ -318,7 +316,7 @@ def test_pairs_from_before_they_kept_their_scale_are_in_the_mappings(tmp_path):
     before = Preset.load(folder)
     assert pairs(folder).scaler is None
     raw = before.mapping.scaler.undone(before.pairs.descriptors)
-    run(folder, "--place", "1", 0.5, 0.5)
+    run("place", folder, "1", 0.5, 0.5)
     after = pairs(folder)
     assert after.scaler.equals(before.corpus.scaler)
     assert before.corpus.scaler.undone(after.descriptors[:6]) == pytest.approx(raw)
@@ -339,51 +337,63 @@ def test_scales_by_hand():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "nothing asked for; one of these at a time: --auto, --place, "),
-        (["--list", "--undo"], "--undo and --list given; one of these at a time"),
-        (["--auto", "magic"], "--auto magic given; allowed are: kmeans, assignment, pca"),
-        (["--place", "99", 0, 0], "no image '99'; there are: seed0, seed1, .* and 4 more"),
-        (["--place", "1", 0, 1.5], r"--place 1 0 1.5 given; the map goes from 0 to 1 in x and in y"),
-        (["--place", "1", "nan", 0], "the map goes from 0 to 1"),
-        (["--remove", "5"], "no pair '5'; there are: none"),
-        (["--list", "--sound", "a"], "--sound belongs to --at"),
-        (["--at", "1", 0], "no sound named; the corpus has: 1 a, 2 b"),
+        (["auto", "magic"], "magic given; allowed are: kmeans, assignment, pca"),
+        (["place", "99", 0, 0], "no image '99'; there are: seed0, seed1, .* and 4 more"),
+        (["place", "1", 0, 1.5], r"position 0 1.5 given; the map goes from 0 to 1 in x and in y"),
+        (["place", "1", -0.5, 1], r"position -0.5 1 given; the map goes from 0 to 1 in x and in y"),
+        (["place", "1", "nan", 0], "the map goes from 0 to 1"),
+        (["remove", "5"], "no pair '5'; there are: none"),
+        (["at", "1", 0], "no sound named; the corpus has: 1 a, 2 b"),
     ],
 )
 def test_mistakes(folder, arguments, words):
+    action, *rest = arguments
     with pytest.raises(SettingError, match=words):
-        run(folder, *arguments)
+        run(action, folder, *rest)
     assert not (folder / "pairs.safetensors").exists()
 
 
+def test_several_pairs_are_removed_in_one_step(folder, capsys):
+    for image in (1, 2, 3):
+        run("place", folder, image, 0.1 * image, 0.5)
+    capsys.readouterr()
+    run("remove", folder, "1", "seed3")
+    assert pairs(folder).names == ("seed2",)
+    assert capsys.readouterr().err == f"1 pair; next: ponticello train {folder}\n"
+    with pytest.raises(SettingError, match="no pair '9'; there are: seed2"):
+        run("remove", folder, "2", "9")
+    run("undo", folder)
+    assert len(pairs(folder)) == 3
+
+
 def test_what_does_not_belong_together_is_refused(folder):
-    run(folder, "--place", "1", 0.5, 0.5)
+    run("place", folder, "1", 0.5, 0.5)
     write_candidates(folder, space="w")
     with pytest.raises(
-        PresetError, match="the candidates are in w of 16 numbers, the pairs in z of 16; take the pairs away"
+        PresetError, match="the candidates are in w of 16 numbers, the pairs in z of 16; remove the pairs"
     ):
-        run(folder, "--place", "2", 0.5, 0.5)
+        run("place", folder, "2", 0.5, 0.5)
     write_generator(folder / "generator.safetensors", seed=8)
     with pytest.raises(PresetError, match="the candidates are another generator's; make them again"):
-        run(folder, "--auto", "kmeans")
+        run("auto", folder, "kmeans")
     (folder / "candidates.safetensors").unlink()
     with pytest.raises(PresetError, match="p has no candidates yet; make them: ponticello candidates"):
-        run(folder, "--auto", "kmeans")
-    run(folder, "--list")
+        run("auto", folder, "kmeans")
+    run("list", folder)
     (folder / "corpus.safetensors").unlink()
-    with pytest.raises(PresetError, match="p has no sounds yet; analyse some: ponticello analyse SOUND -o"):
-        run(folder, "--place", "1", 0, 0)
+    with pytest.raises(PresetError, match=r"p has no sounds yet; analyse some: ponticello analyse .* SOUND"):
+        run("place", folder, "1", 0, 0)
 
 
 def test_looking_at_a_shipped_preset_copies_nothing(folder, monkeypatch, tmp_path):
     from shared.preset import preset as presets
 
-    run(folder, "--place", "1", 0.5, 0.5)
+    run("place", folder, "1", 0.5, 0.5)
     monkeypatch.setattr(presets, "SHIPPED", folder.parent)
     monkeypatch.setattr(presets, "OWN", tmp_path / "own")
-    run("p", "--list")
+    run("list", "p")
     assert not (tmp_path / "own").exists()
-    run("p", "--remove", "1")
+    run("remove", "p", "1")
     assert len(pairs(folder)) == 1
     assert len(pairs(tmp_path / "own" / "p")) == 0
 
