@@ -16,7 +16,7 @@ from live.display.placement import Scaling
 from live.display.settings import WindowSettings
 from live.options import Channel, OutputDevice, Rate, whole
 from live.osc import port as osc
-from live.osc.listeners import parse_endpoint
+from live.osc.endpoints import parse_endpoint
 from live.show.sharing import share_the_machine
 from live.sound.open_input import open_input
 from live.sound.source import Source

@@ -1,45 +1,47 @@
-"""Between the thread that receives and the loop that acts: nothing is lost that must be done, nothing old piles up."""
+"""The queue between the thread that receives OSC and the loop that acts on it."""
 
 import threading
 
+from live.osc.endpoints import Endpoint
 from live.osc.messages import Change, OscEvent
 
 
 class Inbox:
-    """Events in the order of their arrival. One thread puts, another takes; neither ever waits for the other's work.
+    """Events in order of arrival. One thread puts, another takes; neither waits for the other's work.
 
-    Of several changes of one control with nothing else between them only the latest is kept: a fader sends hundreds.
-    Requests and questions are all kept, and changes never move across them: `smoothing 0.9`, `save`, `smoothing 0.1` saves
-    0.9.
+    Of several changes of one control in a row only the latest is kept: a fader sends hundreds. Requests and queries are all
+    kept, and changes never move past them: `smoothing 0.9`, `save`, `smoothing 0.1` saves 0.9.
     """
 
-    MOST = 1000  # requests and questions that wait: the loop takes them 30 times a second or more
+    MAX_PER_SENDER = 1000  # requests and queries in the queue: the loop takes them 30 times a second or more
+    MAX = 4000  # of all senders
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ordered: list[OscEvent] = []
-        self._latest: dict[str, Change] = {}  # since the last request or question
-        self._waiting = 0
+        self._latest: dict[str, Change] = {}  # since the last request or query
+        self._queued: dict[Endpoint, int] = {}  # requests and queries by sender
 
     def put(self, event: OscEvent) -> bool:
-        """Keep an event for `take`; False, and it is not kept, where too many requests and questions wait already."""
+        """Queue an event for `take`. False, and the event is dropped, if too many are in the queue."""
         with self._lock:
             if isinstance(event, Change):
                 self._latest.pop(event.name, None)
                 self._latest[event.name] = event
                 return True
-            if self._waiting == self.MOST:
+            queued = self._queued.get(event.sender, 0)
+            if queued == self.MAX_PER_SENDER or len(self._ordered) >= self.MAX:
                 return False
-            self._waiting += 1
+            self._queued[event.sender] = queued + 1
             self._ordered += [*self._latest.values(), event]
             self._latest.clear()
             return True
 
     def take(self) -> list[OscEvent]:
-        """All events since the last time."""
+        """All events since the last call."""
         with self._lock:
             events = [*self._ordered, *self._latest.values()]
             self._ordered.clear()
             self._latest.clear()
-            self._waiting = 0
+            self._queued.clear()
         return events

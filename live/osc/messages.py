@@ -1,10 +1,11 @@
-"""What an OSC message means: a row of the tables in `shared.controls`, and a value that it allows."""
+"""The meaning of an OSC message: a row of the tables in `shared.controls` and a value that the row accepts."""
 
 import difflib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from live.osc.listeners import Endpoint
+from live.osc.endpoints import Endpoint
 from live.osc.packets import Argument
 from shared import controls
 from shared.controls import ACTIONS, CONTROLS, STREAMS, Control, ControlStream, OscAction
@@ -12,34 +13,34 @@ from shared.errors import SettingError
 
 PREFIX = "/ponticello/"
 OUT = PREFIX + "out/"
-HELD_AT_MOST = 1024  # buttons that are down at the same time
+MAX_HELD = 1024  # buttons held down at the same time
 
 
 @dataclass(frozen=True)
 class Change:
-    """A control or a stream gets a value."""
+    """A new value for a control or a stream."""
 
     name: str
     value: controls.Value | tuple[float, ...]
-    """Of a stream: its numbers (none: released)."""
+    """For a stream: its numbers; none release it."""
     arrived: float
-    """When: `time.monotonic()`; of a message with a time tag, the time that it names."""
+    """Time of arrival (`time.monotonic()`), or the time tag of the bundle."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """An action is asked for."""
+    """A request for an action."""
 
     name: str
     argument: str | float | bool | None
-    """Checked against the table; a float is a whole number where the table takes a text or a number."""
+    """Checked against the table. Where the table takes text or a number, a float is a whole number."""
     sender: Endpoint
     arrived: float
 
 
 @dataclass(frozen=True)
 class Query:
-    """Somebody wants to know a control's value, or what an action tells."""
+    """A query (`?`) for the value of a control or the answer of an action."""
 
     name: str
     sender: Endpoint
@@ -48,65 +49,63 @@ class Query:
 
 OscEvent = Change | Request | Query
 Plain = float | bool | str
-"""An argument as the tables know them."""
+"""An argument as the tables know it."""
 
 
 class UnknownAddressError(Exception):
-    """Nothing has this address. What is like it takes milliseconds to find: `suggestion`."""
+    """No row has this address. `suggestion` finds similar ones, which takes milliseconds."""
 
 
 class MessageReader:
-    """Messages to events, as tolerantly as senders differ.
+    """Turns messages into events, allowing for the differences between senders.
 
-    Numbers come as floats, whole numbers or text; switches as 0 and 1, true and false; choices as a word or its number;
-    descriptors in the address or as the first argument. An action that takes nothing is done by a message without
-    arguments, or when its argument turns from 0 to something else: a button says 1 when pressed, 0 when released.
+    Numbers may be floats, integers or text; switches 0 and 1 or true and false; choices a word or its index; descriptors
+    part of the address or the first argument. An action without an argument fires on a message without arguments, on nil
+    or an impulse, and when its argument changes from 0 to something else: buttons send 1 when pressed, 0 when released.
+
+    inputs: the descriptors that have controls. latent_size: numbers in `in/latent`; None accepts any count.
     """
 
-    def __init__(self, inputs: tuple[str, ...]) -> None:
-        self.inputs = inputs
-        self.latent_size: int | None = None
+    def __init__(self, inputs: tuple[str, ...], latent_size: int | None = None) -> None:
         self._held: set[tuple[str, Endpoint]] = set()
+        self.expect(inputs, latent_size)
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The descriptors that have controls of their own."""
-        return self._inputs
-
-    @inputs.setter
-    def inputs(self, inputs: tuple[str, ...]) -> None:
+    def expect(self, inputs: tuple[str, ...], latent_size: int | None) -> None:
+        """Read messages for another preset from now on."""
+        self.latent_size = latent_size
         self._inputs = inputs
         self._names = frozenset(controls.incoming_names(inputs))
 
     def read(self, address: str, arguments: tuple[Argument, ...], sender: Endpoint, arrived: float) -> OscEvent | None:
-        """What a message asks for; None for a button that was released or is held.
+        """The event for a message; None for a button that was released or is still held.
 
-        Raises UnknownAddressError, and SettingError for arguments that are not allowed.
+        Raises UnknownAddressError, and SettingError for arguments that the row does not accept.
         """
-        name, given = self._name(address, _plain(arguments))
-        if given == ["?"]:
-            if name in STREAMS or (name in ACTIONS and not ACTIONS[name].tells):
-                raise SettingError(f"{name} has no value that could be asked for")
+        if address == PREFIX + "ping":
+            return Request("ping", None, sender, arrived)  # always answered, whatever its arguments
+        name, given = self._name(address, list(arguments))
+        row = ACTIONS.get(name)
+        values = _plain(() if row is not None and given == [None] else given)
+        if values == ["?"]:
+            if name in STREAMS or (row is not None and not row.answer):
+                raise SettingError(f"{name} has no value to query")
             return Query(name, sender, arrived)
         if name in STREAMS:
-            return Change(name, self._numbers(STREAMS[name], given), arrived)
-        if name in ACTIONS:
-            row = ACTIONS[name]
-            if row.takes == "nothing":
-                return Request(name, None, sender, arrived) if self._pressed(row, given, sender) else None
-            return Request(name, _argument(row, given), sender, arrived)
-        control, _ = controls.find_control(name, self._inputs)
-        return Change(name, control.checked(_value(control, given)), arrived)
+            return Change(name, self._numbers(STREAMS[name], values), arrived)
+        if row is None:
+            control, _ = controls.find_control(name, self._inputs)
+            return Change(name, control.checked(_value(control, values)), arrived)
+        if row.takes != "nothing":
+            return Request(name, _argument(row, values), sender, arrived)
+        return Request(name, None, sender, arrived) if self._pressed(row, values, sender) else None
 
     def suggestion(self, address: str) -> str:
-        """What somebody may have meant who wrote an unknown address."""
-        known = [PREFIX + name for name in self._names]
-        near = difflib.get_close_matches(address, known, 3)
-        return (
-            f"no such address; {'near it: ' + ', '.join(near) if near else f'all that there are begin with {PREFIX}'}"
-        )
+        """An error text that lists known addresses similar to an unknown one."""
+        near = difflib.get_close_matches(address, [PREFIX + name for name in self._names], 3)
+        return f"no such address; {'similar: ' + ', '.join(near) if near else f'all addresses start with {PREFIX}'}"
 
-    def _name(self, address: str, given: list[Plain]) -> tuple[str, list[Plain]]:
+    def _name(self, address: str, given: list[Argument]) -> tuple[str, list[Argument]]:
+        """The full name of the row, and the arguments without a descriptor's name."""
         name = address.removeprefix(PREFIX)
         if name == address:
             raise UnknownAddressError
@@ -115,14 +114,14 @@ class MessageReader:
         if name in CONTROLS and CONTROLS[name].per_input:
             if given and given[0] in self._inputs:
                 return f"{name}/{given[0]}", given[1:]
-            what = f"'{given[0]}'" if given else "nothing"
-            raise SettingError(f"{name} got {what}; it takes a descriptor and a number: {', '.join(self._inputs)}")
+            first = repr(given[0]) if given else "nothing"
+            raise SettingError(f"{name} got {first}; it takes a descriptor and a number: {', '.join(self._inputs)}")
         raise UnknownAddressError
 
     def _numbers(self, row: ControlStream, given: list[Plain]) -> tuple[float, ...]:
         numbers = [number for number in map(_number, given) if number is not None]
         if len(numbers) != len(given):
-            raise SettingError(f"{row.name} takes finite numbers; something else was among the {len(given)} given")
+            raise SettingError(f"{row.name} takes finite numbers; {len(given) - len(numbers)} of {len(given)} are not")
         wanted = self.latent_size if row.numbers is None else row.numbers
         released = row.numbers is None and not given
         if not released and wanted is not None and len(numbers) != wanted:
@@ -141,29 +140,27 @@ class MessageReader:
             return False
         if key in self._held:
             return False
-        if len(self._held) == HELD_AT_MOST:
+        if len(self._held) == MAX_HELD:
             self._held.clear()
         self._held.add(key)
         return True
 
 
-def _plain(arguments: tuple[Argument, ...]) -> list[Plain]:
+def _plain(arguments: tuple[Argument, ...] | list[Argument]) -> list[Plain]:
     """Arguments without the brackets that some senders put around a list."""
     plain: list[Plain] = []
     for argument in arguments:
         for item in argument if isinstance(argument, list) else [argument]:
             if isinstance(item, bytes):
-                raise SettingError(
-                    "a blob given, which nothing takes; SuperCollider makes one of an array: write *array"
-                )
+                raise SettingError("a blob given; send numbers or text (SuperCollider: spread an array with *array)")
             if item is None or isinstance(item, list):
-                raise SettingError("nil given; allowed are numbers and text")
+                raise SettingError("nil or an impulse given; allowed are numbers and text")
             plain.append(item)
     return plain
 
 
 def _number(given: Plain) -> float | None:
-    """The finite number that it is or, as a text, stands for."""
+    """The finite number that an argument is, or that its text spells."""
     try:
         number = float(given)
     except (ValueError, OverflowError):
@@ -172,7 +169,7 @@ def _number(given: Plain) -> float | None:
 
 
 def _value(row: Control, given: list[Plain]) -> object:
-    """What `Control.checked` is to check: numbers where they can be read as such, else what was given."""
+    """Arguments as `Control.checked` expects them: numbers where they can be read as such, otherwise unchanged."""
     if len(given) != (2 if row.kind == "pair" else 1):
         raise SettingError(f"{row.name} got {_shown(given)}; allowed is {row.allowed}")
     values = [item if (number := _number(item)) is None else number for item in given]
@@ -184,28 +181,50 @@ def _value(row: Control, given: list[Plain]) -> object:
 
 
 def _argument(row: OscAction, given: list[Plain]) -> str | float | bool | None:
+    """The argument of an action that takes one."""
     if not given and row.takes == "switch":
         return True
     if given in ([], [""]) and row.optional:
         return None
-    if len(given) == 1:
-        text = given[0] if isinstance(given[0], str) else None
-        number = _number(given[0])
-        whole = number is not None and number == int(number)
-        in_range = number is not None and row.low <= number <= row.high
-        if row.takes == "switch" and number in (0, 1):
-            return bool(number)
-        if row.takes == "number" and in_range:
-            return number
-        if row.takes in ("text", "text or number") and text:
-            return text
-        if row.takes == "text" and number is not None and whole:  # Pure Data makes numbers of names like 17
-            return str(int(number))
-        if row.takes == "text or number" and whole and in_range:
-            return number
-    raise SettingError(f"{row.name} got {_shown(given)}; it takes {row.argument}")
+    argument = ARGUMENTS[row.takes](row, given[0]) if len(given) == 1 else None
+    if argument is None:
+        raise SettingError(f"{row.name} got {_shown(given)}; it takes {row.argument}")
+    return argument
+
+
+def _switch(_: OscAction, item: Plain) -> bool | None:
+    number = _number(item)
+    return bool(number) if number in (0, 1) else None
+
+
+def _number_in_range(row: OscAction, item: Plain) -> float | None:
+    number = _number(item)
+    return number if number is not None and row.low <= number <= row.high else None
+
+
+def _text(_: OscAction, item: Plain) -> str | None:
+    if isinstance(item, str):
+        return item or None
+    number = _number(item)  # Pure Data turns names such as 17 into numbers
+    return str(int(number)) if number is not None and number == int(number) else None
+
+
+def _text_or_number(row: OscAction, item: Plain) -> str | float | None:
+    if isinstance(item, str):
+        return item or None
+    number = _number_in_range(row, item)
+    return number if number is not None and number == int(number) else None
+
+
+ARGUMENTS: dict[str, Callable[[OscAction, Plain], str | float | bool | None]] = {
+    "switch": _switch,
+    "number": _number_in_range,
+    "text": _text,
+    "text or number": _text_or_number,
+}
+"""How the argument of an action is read, by what the action takes; None: it does not fit."""
 
 
 def _shown(given: list[Plain]) -> str:
-    """What was given, short enough to be shown."""
+    """The arguments, shortened for an error message."""
     return "nothing" if not given else " ".join(map(str, given[:4])) + (" ..." if len(given) > 4 else "")

@@ -1,4 +1,4 @@
-"""The tables of docs/osc.md, from those of `shared.controls`: `python -m live.osc.reference` brings the file up to date."""
+"""Generates the tables of docs/osc.md from `shared.controls`: `python -m live.osc.reference` updates the file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,15 +7,15 @@ from live.osc.messages import OUT, PREFIX
 from shared.controls import ACTIONS, CONTROLS, OUTPUTS, STREAMS, Control, ControlStream, OscAction, OscOutput, Value
 
 FILE = Path(__file__).parents[2] / "docs" / "osc.md"
-KEPT_IN = {"preset": "preset", "hall": "hall file", "show": "nothing: it ends with the show"}
+KEPT_IN = {"preset": "preset", "hall": "hall file", "show": "the running show only"}
 
 
 def up_to_date(text: str) -> str:
-    """`text` with the tables as they are now, each between `<!-- NAME -->` and `<!-- end -->`."""
+    """`text` with current tables, each between `<!-- NAME -->` and `<!-- end -->`."""
     tables = {
-        "controls": _table(("address", "takes", "default", "kept in", ""), map(_control, CONTROLS.values())),
+        "controls": _table(("address", "takes", "default", "stored in", ""), map(_control, CONTROLS.values())),
         "streams": _table(("address", "takes", ""), map(_stream, STREAMS.values())),
-        "actions": _table(("address", "takes", "", "`?` is answered with"), map(_action, ACTIONS.values())),
+        "actions": _table(("address", "takes", "", "answer to `?`"), map(_action, ACTIONS.values())),
         "outputs": _table(("address", "types", "arguments", "sent", ""), map(_output, OUTPUTS.values())),
     }
     for name, table in tables.items():
@@ -41,8 +41,8 @@ def _stream(row: ControlStream) -> tuple[str, ...]:
 
 
 def _action(row: OscAction) -> tuple[str, ...]:
-    takes = row.takes if row.takes == "nothing" else row.argument + ("; or nothing" if row.optional else "")
-    return f"`{PREFIX}{row.name}`", takes, row.help, row.tells
+    takes = row.takes if row.takes == "nothing" else row.argument + (", or nothing" if row.optional else "")
+    return f"`{PREFIX}{row.name}`", takes, row.help, row.answer
 
 
 def _output(row: OscOutput) -> tuple[str, ...]:

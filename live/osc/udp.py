@@ -1,4 +1,4 @@
-"""A UDP socket with a thread that receives: it never blocks whoever sends, and is opened again when it is lost."""
+"""A UDP socket with a receiving thread. It never blocks a sender, and is opened again when it is lost."""
 
 import errno
 import selectors
@@ -7,20 +7,20 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from live.osc.listeners import Endpoint, resolve
+from live.osc.endpoints import Endpoint, resolve
 from shared.errors import UserError
 
-BUFFER = 4 << 20  # bytes that the system keeps while the thread is busy; its default holds some 250 messages
-POLL_S = 0.1  # how long the thread may sleep without looking whether it is to end
-BACK_OFF_S = (0.1, 2.0)  # first and longest pause between attempts to open a lost socket again
-AT_ONCE = 256  # datagrams received before the thread looks again whether it is to end
+BUFFER = 4 << 20  # bytes that the system buffers while the thread is busy; its default holds about 250 messages
+POLL_S = 0.1  # longest sleep of the thread before it checks whether to end
+BACK_OFF_S = (0.1, 2.0)  # first and longest pause between attempts to reopen a lost socket
+AT_ONCE = 256  # datagrams received before the thread checks again whether to end
 
 
 class UdpSocket:
-    """Calls `received` with each datagram and who sent it, and `due` before each and whenever its time has come.
+    """Calls `received` with each datagram and its sender, and `due` before each datagram and at the time it asked for.
 
-    `due` does what is due and gives the seconds until it wants to be called again; `failed` is told what went wrong. All
-    of them run in the receiving thread. Port 0 lets the system choose; `port` then tells.
+    `due` returns the seconds until it wants to be called again; `failed` is called with a line for each error. All three
+    run in the receiving thread. With port 0 the system chooses one, which `port` then gives.
     """
 
     def __init__(
@@ -36,28 +36,28 @@ class UdpSocket:
         self.reopened = 0
         """Times that the socket was lost and opened again."""
         self.failures = 0
-        """Times that `received` or `due` raised: that datagram is lost, the next one is received."""
+        """Times that `received` or `due` raised; only that datagram is lost."""
         self._received = received
         self._due = due
         self._failed = failed
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.close()  # until `start`: whatever is sent is not
+        self._socket.close()  # until `start`, sends fail
 
     def start(self) -> None:
-        """Open the port and receive; UserError where it is taken, or the host is none of this machine's."""
+        """Open the port and receive. Raises UserError if it is in use or the host is not an address of this machine."""
         address = resolve(self.host, "--osc-host")
         try:
             self._open(address)
         except OSError as error:
-            raise UserError(self._why_not(error)) from error
+            raise UserError(self._reason(error)) from error
         self._closing.clear()
         self._thread = threading.Thread(target=self._run, args=(address,), name="osc", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """End receiving and free the port; `start` opens it again."""
+        """Stop receiving and free the port; `start` opens it again."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join()
@@ -65,7 +65,7 @@ class UdpSocket:
         self._socket.close()
 
     def send(self, datagram: bytes, endpoint: Endpoint) -> bool:
-        """Hand it to the system; False where that fails: no network, nobody there, a full buffer."""
+        """Hand a datagram to the system. False if it refuses: no network, no such host, a full buffer."""
         try:
             self._socket.sendto(datagram, endpoint)
         except OSError:
@@ -76,7 +76,7 @@ class UdpSocket:
         self._socket.close()
         opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         opened.setblocking(False)
-        with suppress(OSError):  # some systems refuse what they do not grant, others give less
+        with suppress(OSError):  # some systems refuse, others grant less
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
         try:
             opened.bind((address, self.port))
@@ -91,9 +91,9 @@ class UdpSocket:
             try:
                 self._receive()
             except OSError as error:
-                self._failed(f"OSC port {self.port} was lost: {error.strerror}; it is opened again")
+                self._failed(f"OSC port {self.port} was lost: {error.strerror}; reopening it")
                 self._reopen(address)
-            except Exception as error:  # the show goes on: what comes next is received
+            except Exception as error:  # the show goes on with the next datagram
                 self.failures += 1
                 self._failed(f"OSC: {type(error).__name__}: {error}")
 
@@ -103,14 +103,14 @@ class UdpSocket:
             try:
                 self._open(address)
             except OSError as error:
-                self._failed(self._why_not(error))
+                self._failed(self._reason(error))
                 pause = min(2 * pause, longest)
             else:
                 self.reopened += 1
                 return
 
     def _receive(self) -> None:
-        """Until the port is closed; OSError when the socket is lost."""
+        """Receive until the port is closed. Raises OSError when the socket is lost."""
         opened = self._socket
         with selectors.DefaultSelector() as selector:
             if opened.fileno() < 0:
@@ -124,17 +124,17 @@ class UdpSocket:
                         datagram, sender = opened.recvfrom(65536)
                     except BlockingIOError:
                         break
-                    except ConnectionError:  # Windows tells here that a listener is gone
+                    except ConnectionError:  # how Windows reports that a receiver is gone
                         continue
                     self._received(datagram, sender)
 
-    def _why_not(self, error: OSError) -> str:
-        """Why the port cannot be opened, and what to do."""
+    def _reason(self, error: OSError) -> str:
+        """Why the port cannot be opened, and what to do about it."""
         if error.errno == errno.EADDRINUSE:
             return (
-                f"OSC port {self.port} of {self.host} is taken by another program (another Ponticello?); "
-                "end it, or choose another port with --osc-port"
+                f"OSC port {self.port} of {self.host} is in use by another program (another Ponticello?); "
+                "end that program, or choose another port with --osc-port"
             )
         if error.errno == errno.EADDRNOTAVAIL:
-            return f"--osc-host {self.host} is no address of this machine; 0.0.0.0 listens on all that it has"
-        return f"OSC port {self.port} of {self.host} cannot be opened: {error.strerror}; choose with --osc-port and --osc-host"
+            return f"--osc-host {self.host} is not an address of this machine; 0.0.0.0 listens on all of its addresses"
+        return f"OSC port {self.port} of {self.host} cannot be opened: {error.strerror}; choose another with --osc-port and --osc-host"

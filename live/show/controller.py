@@ -10,7 +10,7 @@ import numpy as np
 
 from live import hall
 from live.display import keys
-from live.osc.listeners import Endpoint
+from live.osc.endpoints import Endpoint
 from live.osc.messages import PREFIX, Change, OscEvent, Query, Request
 from live.osc.port import OscPort
 from live.show.engine import AnalysedTick, Engine
@@ -167,8 +167,8 @@ class ShowController:
         other = {name: value for name, value in (self.values or preset.controls).items() if _row(name).home != "preset"}
         self.preset, self.values = preset, own | other
         self.learning = Learning(preset)
-        self._port.inputs = preset.settings.inputs
-        self._port.latent_size = preset.mapping.regressor.sizes[-1]
+        self._latent_size = preset.mapping.regressor.sizes[-1]
+        self._port.expect(preset.settings.inputs, self._latent_size)
         self._timing.follow(self.values)
 
     def _call_preset(self, asked: ActionCall) -> None:
@@ -229,8 +229,8 @@ class ShowController:
             self._let_go(arrived)
             return
         latent = np.array(numbers, np.float32)
-        if len(latent) != self._port.latent_size or not np.isfinite(latent).all():
-            raise SettingError(f"{len(latent)} numbers given; the generator takes {self._port.latent_size} of float32")
+        if len(latent) != self._latent_size or not np.isfinite(latent).all():
+            raise SettingError(f"{len(latent)} numbers given; the generator takes {self._latent_size} of float32")
         self._engine.exchange(Steer(latent, self.preset.mapping.space), arrived)
         self._shown, self._steering = "", True
 

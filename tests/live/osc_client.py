@@ -28,12 +28,12 @@ def bundle(when, *contents):
 
 
 class Client:
-    """Sends to one port of this machine, and reads what comes back to the port it sends from."""
+    """Sends to one port of this machine, from an address of it, and reads what comes back to the port it sends from."""
 
-    def __init__(self, port):
-        self.to = ("127.0.0.1", port)
+    def __init__(self, port, host="127.0.0.1"):
+        self.to = (host, port)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind((host, 0))
         self.address = self.socket.getsockname()
 
     def __enter__(self):

@@ -9,10 +9,12 @@ import time
 
 import pytest
 
+from live.osc import udp
+from live.osc.endpoints import parse_endpoint
 from live.osc.inbox import Inbox
-from live.osc.listeners import MOST, Listeners, parse_endpoint
-from live.osc.messages import Change, Query, Request
+from live.osc.messages import Change, MessageReader, Query, Request
 from live.osc.port import ERRORS_PER_S, OscPort
+from live.osc.subscribers import MAX_SUBSCRIPTIONS, Subscribers
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import ACTIONS, CONTROLS, OUTPUTS, STREAMS
 from shared.errors import UserError
@@ -120,9 +122,9 @@ def test_outputs_go_to_targets_and_to_who_asks():
         assert receiver.hear()[:2] == ["error", "/ponticello/fade"]
         port.send("descriptors", *range(23))
         assert receiver.hear() == ["descriptors", *map(float, range(23))]
-        assert port.counters.listeners == 2
+        assert port.counters.subscribers == 2
         asker.send("notify", 0)
-        assert until(lambda: port.counters.listeners == 1)
+        assert until(lambda: port.counters.subscribers == 1)
         port.send("status", 30, 12.5, 1, 0, 0)
         assert asker.hear(0.05) is None
         assert [target.hear()[0] for _ in range(2)] == ["descriptors", "status"]
@@ -130,7 +132,7 @@ def test_outputs_go_to_targets_and_to_who_asks():
 
 def test_outputs_fit_their_table(port, client):
     client.send("notify", 1)
-    assert until(lambda: port.counters.listeners == 1)
+    assert until(lambda: port.counters.subscribers == 1)
     sample = {"i": 1, "f": 0.5, "s": "a"}
     for row in OUTPUTS.values():
         values = [sample[letter] for letter in row.types.removesuffix("*")]
@@ -149,9 +151,9 @@ def test_what_is_wrong_is_answered_and_changes_nothing(port, client):
     for wrong, text in (
         (message("/ponticello/smoothing", 2.0), "smoothing = 2.0 given; allowed is a number from 0 to 0.999"),
         (message("/ponticello/smoothing", float("nan")), "nan"),
-        (message("/ponticello/smoothin", 0.1), "near it: /ponticello/smoothing"),
+        (message("/ponticello/smoothin", 0.1), "similar: /ponticello/smoothing"),
         (message("/ponticello/in/descriptors", 0.1), "takes 23 numbers; 1 given"),
-        (message("/status", 1), "begin with /ponticello/"),
+        (message("/status", 1), "start with /ponticello/"),
     ):
         client.send_bytes(wrong)
         heard = client.hear()
@@ -167,7 +169,7 @@ def test_what_is_wrong_is_answered_and_changes_nothing(port, client):
 
 def test_the_bundle_that_hangs_parsers(port, client):
     client.send_bytes(HANGING)
-    assert "element of -4 bytes" in client.hear()[2]
+    assert "bundle element of -4 bytes" in client.hear()[2]
     client.send("ping")
     assert client.hear() == ["pong"]
 
@@ -253,7 +255,7 @@ def test_bursts_lose_nothing(port, client):
 
 def test_requests_that_nobody_takes_are_refused_in_the_end(port, client, unchecked):
     refused = []
-    for i in range(Inbox.MOST + 50):
+    for i in range(Inbox.MAX_PER_SENDER + 50):
         client.send("preset", i + 1)
         client.send("fade", (i % 10) / 10)
         if i % 100 == 99:
@@ -262,9 +264,9 @@ def test_requests_that_nobody_takes_are_refused_in_the_end(port, client, uncheck
     assert port.counters.dropped == port.counters.bad == 50
     assert refused
     assert {(name, address) for name, address, _ in refused} == {("error", "/ponticello/preset")}
-    assert "1000 requests wait already" in refused[0][2]
+    assert "1000 requests are waiting already" in refused[0][2]
     taken = port.take()
-    assert [e.argument for e in taken if isinstance(e, Request)] == [float(i + 1) for i in range(Inbox.MOST)]
+    assert [e.argument for e in taken if isinstance(e, Request)] == [float(i + 1) for i in range(Inbox.MAX_PER_SENDER)]
     assert taken[-1].name == "fade"
     client.send("preset", 7)
     assert names(events(port, 1)) == [("preset", 7.0)]
@@ -309,7 +311,7 @@ def test_random_packets_and_random_messages(port, client):
 
 
 def test_port_taken_and_set_free(port):
-    with pytest.raises(UserError, match=f"OSC port {port.port} of 127.0.0.1 is taken .* --osc-port"):
+    with pytest.raises(UserError, match=f"OSC port {port.port} of 127.0.0.1 is in use .* --osc-port"):
         OscPort(DESCRIPTORS, port=port.port).start()
     number = port.port
     port.close()
@@ -327,8 +329,8 @@ def test_port_taken_and_set_free(port):
 @pytest.mark.parametrize(
     ("host", "number", "text"),
     [
-        ("192.0.2.1", 0, "--osc-host 192.0.2.1 is no address of this machine"),  # RFC 5737: nobody has it
-        ("no.such.host.invalid", 0, "--osc-host names the host 'no.such.host.invalid'"),
+        ("192.0.2.1", 0, "--osc-host 192.0.2.1 is not an address of this machine"),  # RFC 5737: nobody has it
+        ("no.such.host.invalid", 0, "--osc-host: the host 'no.such.host.invalid'"),
         ("x" * 300, 0, "--osc-host"),
     ],
 )
@@ -337,34 +339,54 @@ def test_hosts_that_are_not_here(host, number, text):
         OscPort(DESCRIPTORS, host, number).start()
 
 
-def test_a_lost_socket_is_opened_again(port, client):
-    port._socket._socket.close()  # as a system does that was asleep
-    assert until(lambda: port.counters.reopened == 1)
-    assert "was lost" in port.last_error
-    client.send("ping")
-    assert client.hear() == ["pong"]
+@pytest.fixture
+def sockets(monkeypatch):
+    """The sockets that ports open, newest last: closing one is what a system does when it wakes up."""
+    opened = []
+
+    class Recorded(socket.socket):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            opened.append(self)
+
+    monkeypatch.setattr(udp.socket, "socket", Recorded)
+    return opened
 
 
-def test_a_lost_port_that_somebody_else_took_is_tried_again(port, client):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
-        port._socket._socket.close()
+def test_a_lost_socket_is_reopened(sockets):
+    with OscPort(DESCRIPTORS, port=0, targets=()) as port:
+        sockets[-1].close()
+        assert until(lambda: port.counters.reopened == 1)
+        assert "was lost" in port.last_error
+        with Client(port.port) as client:
+            client.send("ping")
+            assert client.hear() == ["pong"]
+
+
+def test_a_lost_port_that_another_program_took_is_tried_again(sockets):
+    with (
+        OscPort(DESCRIPTORS, port=0, targets=()) as port,
+        Client(port.port) as client,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief,
+    ):
+        sockets[1].close()
         assert until(lambda: "was lost" in port.last_error)
         thief.bind(("127.0.0.1", port.port))
-        assert until(lambda: "is taken by another program" in port.last_error)
+        assert until(lambda: "is in use by another program" in port.last_error)
         port.send("pong")
         port.take()
-    assert until(lambda: port.counters.reopened == 1)
-    client.send("ping")
-    assert client.hear() == ["pong"]
+        thief.close()
+        assert until(lambda: port.counters.reopened == 1)
+        client.send("ping")
+        assert client.hear() == ["pong"]
 
 
-def test_nothing_unforeseen_ends_the_thread(port, client, monkeypatch):
-    read = port._reader.read
-    monkeypatch.setattr(port._reader, "read", lambda *_: 1 / 0)
-    client.send("ping")
-    assert until(lambda: port.counters.failures == 1)
-    assert "ZeroDivisionError" in port.last_error
-    monkeypatch.setattr(port._reader, "read", read)
+def test_an_unexpected_error_does_not_end_the_thread(port, client, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr(MessageReader, "read", lambda *_: 1 / 0)
+        client.send("ping")
+        assert until(lambda: port.counters.failures == 1)
+        assert "ZeroDivisionError" in port.last_error
     client.send("ping")
     assert client.hear() == ["pong"]
 
@@ -390,24 +412,111 @@ def test_targets_on_the_command_line():
         parse_endpoint("no.such.host.invalid:57120")
 
 
-def test_listeners_who_have_been_silent_longest_make_room():
-    listeners = Listeners((("10.0.0.1", 1),))
-    senders = [("10.0.0.2", 1000 + i) for i in range(MOST + 1)]
-    for sender in senders[:MOST]:
-        listeners.add(sender, None)
-    listeners.heard(senders[0])
-    listeners.add(senders[MOST], None)
-    assert len(listeners) == MOST + 1
-    assert senders[0] in listeners.all()
-    assert senders[1] not in listeners.all()
+def test_the_subscriber_that_was_silent_longest_makes_room():
+    subscribers = Subscribers((("10.0.0.1", 1),))
+    senders = [("10.0.0.2", 1000 + i) for i in range(MAX_SUBSCRIPTIONS + 1)]
+    for sender in senders[:MAX_SUBSCRIPTIONS]:
+        subscribers.add(sender, None)
+    subscribers.touch(senders[0])
+    subscribers.add(senders[MAX_SUBSCRIPTIONS], None)
+    assert len(subscribers) == MAX_SUBSCRIPTIONS + 1
+    assert senders[0] in subscribers.all()
+    assert senders[1] not in subscribers.all()
 
 
 def test_a_program_started_again_takes_its_own_place():
-    listeners = Listeners(())
-    listeners.add(("10.0.0.2", 1000), 57121)
-    listeners.add(("10.0.0.2", 1001), 57121)
-    assert listeners.all() == (("10.0.0.2", 57121),)
-    assert listeners.reply_address(("10.0.0.2", 1001)) == ("10.0.0.2", 57121)
-    assert listeners.reply_address(("10.0.0.2", 1000)) == ("10.0.0.2", 1000)
-    listeners.remove(("10.0.0.2", 1001))
-    assert listeners.all() == ()
+    subscribers = Subscribers(())
+    subscribers.add(("10.0.0.2", 1000), 57121)
+    subscribers.add(("10.0.0.2", 1001), 57121)
+    assert subscribers.all() == (("10.0.0.2", 57121),)
+    assert subscribers.reply_endpoint(("10.0.0.2", 1001)) == ("10.0.0.2", 57121)
+    assert subscribers.reply_endpoint(("10.0.0.2", 1000)) == ("10.0.0.2", 1000)
+    subscribers.remove(("10.0.0.2", 1001))
+    assert subscribers.all() == ()
+
+
+def test_a_silent_subscription_from_elsewhere_is_warned_and_ends_and_one_from_loopback_stays():
+    now = [1000.0]
+    subscribers = Subscribers((), lambda: now[0])
+    for sender in (elsewhere := ("10.0.0.2", 1000), local := ("127.0.0.1", 1000), talking := ("10.0.0.3", 1000)):
+        subscribers.add(sender, 57121 if sender == elsewhere else None)
+    for second, warned in ((44.9, []), (45.0, [("10.0.0.2", 57121)]), (46.0, []), (59.9, [])):
+        now[0] = 1000 + second
+        subscribers.touch(talking)
+        assert subscribers.expire() == warned
+    assert len(subscribers) == 3
+    subscribers.touch(elsewhere)  # a message of any kind: 60 s from here
+    now[0] += 50
+    subscribers.touch(talking)
+    assert subscribers.expire() == [("10.0.0.2", 57121)]
+    now[0] += 10
+    assert subscribers.expire() == []
+    assert set(subscribers.all()) == {local, talking}
+    now[0] += 1e6
+    subscribers.expire()
+    assert subscribers.all() == (local,)
+
+
+def other_address():
+    """An address of this machine that is not a loopback one; skips where there is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent: this only asks for a route
+        except OSError:
+            pytest.skip("no network interface besides loopback")
+        return probe.getsockname()[0]
+
+
+def test_outputs_to_another_address_end_after_a_minute_of_silence():
+    host, offset = other_address(), [0.0]
+    with (
+        OscPort(DESCRIPTORS, "0.0.0.0", 0, (), lambda: time.monotonic() + offset[0]) as port,
+        Client(port.port, host) as remote,
+        Client(port.port) as local,
+    ):
+        for client in (remote, local):
+            client.send("notify", 1)
+        assert until(lambda: port.counters.subscribers == 2)
+        offset[0] = 46
+        warning = remote.hear()
+        assert warning[:2] == ["error", "/ponticello/notify"]
+        assert "outputs stop in 15 s" in warning[2]
+        port.send("status", 30, 1, 0, 0, 0)
+        assert remote.hear()[0] == local.hear()[0] == "status"
+        offset[0] = 62
+        assert until(lambda: port.counters.subscribers == 1)
+        port.send("status", 30, 1, 0, 0, 0)
+        assert local.hear()[0] == "status"
+        assert remote.hear(0.1) is None
+
+
+@pytest.mark.parametrize(
+    "tags", [b"", b",\0\0\0", b",I\0\0", b",N\0\0", b",T\0\0", b",F\0\0", b",r\0\0" + bytes(4), b",i\0\0" + bytes(4)]
+)
+def test_a_ping_is_answered_whatever_its_argument(port, client, tags):
+    client.send_bytes(b"/ponticello/ping\0\0\0\0" + tags)
+    assert client.hear() == ["pong"]
+
+
+def test_a_message_without_type_tags_is_refused_by_its_address(port, client):
+    client.send_bytes(b"/ponticello/smoothing\0\0\0" + struct.pack(">f", 0.5))
+    heard = client.hear()
+    assert heard[:2] == ["error", "/ponticello/smoothing"]
+    assert "no type tags" in heard[2]
+    client.send_bytes(b"/ponticello/smoothing\0\0\0,r\0\0" + bytes(4))
+    assert client.hear()[:2] == ["error", "/ponticello/smoothing"]
+    assert port.take() == []
+
+
+def test_control_characters_come_back_escaped(port, client):
+    client.send("\x1b]0;title\x07", 1)
+    client.send("smoothing", "\x1b[2J\u202e")
+    for text in [part for _ in range(2) for part in client.hear()]:
+        assert text.isprintable()
+    assert "\\x1b]0;title\\x07" in port.last_error or "\\x1b[2J\\u202e" in port.last_error
+
+
+def test_errors_of_the_show_are_limited_too(port, client):
+    sent = [port.error("/ponticello/train", "no", client.address) for _ in range(100)]
+    assert sum(sent) in (ERRORS_PER_S, 2 * ERRORS_PER_S)
+    assert len(settle(client)) == sum(sent)

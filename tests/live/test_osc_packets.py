@@ -32,6 +32,9 @@ def test_examples_of_the_specification():
 def test_all_types_that_are_taken():
     packet = message("/a", 1, ("h", 2**40), 0.5, ("d", 0.1), "é", b"abc", True, False, None, [1, "x"])
     assert arguments(packet) == [("/a", 1, 2**40, 0.5, 0.1, "é", b"abc", True, False, None, [1, "x"])]
+    assert arguments(b"/a\0\0,IiN\0\0\0\0" + struct.pack(">i", 5)) == [("/a", None, 5, None)]
+    in_a_bundle = b"#bundle\0" + bytes(7) + b"\1" + struct.pack(">i", 8) + b"/I\0\0,I\0\0"
+    assert arguments(in_a_bundle) == [("/I", None)]
     assert arguments(b"/a\0\0") == [("/a",)]  # without type tags, as old programs send it
     assert arguments(b"/a\0\0,\0\0\0") == [("/a",)]
 
@@ -94,6 +97,13 @@ def test_malformed(packet):
         parse(packet)
 
 
+def test_a_bad_message_is_named_by_its_address():
+    for packet in (b"/abc\0\0\0\0" + bytes(4), b"/abc\0\0\0\0,c\0\0" + bytes(4), b"/abc\0\0\0\0,i\0\0"):
+        with pytest.raises(BadPacket) as bad:
+            parse(packet)
+        assert bad.value.address == "/abc"
+
+
 def test_bundles_nested_for_ever():
     packet = FREQUENCY
     for depth in range(1, 1500):
@@ -135,7 +145,7 @@ def test_nothing_but_bad_packets_comes_of_20_000_mutated_ones():
 
 def test_numbers_that_receivers_would_choke_on():
     [(_, *values)] = arguments(build("/a", "fffiis", [1e300, -np.inf, np.nan, 2**40, np.int64(-3), "a\0b"]))
-    assert values == [pytest.approx(3.4028235e38), 0.0, 0.0, 2**31 - 1, -3, "a b"]
+    assert values == [pytest.approx(3.4028235e38), 0.0, 0.0, 2**31 - 1, -3, "a\\x00b"]
 
 
 @pytest.mark.parametrize("values", [[], [1], [1, 2, 3], ["a", 1.0], [None, 1.0]])

@@ -63,7 +63,7 @@ def test_supercollider_plays_hears_and_steers(show, tmp_path):
     assert show.values["weight/pitch"] == 1.5
     assert show.values["truncation"] == pytest.approx(0.4 + 0.8 * 25 / 45)
     assert -5 <= show.values["rotate"] <= 5
-    assert show.port.counters.bad == show.port.counters.listeners == 0
+    assert show.port.counters.bad == show.port.counters.subscribers == 0
 
 
 def test_pure_data_hears_and_steers(show, tmp_path):
@@ -80,4 +80,4 @@ def test_pure_data_hears_and_steers(show, tmp_path):
     assert "couldn't create" not in said
     assert {change.name for change in show.changes} == {"truncation"}
     assert show.port.counters.bad == 0
-    assert show.port.counters.listeners == 1
+    assert show.port.counters.subscribers == 1

@@ -335,7 +335,7 @@ def test_everything_in_the_tables_can_be_done(a, sound, tmp_path):
     with show([a], sound, tmp_path) as playing:
         controller = playing.performance._controller
         assert controller.actions.keys() | {"notify", "ping"} == ACTIONS.keys()
-        assert controller.questions.keys() | {"notify"} == {row.name for row in ACTIONS.values() if row.tells}
+        assert controller.questions.keys() | {"notify"} == {row.name for row in ACTIONS.values() if row.answer}
         assert controller.streams.keys() == STREAMS.keys()
         assert controller.keys.keys() | ON_SCREEN == {key.action for key in KEYS}
         for name in controller.values:
