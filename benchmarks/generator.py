@@ -1,4 +1,4 @@
-"""How fast pictures are made, beside the generator as the paper states it, in the same process and in turns."""
+"""The generator's speed beside the textbook's (`benchmarks/textbook.py`), in one process and in turns."""
 
 import json
 import resource
@@ -30,15 +30,15 @@ from shared.image.threads import side_by_side
 CPU = torch.device("cpu")
 TEXTBOOK = "textbook"
 QUICK_TURNS, TURNS = 2, 3
-PICTURES = 3  # of which the median agreement counts
+PICTURES = 3  # the agreement is the median over these
 WANTED_DB = {"full": 84.0, "half": 45.0}
 
 
 def run(quick: bool = False) -> dict[str, Any]:
-    """Measure and print, for each network and path: milliseconds a picture, ratio to the textbook, PSNR, and where the time goes.
+    """Measure and print for each network and path: milliseconds per picture, ratio to the textbook, PSNR, shares of the time.
 
-    Milliseconds are of wall time with all cores, or of CPU time of one thread; medians, with least and most. Where the
-    machine is busy with other work, ratios of CPU time are the surer ones.
+    Milliseconds are wall time on all cores, or CPU time of one thread: median, minimum and maximum. On a machine that is
+    busy with other work, the ratios of CPU time are more reliable.
     """
     ceilings = {} if quick else roofline.ceilings()
     if ceilings:
@@ -76,7 +76,7 @@ def _row(network: Network, turns: int, ceilings: dict[str, float]) -> dict[str, 
     }
     several = 2 if network.once else 8
     if 5 * largest_map_bytes(network) > _free_bytes():
-        print(f"{network.name}: the textbook needs more memory than is free; no ratios")
+        print(f"{network.name}: not enough free memory for the textbook; no ratios")
         del paths[TEXTBOOK]
         judge = FULL
     else:
@@ -85,7 +85,7 @@ def _row(network: Network, turns: int, ceilings: dict[str, float]) -> dict[str, 
     cpu: dict[str, list[float]] = {name: [] for name in paths}
     began = time.perf_counter()
     wanted = paths[judge]()
-    if network.once:  # minutes, beside which a first call's extra is nothing
+    if network.once:  # takes minutes: a first call's overhead does not matter
         wall[judge].append((time.perf_counter() - began) * 1e3)
     agreement = {judge: psnr_db(wanted, wanted)}
     agreement |= {name: psnr_db(picture(), wanted) for name, picture in paths.items() if name != judge}
@@ -99,7 +99,7 @@ def _row(network: Network, turns: int, ceilings: dict[str, float]) -> dict[str, 
                 continue
             count = several if name == SEVERAL_AT_ONCE else 1
             if name == "plain" and not network.once:
-                picture()  # gets back the memory that the textbook gave to the system
+                picture()  # takes back the memory that the textbook returned to the system
             began = time.perf_counter()
             picture()
             wall[name].append((time.perf_counter() - began) * 1e3 / count)
@@ -137,7 +137,7 @@ def _row(network: Network, turns: int, ceilings: dict[str, float]) -> dict[str, 
 
 
 def _generators(network: Network) -> tuple[Generator, Generator, Textbook, Tensor]:
-    """In float32, in half precision, the textbook's, and one w (1, num_ws, w_dim)."""
+    """The generator in float32 and in half precision, the textbook's, and one w (1, num_ws, w_dim)."""
     arrays = network.arrays()
     full, half = (Generator(network.architecture, arrays, CPU, precision) for precision in ("full", "half"))
     stored = {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -150,14 +150,14 @@ def _by_the_book(textbook: Textbook, w: Tensor, network: Network) -> Tensor:
 
 
 def largest_map_bytes(network: Network) -> int:
-    """About the largest layer's map at its raised rate, in float32; the textbook takes five of them."""
+    """Approximate size of the largest layer's map at its higher rate, in float32; the textbook needs five of them."""
     return 4 * max(
         layer.target.channels * (2 * layer.target.size + 60) ** 2 for layer in layers(network.architecture)[:-1]
     )
 
 
 def _free_bytes() -> int:
-    """What the system can give without swapping; where it does not tell, enough."""
+    """Memory available without swapping; unlimited where the system does not report it."""
     listed = Path("/proc/meminfo")
     if not listed.exists():
         return 2**62
@@ -171,7 +171,7 @@ def _spread(times: list[float]) -> dict[str, float]:
 
 
 def _typical_psnr(full: Generator, half: Generator, network: Network) -> float:
-    """The median of some pictures, each given the contrast of pictures: networks of random weights differ much in it."""
+    """The median over several pictures, each scaled to a natural contrast, in which networks of random weights differ much."""
     figures = []
     for w in full.map(network.z(PICTURES)):
         wanted = full.plain(w[None])
@@ -181,7 +181,7 @@ def _typical_psnr(full: Generator, half: Generator, network: Network) -> float:
 
 
 def _shares(synthesis: FastSynthesis, w: Tensor, turns: int) -> dict[str, float]:
-    """Shares of convolution, filtering and the rest in a picture of one thread, of its CPU time."""
+    """Shares of convolutions, filters and the rest in a picture's CPU time, on one thread."""
     spent = {"convolution": 0.0, "filtering": 0.0}
 
     def timed(name: str, work: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -210,7 +210,7 @@ def _shares(synthesis: FastSynthesis, w: Tensor, turns: int) -> dict[str, float]
 
 
 def _peak_mb(network: Network) -> float:
-    """Most memory of a process of its own that makes a picture in half precision, libraries included."""
+    """Peak memory of a separate process that makes one picture in half precision, libraries included."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.generator", network.name], capture_output=True, text=True, check=True
     )
@@ -223,7 +223,7 @@ def _print(row: dict[str, Any]) -> None:
     print(f"{row['network']}: {shares}{memory}")
     for kind in ("convolution", "filter") if row["layers"] else ():
         each = ", ".join(f"{100 * layer[f'{kind}_share']:.0f}" for layer in row["layers"])
-        print(f"  {kind}s of the layers, % of what a core can do: {each}")
+        print(f"  {kind}s, % of a core's peak in each layer: {each}")
     for name, figure in row["paths"].items():
         times = figure["wall_ms"]
         one = (
@@ -239,7 +239,7 @@ def _print(row: dict[str, Any]) -> None:
 
 
 def _alone(name: str) -> None:
-    """One picture, and the most memory it took."""
+    """Make one picture and print the peak memory."""
     network = next(each for each in NETWORKS if each.name == name)
     _, half, _, w = _generators(network)
     half.synthesize(w)
@@ -247,7 +247,7 @@ def _alone(name: str) -> None:
 
 
 def _most_memory_kb() -> int:
-    """Of this process; what getrusage tells is, on Linux, no less than its parent's when it was started."""
+    """Peak memory of this process. On Linux, getrusage would also count the parent's memory at the start."""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

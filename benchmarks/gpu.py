@@ -57,7 +57,7 @@ def _ways(network: Network, device: torch.device) -> Iterator[tuple[str, str, Ca
             yield f"plain, {precision}, {layout}", precision, partial(g.judge, w)
             if device.type == "cuda":
                 yield f"plain, {precision}, {layout}, graph", precision, partial(Replayed(g.judge), w)
-            if g.way.startswith("the fused path"):
+            if g.backend.startswith("the fused path"):
                 yield f"fused, {precision}, {layout}{shipped}", precision, partial(g.synthesize_float, w)
             del g, w
             gc.collect()

@@ -1,4 +1,4 @@
-"""The networks that are measured: random weights, in the sizes that artists and the published checkpoints have."""
+"""The networks to measure: random weights, in sizes that artists use and in those of the published checkpoints."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,7 @@ ONE_AT_A_TIME, SEVERAL_AT_ONCE, FULL = "half", "half, several at once", "full"
 
 @dataclass(frozen=True)
 class Network:
-    """A network of random weights and how many times faster than the textbook its pictures are to be made."""
+    """A network of random weights, and its target: how many times faster than the textbook it should be."""
 
     name: str
     resolution: int
@@ -32,7 +32,7 @@ class Network:
 
     @cached_property
     def architecture(self) -> Architecture:
-        """R has twice T's channels, and kernels of a single sample."""
+        """R has twice the channels of T, and 1x1 kernels."""
         arguments: dict[str, Any] = {"z_dim": 512, "c_dim": 0, "w_dim": 512, "img_channels": 3}
         arguments |= {"img_resolution": self.resolution, "num_layers": self.layers}
         arguments |= {"channel_base": self.base * (1 + self.radial), "channel_max": self.widest * (1 + self.radial)}
@@ -41,7 +41,7 @@ class Network:
         return Architecture.from_arguments(arguments)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The weights; the last layer's are such that pictures have the contrast of pictures."""
+        """The weights; the last layer is scaled so that the pictures have a natural contrast."""
         rng = np.random.default_rng(0)
         described = tensors(self.architecture)
         arrays = {name: _weights(name, tensor.shape, rng) for name, tensor in described.items() if tensor.required}
@@ -56,7 +56,7 @@ class Network:
 
 
 def _weights(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Random weights whose layers neither swell nor fade, like trained ones."""
+    """Random weights that keep the signal's magnitude from layer to layer, like trained ones."""
     values = rng.standard_normal(shape)
     if name.endswith("magnitude_ema"):
         values = np.ones(shape)
@@ -80,7 +80,7 @@ def _small(one: float, several: float) -> tuple[tuple[str, float], ...]:
 
 
 def _networks() -> list[Network]:
-    """T and R in small sizes, the published sizes last."""
+    """T and R in small sizes, then the published sizes."""
     targets = {
         ("T-256", 2048, 14): _small(15, 22),
         ("T-512", 2048, 10): _small(18, 25),

@@ -1,4 +1,4 @@
-"""What the cores can do at most, and how far each layer of a network is from it."""
+"""The peak performance of a CPU core, and the share of it that each layer of a network reaches."""
 
 import time
 from collections.abc import Callable
@@ -13,28 +13,29 @@ from torch.nn.functional import conv2d
 from shared.image import geometry
 from shared.image.architecture import Architecture
 from shared.image.fast import FastSynthesis
-from shared.image.ops.vectors import LANES, add, add_product, spread, store, wide_vectors
+from shared.image.ops.vectors import LANES, add, broadcast, fma, prefer_wide_vectors, store
 
 ROUNDS = 5
 CHAINS, STEPS = 8, 400_000
 PRODUCTS_A_SAMPLE = 10
-"""At the raised rate, symmetric taps folded: 1.5 along x and 3 along y to raise, 1 to bend, 3 and 1.5 to lower."""
+"""Per sample at the higher rate, with symmetric taps folded: 1.5 along x and 3 along y to upsample, 1 to activate, 3 and 1.5 to
+downsample."""
 
 
 @njit(nogil=True)
 def _multiply_and_add(steps, out):  # type: ignore[no-untyped-def]
-    """Eight chains, so that none waits for its own result."""
-    wide_vectors()
-    k = spread(np.float32(0.999))
+    """Eight independent chains, so that none waits for its own result."""
+    prefer_wide_vectors()
+    k = broadcast(np.float32(0.999))
     a = b = c = d = e = f = g = h = k
     for _ in range(steps):
-        a, b, c, d = add_product(k, a, k), add_product(k, b, k), add_product(k, c, k), add_product(k, d, k)
-        e, f, g, h = add_product(k, e, k), add_product(k, f, k), add_product(k, g, k), add_product(k, h, k)
+        a, b, c, d = fma(k, a, k), fma(k, b, k), fma(k, c, k), fma(k, d, k)
+        e, f, g, h = fma(k, e, k), fma(k, f, k), fma(k, g, k), fma(k, h, k)
     store(out, np.uintp(0), add(add(add(a, b), add(c, d)), add(add(e, f), add(g, h))))
 
 
 def ceilings() -> dict[str, float]:
-    """Of one core, the best of a few rounds: GMAC/s in float32 and bfloat16, GB/s read and written."""
+    """The peak of one core, best of a few rounds: GMAC/s in float32 and bfloat16, GB/s of memory read and written."""
     out = np.empty(LANES, np.float32)
     source, target = np.ones(2**25, np.float32), np.ones(2**25, np.float32)
     x = torch.ones(1, 256, 96, 96, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
@@ -53,8 +54,8 @@ def ceilings() -> dict[str, float]:
 def layers(
     architecture: Architecture, synthesis: FastSynthesis, w: Tensor, ceilings: dict[str, float]
 ) -> list[dict[str, Any]]:
-    """Each layer on one core: GMAC/s of its convolution, nanoseconds of its filters a sample at the raised rate; and what share
-    of the core's ceiling that is, in bfloat16 and in float32.
+    """Each layer on one core: GMAC/s of the convolution, ns of the filters per sample at the higher rate, and both as shares
+    of the core's peak in bfloat16 and in float32.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -86,7 +87,7 @@ def layers(
 
 
 def _best(work: Callable[[], object]) -> float:
-    """Seconds of thread time, the least of some rounds."""
+    """Seconds of thread time, the minimum of several rounds."""
     work()
     times = []
     for _ in range(ROUNDS):

@@ -1,7 +1,7 @@
-"""StyleGAN3's synthesis as the paper states it, without any thought of speed: what the benchmark of the generator compares with.
+"""StyleGAN3's synthesis exactly as the paper states it, without regard to speed: the baseline of the generator's benchmark.
 
-Upsampling inserts zeros and filters all of them; downsampling filters at the full rate and throws samples away; every
-picture has modulated weights of its own; channels first, float32. Kept here, as no picture of ours is made this way.
+Upsampling inserts zeros and filters all of them; downsampling filters at the full rate and discards samples; every picture
+has its own modulated weights; channels first, float32. It lives here because Ponticello itself never uses it.
 """
 
 import ctypes
@@ -26,10 +26,10 @@ Next = Float32[Tensor, "n channels2 h2 w2"]
 
 @contextmanager
 def memory_by_default(largest_bytes: int) -> Iterator[None]:
-    """Meanwhile, what the C library does when nobody told it anything, and its largest map has so many bytes.
+    """Let the C library manage memory as it does by default when the largest map has `largest_bytes`.
 
-    It keeps twice the size of the largest that it ever had and took back, maps above LARGEST_BYTES left aside (mallopt(3)). That
-    is how the published code runs; to keep all of it is one of our own tricks.
+    By default it keeps twice the size of the largest block freed so far, ignoring blocks above LARGEST_BYTES (mallopt(3)). The
+    published code runs like that; keeping all freed memory is an optimisation of ours.
     """
     if not memory.keep_memory():
         yield
@@ -43,7 +43,7 @@ def memory_by_default(largest_bytes: int) -> Iterator[None]:
 
 
 class Textbook:
-    """The pictures of a float32 generator, made from its weights word by word. `filtering_s` sums up seconds as they pass."""
+    """Pictures of a float32 generator, computed from its weights by the paper's formulas."""
 
     def __init__(self, generator: Generator, weights: Weights) -> None:
         self._plain = generator.plain
@@ -55,7 +55,7 @@ class Textbook:
 
     @torch.no_grad()
     def __call__(self, ws: Float32[Tensor, "n num_ws w_dim"]) -> Map:
-        """The pictures, nominally -1..1."""
+        """The pictures, nominally -1 to 1."""
         first, *rest = ws.unbind(1)
         x = self._plain.features(self._plain.affine(first), self._plain.transform).contiguous()
         for layer, stored, plain, w in zip(self._layers, self._weights, self._plain.layers, rest, strict=True):
@@ -68,7 +68,7 @@ class Textbook:
 def modulated(
     x: Map, weight: Float32[Tensor, "o c k k"], style: Float32[Tensor, "n c"], magnitude_ema: float, demodulate: bool
 ) -> Next:
-    """Each picture's own weights, all of a batch in one grouped convolution."""
+    """Modulate the weights for each picture and convolve the batch in one grouped convolution."""
     n, (outputs, inputs, k, _) = len(x), weight.shape
     if demodulate:
         weight = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
@@ -84,7 +84,7 @@ def modulated(
 
 
 def filtered(x: Map, layer: Layer, up_filter: Tensor, down_filter: Tensor, clamp: float | None) -> Next:
-    """Zeros between the samples, padding, filter, leaky ReLU, clamp, filter, every `down`-th sample."""
+    """Insert zeros, pad, filter, leaky ReLU, clamp, filter, keep every `down`-th sample."""
     if layer.up > 1:
         n, channels, height, width = x.shape
         stuffed = x.new_zeros(n, channels, height, layer.up, width, layer.up)
@@ -102,7 +102,7 @@ def filtered(x: Map, layer: Layer, up_filter: Tensor, down_filter: Tensor, clamp
 
 
 def smoothed(x: Map, taps: Float32[Tensor, "a"] | Float32[Tensor, "a a"]) -> Next:
-    """Every channel with the same taps: along x then y, or in two dimensions."""
+    """Filter every channel with the same taps: along x, then y, or in two dimensions."""
     channels = x.shape[1]
     for kernel in (taps[None, :], taps[:, None]) if taps.ndim == 1 else (taps,):
         x = conv2d(x, kernel.flip(0, 1).repeat(channels, 1, 1, 1), groups=channels)

@@ -131,9 +131,9 @@ def _generator(preset: str, device: str | None, precision: str) -> Iterator[Chec
         "full": "half is not faster here, or not right: see above",
     }
     chosen = f"auto is {g.precision}: {why[g.precision]}" if precision == "auto" else f"{precision} precision, as asked"
-    text = f"{g.device}, {g.way} ({chosen}); {rate:.0f} pictures of {g.img_resolution} pixels a second, the first after {started:.1f} s"
+    text = f"{g.device}, {g.backend} ({chosen}); {rate:.0f} pictures of {g.img_resolution} pixels a second, the first after {started:.1f} s"
     yield Check("generator", "ok" if rate >= SHOWN_A_SECOND else "note", text)
-    yield from _faster(g.device.type, g.way, torch.version.cuda is not None, rate)
+    yield from _faster(g.device.type, g.backend, torch.version.cuda is not None, rate)
 
 
 def _warns(record: logging.LogRecord) -> bool:

@@ -122,7 +122,7 @@ def render(
     wanted = job.excerpt(material.numbers(job.fps))
     painter = Painter(pick_device(job.device), job.precision)
     generators = [painter.load(preset) for preset in material.presets]
-    ways = sorted({f"{generator.device.type}, {generator.way}" for generator in generators})
+    ways = sorted({f"{generator.device.type}, {generator.backend}" for generator in generators})
     image_size = max(generator.img_resolution for generator in generators)
     told = len(material.remarks)
     for remark in material.remarks:

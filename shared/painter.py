@@ -1,4 +1,4 @@
-"""Pictures to images."""
+"""Draws pictures: a `Picture` and the generators to an image."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ from shared.preset import Preset
 
 
 class Painter:
-    """Pictures to images: the generators, and what comes after them."""
+    """Keeps the generators and draws pictures with them: cross-fades, then brightness."""
 
     def __init__(self, device: str = "cpu", precision: str = "auto") -> None:
         self._device = device
@@ -24,12 +24,15 @@ class Painter:
         self._generators: dict[str, Generator] = {}
 
     def load(self, preset: Preset) -> "Generator":
-        """Read the preset's generator, if it isn't there yet; ModelError or PresetError where it does not fit its mapping."""
+        """Load the preset's generator unless it is loaded already.
+
+        Raises ModelError for a bad file, PresetError if generator and mapping do not fit each other.
+        """
         mapping = preset.mapping
         generator = self._read(preset)
         if generator.c_dim and mapping.space == "z":
             path = preset.generator_path
-            raise PresetError(f"{path} is conditional: it draws a z only together with a class; pair and train in w")
+            raise PresetError(f"{path} is conditional: a z needs a class label as well; pair and train in w")
         wanted = {"z": generator.z_dim, "w": generator.w_dim}[mapping.space]
         if mapping.regressor.sizes[-1] != wanted:
             raise PresetError(
@@ -40,42 +43,47 @@ class Painter:
         return generator
 
     def load_untrained(self, preset: Preset) -> "Generator":
-        """Read the preset's generator, whatever its mapping is; for pictures whose latents are known to fit."""
+        """Load the preset's generator without checking its mapping, for latents that are known to fit."""
         generator = self._generators[preset.generator_sha256] = self._read(preset)
         return generator
 
     def _read(self, preset: Preset) -> Generator:
-        there = self._generators.get(preset.generator_sha256)
-        return there or load_generator(preset.generator_path, self._device, self._precision)
+        loaded = self._generators.get(preset.generator_sha256)
+        return loaded or load_generator(preset.generator_path, self._device, self._precision)
 
     def keep(self, presets: Iterable[Preset]) -> None:
-        """Let go of all generators but those of these presets."""
+        """Drop all generators except those of these presets."""
         kept = {preset.generator_sha256 for preset in presets}
-        self._generators = {which: generator for which, generator in self._generators.items() if which in kept}
+        self._generators = {key: generator for key, generator in self._generators.items() if key in kept}
 
     def paint(self, picture: Picture) -> UInt8[Tensor, "h w 3"]:
-        """The image (H, W, 3) uint8, on the generator's device. A cross-fade is one in w where the generator is the same."""
+        """The image (H, W, 3) uint8, on the generator's device.
+
+        A cross-fade between pictures of the same generator happens in w, otherwise between their images.
+        """
         image = self._blend(picture)
         if picture.level >= 1:
             return image
         return (image.to(torch.float32) * picture.level + 0.5).to(torch.uint8)
 
     def _blend(self, picture: Picture) -> UInt8[Tensor, "h w 3"]:
-        chain = [picture]  # the lowest first
+        chain = [picture]  # the bottom one first
         while (under := chain[0].under) is not None:
             chain.insert(0, under)
         generator = self._generators[picture.generator]
         if all(part.generator == picture.generator for part in chain):
-            w, place = self._w(chain[0]), np.array([chain[0].rotate, *chain[0].translate])
+            w, motion = self._w(chain[0]), np.array([chain[0].rotate, *chain[0].translate])
             for part in chain[1:]:
                 w = w + part.mix * (self._w(part) - w)
-                place = place + part.mix * (np.array([part.rotate, *part.translate]) - place)
-            return generator.synthesize(w, transform_matrix(place[0], (place[1], place[2])) if place.any() else None)
+                motion = motion + part.mix * (np.array([part.rotate, *part.translate]) - motion)
+            return generator.synthesize(
+                w, transform_matrix(motion[0], (motion[1], motion[2])) if motion.any() else None
+            )
         side = generator.img_resolution
         blend = torch.zeros(side, side, 3, device=generator.device)
         for part in chain:
-            moved = transform_matrix(part.rotate, part.translate) if part.rotate or any(part.translate) else None
-            image = self._generators[part.generator].synthesize(self._w(part), moved)
+            transform = transform_matrix(part.rotate, part.translate) if part.rotate or any(part.translate) else None
+            image = self._generators[part.generator].synthesize(self._w(part), transform)
             blend = blend + part.mix * (resized(image.to(torch.float32), side) - blend)
         return (blend + 0.5).to(torch.uint8)
 
@@ -88,7 +96,7 @@ class Painter:
 
 
 def resized(image: Float32[Tensor, "h w 3"], side: int) -> Float32[Tensor, "side side 3"]:
-    """The image at another size: for generators of different sizes in one show."""
+    """The image at another size, for generators of different sizes in one show."""
     if image.shape[0] == side:
         return image
     planes = image.permute(2, 0, 1)[None]

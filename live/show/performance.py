@@ -92,7 +92,7 @@ class Performance:
         self._timing = Timing(source, pipeline.fps, pipeline.latency, generator_s)
         self._background = Background()
         generator = painter.load(preset)
-        facts = {"input": source.label, "device": generator.device.type, "generator": generator.way}
+        facts = {"input": source.label, "device": generator.device.type, "generator": generator.backend}
         self._takes = Takes(record, self._engine, self._notices, facts)
         self._record = record is not None
         self._controller = ShowController(

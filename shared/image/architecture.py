@@ -1,4 +1,4 @@
-"""The constructor arguments of a StyleGAN3 generator (Karras et al. 2021), checked: what a weights file says of itself."""
+"""The constructor arguments of a StyleGAN3 generator (Karras et al. 2021), checked."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,13 +18,13 @@ class MappingArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     num_layers: int = 2
     lr_multiplier: float = 0.01
     w_avg_beta: float = 0.998
-    """Of training only."""
+    """Used in training only."""
 
 
 class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything about a generator that is not a weight, under the published names and with the published defaults.
+    """Everything about a generator except its weights, with the published names and defaults.
 
-    T is these defaults; R has conv_kernel 1, radial filters, and the double channel_base and channel_max.
+    The defaults give configuration T; R has conv_kernel 1, radial filters, and twice the channel_base and channel_max.
     """
 
     z_dim: int
@@ -36,7 +36,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     channel_base: float = 32768.0
     channel_max: int = 512
     num_layers: int = 14
-    """Without the Fourier input and ToRGB."""
+    """Not counting the Fourier input and ToRGB."""
     num_critical: int = 2
     """Critically sampled layers at the end."""
     first_cutoff: float = 2.0
@@ -44,7 +44,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     last_stopband_rel: float = 2**0.3
     """Relative to the last cutoff."""
     margin_size: int = 10
-    """Pixels on each side beyond the picture."""
+    """Extra samples on each side of the picture."""
     output_scale: float = 0.25
     num_fp16_res: int = 4
     conv_kernel: int = 3
@@ -53,16 +53,16 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     use_radial_filters: bool = False
     conv_clamp: float | None = 256.0
     magnitude_ema_beta: float = 0.999
-    """Of training only."""
+    """Used in training only."""
 
     @property
     def num_ws(self) -> int:
-        """Rows of w: the Fourier input's, one for each layer, ToRGB's."""
+        """Rows of w: one for the Fourier input, one per layer, one for ToRGB."""
         return self.num_layers + 2
 
     @property
     def variant(self) -> str:
-        """`stylegan3-t`, `stylegan3-r` (1x1 convolutions, radial filters) or `stylegan3` where it is neither."""
+        """`stylegan3-t`, `stylegan3-r` (1x1 convolutions, radial filters), or `stylegan3` for anything else."""
         published = {(3, False): "stylegan3-t", (1, True): "stylegan3-r"}
         return published.get((self.conv_kernel, self.use_radial_filters), "stylegan3")
 
@@ -70,7 +70,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     def from_arguments(cls, arguments: Mapping[str, Any]) -> "Architecture":
         """From the published constructor's arguments (`mapping_kwargs` nested).
 
-        Raises ModelError naming the argument that is missing, unknown, of a wrong type or outside its range.
+        Raises ModelError naming the argument that is missing, unknown, of the wrong type or out of range.
         """
         try:
             architecture = msgspec.convert(dict(arguments), cls)
@@ -80,7 +80,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         return architecture
 
     def arguments(self) -> dict[str, Any]:
-        """The published constructor's arguments, all of them, as plain values."""
+        """All arguments of the published constructor, as plain values."""
         return dict(msgspec.to_builtins(self))
 
     def _check(self) -> None:

@@ -1,8 +1,8 @@
 """A generator's file: weights under the published names in safetensors, the architecture as JSON in the header.
 
 Header metadata: `format` (this module's VERSION), `arch` ("stylegan3-t", ...), `config` (the constructor's arguments as
-JSON). Numbers are float32 or float16; filters and the transform may be left out, the architecture gives them.
-Nothing here needs torch: a file is refused before anything slow is loaded.
+JSON). Numbers are float32 or float16. Filters and transform are optional: they follow from the architecture.
+This module does not need torch, so a wrong file is refused before anything slow is imported.
 """
 
 import json
@@ -32,9 +32,9 @@ Arrays = dict[str, Array]
 
 
 def read_architecture(path: Path) -> Architecture:
-    """The architecture in a file's header, every tensor's name, shape and format checked against it; the weights unread.
+    """The architecture in a file's header. Checks the name, shape and format of every tensor; reads no weights.
 
-    Raises ModelError saying what is wrong with the file.
+    Raises ModelError with the reason.
     """
     header = _read_header(path)
     metadata = header.pop("__metadata__", {})
@@ -51,19 +51,19 @@ def read_architecture(path: Path) -> Architecture:
         architecture = Architecture.from_arguments(arguments)
     except (ModelError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: {error}") from error
-    given = {name: (str(entry["dtype"]), tuple(entry["shape"])) for name, entry in header.items()}
+    stored = {name: (str(entry["dtype"]), tuple(entry["shape"])) for name, entry in header.items()}
     try:
-        check_shapes(architecture, {name: shape for name, (_, shape) in given.items()})
+        check_shapes(architecture, {name: shape for name, (_, shape) in stored.items()})
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    for name, (number_format, _) in given.items():
+    for name, (number_format, _) in stored.items():
         if number_format not in FORMATS:
-            raise ModelError(f"{path}: tensor {name} is {number_format}; {' and '.join(FORMATS)} are read")
+            raise ModelError(f"{path}: tensor {name} is {number_format}; supported are {' and '.join(FORMATS)}")
     return architecture
 
 
 def read_checkpoint(path: Path) -> tuple[Architecture, Arrays]:
-    """The architecture and the stored tensors, in the formats they are stored in. Raises ModelError like read_architecture."""
+    """The architecture and the tensors in their stored formats. Raises ModelError like read_architecture."""
     architecture = read_architecture(path)
     try:
         with safe_open(path, "numpy") as file:
@@ -80,10 +80,10 @@ def read_checkpoint(path: Path) -> tuple[Architecture, Arrays]:
 def write_checkpoint(
     path: Path, architecture: Architecture, arrays: Mapping[str, Array], *, half: bool = False
 ) -> None:
-    """Write a generator's file atomically, in float32 or, where `half`, in float16.
+    """Write a generator's file atomically, in float32 or, if `half`, in float16.
 
-    In a float16 file the few tensors on which much depends stay float32. Raises ModelError for tensors that do not fit
-    the architecture, hold NaN, or are too large for float16.
+    A float16 file keeps the `precise` tensors of `geometry.tensors` in float32. Raises ModelError for tensors that do not
+    fit the architecture, contain NaN or infinity, or are too large for float16.
     """
     table = tensors(architecture)
     check_shapes(architecture, {name: array.shape for name, array in arrays.items()})
@@ -104,7 +104,7 @@ def write_checkpoint(
 
 
 def check_shapes(architecture: Architecture, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raises ModelError naming the first tensor that is missing, of a wrong shape, or not the architecture's."""
+    """Raises ModelError naming the first tensor that is missing, has the wrong shape, or is not part of the architecture."""
     table = tensors(architecture)
     for name, tensor in table.items():
         if name not in shapes:
@@ -118,7 +118,7 @@ def check_shapes(architecture: Architecture, shapes: Mapping[str, tuple[int, ...
 
 
 def check_values(arrays: Mapping[str, Array]) -> None:
-    """Raises ModelError naming a tensor with NaN or infinity, or a magnitude that nothing can be divided by."""
+    """Raises ModelError naming a tensor with NaN or infinity, or a magnitude that is not positive."""
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ModelError(f"tensor {name} holds NaN or infinity; the network diverged or the file is damaged")
@@ -127,7 +127,7 @@ def check_values(arrays: Mapping[str, Array]) -> None:
 
 
 def _read_header(path: Path) -> dict[str, Any]:
-    """The JSON at the head of a safetensors file, after the eight bytes of its length."""
+    """The JSON header of a safetensors file, after its eight-byte length."""
     if not path.exists():
         raise ModelError(f"no file {path}")
     if path.is_dir():

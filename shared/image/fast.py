@@ -31,7 +31,7 @@ from shared.image.ops.steady_conv import SteadyConv
 from shared.image.ops.styles import Styles
 from shared.image.replay import Replayed
 from shared.image.stylegan3 import SynthesisNetwork, Weights
-from shared.image.threads import threads_of_torch
+from shared.image.threads import torch_threads
 
 Choice = Callable[[geometry.Layer], Precision]
 Nonlinearity = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -109,7 +109,7 @@ class FastSynthesis:
         self, ws: Float32[Tensor, "1 num_ws w_dim"], transform: Float32[Tensor, "3 3"]
     ) -> Float[Tensor, "1 channels h w"]:
         # Small work, no slower alone; and so its bits cannot depend on the number of threads.
-        with threads_of_torch(1) if ws.device.type == "cpu" else nullcontext():
+        with torch_threads(1) if ws.device.type == "cpu" else nullcontext():
             modulations = self.styles(ws[0, 1:])
             x = self.features(self.affine(ws[:, 0]), transform)
             x = (x * modulations[0][0][:, :, None, None]).contiguous(memory_format=self.memory_format)

@@ -49,7 +49,7 @@ def load_generator(path: str | Path, device: str = "cpu", precision: str = "full
             generator = judge
             if generator.device.type == "cuda":
                 generator.check_fused_path()
-    log.info("%s on %s: %s", path.name, device, generator.way)
+    log.info("%s on %s: %s", path.name, device, generator.backend)
     return generator
 
 
@@ -102,15 +102,15 @@ class Generator:
             self.plain = plain
             """The plain path: the judge of every other."""
             self._synthesis: SynthesisNetwork | FastSynthesis = plain
-            self.way = f"the plain path, {precision} precision"
+            self.backend = f"the plain path, {precision} precision"
             """How pictures are made, in words."""
             reason = why_not(architecture, weights, chosen, device)
             if reason is None:
                 self._synthesis = FastSynthesis.prepare(architecture, weights, chosen, plain)
                 number = str(HALF[device.type].convolution).removeprefix("torch.") if precision == "half" else "float32"
-                self.way = f"the fused path, {number} convolutions"
+                self.backend = f"the fused path, {number} convolutions"
             else:
-                self.way += f" ({reason})"
+                self.backend += f" ({reason})"
 
     @torch.no_grad()
     def check_fused_path(self) -> None:
@@ -136,7 +136,7 @@ class Generator:
         if reason:
             log.warning("the fused path %s: the plain path is used", reason)
             self._synthesis = self.plain
-            self.way = f"the plain path, {self.precision} precision"
+            self.backend = f"the plain path, {self.precision} precision"
 
     @torch.no_grad()
     def judge(

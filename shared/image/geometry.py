@@ -1,6 +1,6 @@
 """Bands, sizes and paddings of a generator's layers, from its architecture alone (Karras et al. 2021, sections 3, 3.2, C).
 
-Everything is float64 arithmetic on the numbers of `Architecture`; no weights and no torch.
+All of it is float64 arithmetic on the numbers of `Architecture`, without weights and without torch.
 """
 
 import math
@@ -13,7 +13,7 @@ from shared.image.architecture import Architecture
 
 @dataclass(frozen=True)
 class Signal:
-    """What flows between two layers: a map of `channels` with `size` samples a side, and its band.
+    """The signal between two layers: a map of `channels` channels with `size` samples per side, and its band.
 
     Rates and frequencies are in cycles per picture width.
     """
@@ -23,12 +23,12 @@ class Signal:
     sampling_rate: int
     cutoff: float
     half_width: float
-    """Half of the transition band of the filters that make this signal."""
+    """Half the transition band of the filters that make this signal."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One synthesis layer: modulated convolution, then a leaky ReLU at a higher rate between two filters."""
+    """One synthesis layer: a modulated convolution, then a leaky ReLU at a higher rate between two filters."""
 
     name: str
     source: Signal
@@ -41,13 +41,13 @@ class Layer:
     """1: no filter."""
     down_taps: int
     radial: bool
-    """The down filter is one kernel of down_taps x down_taps that cannot be separated."""
+    """The down filter is a kernel of down_taps x down_taps that is not separable."""
     padding: tuple[int, int]
-    """Samples before and after, at the raised rate and alike in x and y; negative crops."""
+    """Samples before and after, at the higher rate, the same along x and y; negative values crop."""
     allows_half: bool
-    """The design lets this layer run in half precision: not the lowest rates, which need a range that float16 lacks."""
+    """The design allows half precision in this layer: not at the lowest rates, which need more range than float16 has."""
     design_allows_half: bool
-    """The design lets some layer do so."""
+    """The design allows half precision in some layer."""
 
     @property
     def rate(self) -> int:
@@ -57,7 +57,7 @@ class Layer:
 
 @lru_cache(maxsize=32)
 def signals(architecture: Architecture) -> tuple[Signal, ...]:
-    """The signals that layers 0..N write; layer 0 reads one like its own, made by the Fourier features."""
+    """The signals that layers 0..N write; layer 0 reads one of the same kind from the Fourier features."""
     a = architecture
     last_cutoff = a.img_resolution / 2
     last_stopband = last_cutoff * a.last_stopband_rel
@@ -68,21 +68,21 @@ def signals(architecture: Architecture) -> tuple[Signal, ...]:
         stopband = a.first_stopband * (last_stopband / a.first_stopband) ** exponent
         rate = 2 ** math.ceil(math.log2(min(2 * stopband, a.img_resolution)))
         half_width = max(stopband, rate / 2) - cutoff
-        at_the_end = i >= a.num_layers - 1
+        is_cropped = i >= a.num_layers - 1
         channels = a.img_channels if i == a.num_layers else round(min(a.channel_base / 2 / cutoff, a.channel_max))
         if channels < 1:
             raise ModelError(
                 f"layer {i} would have no channels; channel_base {a.channel_base:g} is too small for {a.img_resolution} pixels"
             )
         table.append(
-            Signal(channels, a.img_resolution if at_the_end else rate + 2 * a.margin_size, rate, cutoff, half_width)
+            Signal(channels, a.img_resolution if is_cropped else rate + 2 * a.margin_size, rate, cutoff, half_width)
         )
     return tuple(table)
 
 
 @lru_cache(maxsize=32)
 def layers(architecture: Architecture) -> tuple[Layer, ...]:
-    """Layers 0..N in their order; N is ToRGB."""
+    """Layers 0..N in order; N is ToRGB."""
     written = signals(architecture)
     return tuple(_layer(architecture, i, written[max(i - 1, 0)], target) for i, target in enumerate(written))
 
@@ -116,14 +116,14 @@ def _layer(a: Architecture, i: int, source: Signal, target: Signal) -> Layer:
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor that a weights file holds."""
+    """A tensor in a weights file."""
 
     name: str
     shape: tuple[int, ...]
     required: bool = True
-    """False: follows from the architecture where the file lacks it."""
+    """False: derived from the architecture if the file lacks it."""
     precise: bool = False
-    """Kept in float32 in a half-precision file: few numbers on which much depends."""
+    """Kept in float32 in a half-precision file: few numbers, and much depends on them."""
 
 
 @lru_cache(maxsize=32)

@@ -1,4 +1,4 @@
-"""What steers a generator: latent vectors from seeds, and the turn and shift of its input."""
+"""The inputs of a generator: latent vectors from seeds, and the rotation and translation of its Fourier features."""
 
 import math
 from collections.abc import Iterable
@@ -8,15 +8,15 @@ from jaxtyping import Float32
 
 
 def latents_from_seeds(seeds: Iterable[int], z_dim: int) -> Float32[np.ndarray, "n {z_dim}"]:
-    """One z for each seed, as the published tools draw them: numpy's RandomState(seed), standard normal, rounded to float32."""
+    """One z per seed, as the published tools draw them: numpy's RandomState(seed), standard normal, rounded to float32."""
     rows = [np.random.RandomState(seed).standard_normal(z_dim).astype(np.float32) for seed in seeds]
     return np.stack(rows) if rows else np.empty((0, z_dim), np.float32)
 
 
 def transform_matrix(rotate_deg: float, translate: tuple[float, float] = (0.0, 0.0)) -> Float32[np.ndarray, "3 3"]:
-    """The generator's `transform` for a picture turned about its centre, then shifted: the inverse of that motion.
+    """The generator's `transform` for a picture rotated about its centre, then translated: the inverse of that motion.
 
-    rotate_deg: degrees, positive turns counter-clockwise. translate: (right, down) in widths of the picture.
+    rotate_deg: degrees, positive is counter-clockwise. translate: (right, down) in picture widths.
     """
     angle = math.radians(rotate_deg)
     cos, sin = math.cos(angle), math.sin(angle)

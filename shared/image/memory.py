@@ -1,4 +1,4 @@
-"""Memory that a picture takes stays with the process for the next one."""
+"""Memory that a picture used stays with the process for the next one."""
 
 import ctypes
 import sys
@@ -6,16 +6,16 @@ from functools import cache
 
 # <malloc.h> of the GNU C library
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGEST_BYTES = 32 * 2**20  # the most that it takes as a threshold for maps of their own
+LARGEST_BYTES = 32 * 2**20  # the largest mmap threshold that the library accepts
 KEPT_BYTES = 512 * 2**20
 
 
 @cache
 def keep_memory() -> bool:
-    """Let the C library keep what is given back, instead of handing every map of a layer to the system and asking anew.
+    """Let the GNU C library keep freed memory instead of returning each layer's map to the system.
 
-    The system clears each page that it gives, which costs small networks a fifth of their time. Whether the library
-    does as told: only GNU's knows how; on others nothing changes.
+    The system clears every page that it hands out, which costs small networks a fifth of their time. Returns whether
+    the setting took effect; other C libraries do not have it, and nothing changes there.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -1,10 +1,10 @@
-"""The StyleGAN3 generator (Karras et al. 2021), prepared for inference: everything that does not depend on w is done once.
+"""The StyleGAN3 generator (Karras et al. 2021), prepared for inference: whatever does not depend on w is computed once.
 
     z ─ MappingNetwork ─ w ─┬────────────┬─────────────┬───────
                             │ affine     │ affine      │ affine
                      FourierFeatures ─ layer 0 ─ … ─ ToRGB ─ image        layer = ModulatedConv, FilteredLReLU
 
-The operators in `ops` are plain PyTorch and keep no state; a fast path takes an operator's place with the same call.
+This is the plain path. Its operators in `ops` are plain PyTorch and keep no state; `fast` replaces some of them.
 """
 
 import math
@@ -30,12 +30,12 @@ from shared.image.ops.modulated_conv import ModulatedConv
 EPSILON = 1e-8
 
 Weights = Callable[[str], Tensor]
-"""Gives the stored tensor of a name, in float32 on the generator's device."""
+"""Returns the stored tensor of a name, in float32 on the generator's device."""
 
 
 @dataclass(frozen=True)
 class MappingNetwork:
-    """z, and a class where there are any, to w: normalised to unit mean square, then through fully connected layers."""
+    """z, and a class label if the generator has classes, to w: normalised to unit mean square, then fully connected layers."""
 
     embed: FullyConnected | None
     layers: tuple[FullyConnected, ...]
@@ -56,7 +56,7 @@ class MappingNetwork:
         )
 
     def __call__(self, z: Float32[Tensor, "n z_dim"], c: Float32[Tensor, "n c_dim"]) -> Float32[Tensor, "n w_dim"]:
-        """One w for each z; c is (n, 0) for an unconditional generator."""
+        """One w per z; c is (n, 0) for an unconditional generator."""
         x = unit_mean_square(z)
         if self.embed is not None:
             x = torch.cat([x, unit_mean_square(self.embed(c))], dim=1)
@@ -67,7 +67,7 @@ class MappingNetwork:
 
 @dataclass(frozen=True)
 class SynthesisLayer:
-    """A style from w, the convolution it modulates, and the filtered nonlinearity (bias and clamp alone in ToRGB)."""
+    """A style from w, the convolution that it modulates, and the filtered nonlinearity (in ToRGB, bias and clamp only)."""
 
     affine: FullyConnected
     convolution: ModulatedConv
@@ -114,19 +114,19 @@ class SynthesisLayer:
     def __call__(
         self, x: Float[Tensor, "n inputs h w"], w: Float32[Tensor, "n w_dim"]
     ) -> Float[Tensor, "n outputs h2 w2"]:
-        """The next map."""
+        """Compute the next map."""
         x, factors = self.convolution(x, self.affine(w))
         return self.nonlinearity(x, factors)
 
 
 @dataclass(frozen=True)
 class SynthesisNetwork:
-    """All rows of w to a picture."""
+    """Turns all rows of w into a picture."""
 
     affine: FullyConnected
     features: FourierFeatures
     transform: Float32[Tensor, "3 3"]
-    """What the file was saved with; normally nothing but 1 on the diagonal."""
+    """The transform stored in the file, normally the identity."""
     layers: tuple[SynthesisLayer, ...]
     output_scale: float
     memory_format: torch.memory_format
@@ -135,7 +135,7 @@ class SynthesisNetwork:
     def prepare(
         cls, architecture: Architecture, weights: Weights, precision: Callable[[geometry.Layer], Precision]
     ) -> "SynthesisNetwork":
-        """From the stored weights; `precision` says how each layer computes."""
+        """From the stored weights; precision: number formats of each layer."""
         transform = weights("synthesis.input.transform")
         memory_format = torch.channels_last if CHANNELS_LAST[transform.device.type] else torch.contiguous_format
         return cls(
@@ -166,7 +166,7 @@ class SynthesisNetwork:
     def __call__(
         self, ws: Float32[Tensor, "n num_ws w_dim"], transform: Float32[Tensor, "*n 3 3"] | None = None
     ) -> Float32[Tensor, "n channels h w"]:
-        """The picture, nominally -1..1 and not clipped; row 0 of w for the input, then one a layer."""
+        """The picture, nominally -1..1 and not clipped; row 0 of w is for the input, then one row per layer."""
         first, *rest = ws.unbind(1)
         x = self.features(self.affine(first), self.transform if transform is None else transform)
         x = x.contiguous(memory_format=self.memory_format)
@@ -176,10 +176,10 @@ class SynthesisNetwork:
 
 
 def layer_precision(half: bool, device: torch.device) -> Callable[[geometry.Layer], Precision]:
-    """Full everywhere; or half, but for ToRGB: eight bits of picture deserve more than bfloat16.
+    """Full everywhere, or half except for ToRGB: bfloat16 is too coarse for an 8-bit picture.
 
-    The design keeps the lowest rates out of half precision, for float16's range; bfloat16 has float32's, so that on a CPU
-    only a network whose design allows no half precision at all (num_fp16_res 0) is left alone.
+    The design keeps the lowest rates in float32 because of float16's range. bfloat16 has the range of float32, so on a
+    CPU only networks that allow no half precision at all (num_fp16_res 0) stay in float32.
     """
     reduced = HALF[device.type] if half else FULL
     in_range = reduced.convolution == torch.bfloat16
@@ -189,7 +189,7 @@ def layer_precision(half: bool, device: torch.device) -> Callable[[geometry.Laye
 
 
 def with_defaults(architecture: Architecture, stored: Mapping[str, Tensor], device: torch.device) -> Weights:
-    """The stored tensors, float32 on the device; filters and transform from the architecture where they are left out."""
+    """The stored tensors, float32 on the device; missing filters and transforms are designed from the architecture."""
     designed: dict[str, Callable[[], NDArray[np.float32]]] = {
         "synthesis.input.transform": lambda: np.eye(3, dtype=np.float32)
     }
@@ -205,5 +205,5 @@ def with_defaults(architecture: Architecture, stored: Mapping[str, Tensor], devi
 
 
 def unit_mean_square(x: Float32[Tensor, "n d"]) -> Float32[Tensor, "n d"]:
-    """Each row divided by its root mean square (+ 1e-8 under the root)."""
+    """Each row divided by its root mean square, with 1e-8 added under the root."""
     return x * (x.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt()

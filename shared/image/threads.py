@@ -1,4 +1,4 @@
-"""Work shared among threads in such a way that no number that comes out depends on how many there are."""
+"""Work shared among threads, with results that do not depend on their number."""
 
 import os
 import threading
@@ -15,8 +15,8 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def threads_of_torch(count: int) -> Iterator[None]:
-    """Meanwhile, torch's operators take so many threads in the calling one."""
+def torch_threads(count: int) -> Iterator[None]:
+    """Set the number of threads that torch's operators use in the calling thread, and restore it afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -26,10 +26,10 @@ def threads_of_torch(count: int) -> Iterator[None]:
 
 
 def run_each(work: Callable[[Item], None], items: Sequence[Item]) -> None:
-    """Call `work` with every item, in as many threads as torch gives to the calling thread.
+    """Call `work` with every item, in as many threads as torch uses in the calling thread.
 
-    Each thread takes the next item when it is done with one, so a core that others load delays nobody. `work` lets go of
-    the interpreter (compiled code without the GIL) and items do not touch each other's results.
+    Each thread takes the next item when it finishes one, so a core that is busy elsewhere delays nothing. `work` should
+    release the GIL (compiled code does), and items must not write to each other's results.
     """
     waiting = deque(items)
     errors: list[BaseException] = []
@@ -42,69 +42,69 @@ def run_each(work: Callable[[Item], None], items: Sequence[Item]) -> None:
                 return
             try:
                 work(item)
-            except BaseException as error:  # raised below, in the thread that asked
+            except BaseException as error:  # raised below, in the calling thread
                 waiting.clear()
                 errors.append(error)
 
     helpers: list[_Helper] = []
     try:
         for _ in range(min(torch.get_num_threads(), len(items)) - 1):
-            helpers.append(_Helper.idle())
-            helpers[-1].ask(take)
+            helpers.append(_Helper.acquire())
+            helpers[-1].start(take)
         take()
     finally:
         waiting.clear()
         for helper in helpers:
-            helper.end()
+            helper.finish()
     if errors:
         raise errors[0]
 
 
 class _Helper:
-    """A thread that waits for work. Two locks and nothing more: a layer of a small picture takes a few tenths of a millisecond,
-    of which an executor's futures and queues would cost the second core half.
+    """A thread that waits for work, with two locks and nothing else: a layer of a small picture takes a few tenths of a
+    millisecond, and an executor's futures and queues would cost half of the second core's share.
     """
 
-    _all_idle: ClassVar[list["_Helper"]] = []
+    _idle: ClassVar[list["_Helper"]] = []
 
     def __init__(self) -> None:
-        self._asked, self._done = threading.Lock(), threading.Lock()
-        self._asked.acquire()
+        self._begin, self._done = threading.Lock(), threading.Lock()
+        self._begin.acquire()
         self._done.acquire()
         self._work: Callable[[], None] | None = None
         threading.Thread(target=self._run, name="tiles", daemon=True).start()
 
     @classmethod
-    def idle(cls) -> "_Helper":
-        """One that has nothing to do: of those that are kept, or new."""
+    def acquire(cls) -> "_Helper":
+        """An idle helper, or a new one."""
         try:
-            return cls._all_idle.pop()
+            return cls._idle.pop()
         except IndexError:
             return cls()
 
-    def ask(self, work: Callable[[], None]) -> None:
-        """Begin, as soon as a core is free. `work` raises nothing."""
+    def start(self, work: Callable[[], None]) -> None:
+        """Begin as soon as a core is free. `work` must not raise."""
         self._work = work
-        self._asked.release()
+        self._begin.release()
 
-    def end(self) -> None:
-        """Wait until it is done; one that has not begun does not begin. It is idle then, and holds on to nothing."""
-        if not self._asked.acquire(blocking=False):
+    def finish(self) -> None:
+        """Cancel the work if it has not begun, else wait for it. Afterwards the helper is idle and holds no references."""
+        if not self._begin.acquire(blocking=False):
             self._done.acquire()
         self._work = None
-        self._all_idle.append(self)
+        self._idle.append(self)
 
     def _run(self) -> None:
         while True:
-            self._asked.acquire()
+            self._begin.acquire()
             if self._work:
                 self._work()
             self._done.release()
 
     @classmethod
     def forget(cls) -> None:
-        """In a child process, which has none of the threads."""
-        cls._all_idle.clear()
+        """Drop all helpers, in a child process: threads do not survive a fork."""
+        cls._idle.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -114,20 +114,20 @@ if hasattr(os, "register_at_fork"):
 def side_by_side(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
 ) -> Generator[tuple[Item, Result], None, None]:
-    """(item, function(item)) in the order of the items, several at once, each on one core (None: as many as cores).
+    """(item, function(item)) in the order of the items, several at once, each on one core. threads: None for one per core.
 
-    For pictures: two at once, a core each, come faster than one after the other on two cores, with the same bits.
-    Memory holds `threads` + 1 items and results, whatever their number; an error is raised in its item's place. Closing the
-    iterator waits for what has begun.
+    For pictures: two at once on a core each are faster than one after the other on two cores, and have the same bits.
+    At most `threads` + 1 items and results are in memory; an error is raised in its item's place. Closing the iterator
+    waits for the work that has begun.
     """
-    threads = threads or torch.get_num_threads()
-    at_hand = torch.get_num_threads()
+    all_threads = torch.get_num_threads()
+    threads = threads or all_threads
     begun: list[tuple[Item, Future[Result]]] = []
     with ThreadPoolExecutor(threads, "pictures", initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:
             for item in items:
                 begun.append((item, pool.submit(function, item)))
-                if len(begun) > threads:  # one more waits, so that no core does
+                if len(begun) > threads:  # one more is queued, so that no core waits
                     first, future = begun.pop(0)
                     yield first, future.result()
             while begun:
@@ -136,6 +136,4 @@ def side_by_side(
         finally:
             for _, future in begun:
                 future.cancel()
-            torch.set_num_threads(
-                at_hand
-            )  # the pool's threads set their own number, and with it that of threads to come
+            torch.set_num_threads(all_threads)  # the pool's threads set 1, which new threads would inherit

@@ -133,7 +133,7 @@ def test_kernels_are_compiled_anew_when_any_file_of_theirs_changes(tmp_path):
     shutil.copytree(Path(fused.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
     program = "import sys, importlib.util as u; m = u.module_from_spec(u.spec_from_file_location('p', sys.argv[1])); "
     program += (
-        "u.spec_from_file_location('p', sys.argv[1]).loader.exec_module(m); print(m.raise_along_x.py_func.__qualname__)"
+        "u.spec_from_file_location('p', sys.argv[1]).loader.exec_module(m); print(m.upsample_x.py_func.__qualname__)"
     )
 
     def name():
@@ -239,12 +239,12 @@ def test_a_fused_path_that_fails_is_left_with_a_line(cases, fused, message, capl
     g.check_fused_path()
     assert re.search(f"the fused path (is )?{message}.*: the plain path is used", caplog.text)
     assert g._synthesis is g.plain
-    assert g.way == "the plain path, full precision"
+    assert g.backend == "the plain path, full precision"
 
 
 def test_why_the_plain_path_is_taken(cases):
-    assert "fused" in cases["t64"].generator().way
-    assert "(the filters of L0_36_32 are unusual" in cases["t64"].generator(lrelu_upsampling=4).way
+    assert "fused" in cases["t64"].generator().backend
+    assert "(the filters of L0_36_32 are unusual" in cases["t64"].generator(lrelu_upsampling=4).backend
     architecture, arrays = (
         cases["t64"].architecture,
         {name: torch.from_numpy(a) for name, a in cases["t64"].weights.items()},
@@ -306,7 +306,7 @@ def test_filters_that_are_not_symmetric_are_left_to_the_plain_path(cases):
     name = next(name for name in arrays if name.endswith("up_filter"))
     arrays[name] = arrays[name] * np.linspace(0.9, 1.1, len(arrays[name]), dtype=np.float32)
     g = Generator(cases["t64"].architecture, arrays, torch.device("cpu"))
-    assert f"(the filters of {name.split('.')[1]} are unusual" in g.way
+    assert f"(the filters of {name.split('.')[1]} are unusual" in g.backend
     assert g._synthesis is g.plain
 
 

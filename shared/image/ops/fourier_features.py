@@ -1,4 +1,4 @@
-"""The generator's input: a field of plane waves that w, and the user, can turn and shift (Karras et al. 2021, section 3)."""
+"""The generator's input: plane waves that w and the user can rotate and translate (Karras et al. 2021, section 3)."""
 
 import math
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from shared.image.geometry import Signal
 class FourierFeatures:
     """v_c = amplitude_c sin(2 pi (f_c . g + phase_c)) at grid points g, mixed by a square matrix; always float32.
 
-    (c, s, a, b) is learned from w, divided by |(c, s)|. The waves' frequencies (rows) and phases become
+    An affine layer computes (c, s, a, b) from w; all four are divided by |(c, s)|. The waves' frequencies (rows) and phases become
 
         M = [[c, -s, 0], [s, c, 0], [0, 0, 1]] [[1, 0, -a], [0, 1, -b], [0, 0, 1]] U
         f' = f M[:2, :2],    phase' = phase + f M[:2, 2],    U the user's transform,
 
-    and amplitude = clamp(1 - (|f'| - f0) / (rate/2 - f0), 0, 1) with the band limit f0: what a zoom pushes towards
-    Nyquist fades out. The picture spans -0.5..0.5 of the grid, the margin lies outside.
+    and amplitude = clamp(1 - (|f'| - f0) / (rate/2 - f0), 0, 1) with the band limit f0: waves that a zoom moves towards
+    the Nyquist frequency fade out. The picture spans -0.5..0.5 of the grid; the margin lies outside.
     """
 
     mixing: Float32[Tensor, "channels channels"]
     frequencies: Float32[Tensor, "channels 2"]
     phases: Float32[Tensor, "channels"]
     places: Float32[Tensor, "size"]
-    """Coordinates of the samples, in picture widths, alike in x and y."""
+    """Coordinates of the samples, in picture widths, the same along x and y."""
     band_limit: float
     nyquist: float
 
@@ -40,7 +40,7 @@ class FourierFeatures:
         phases: Float32[Tensor, "channels"],
         signal: Signal,
     ) -> "FourierFeatures":
-        """`signal`: what to make; `weight` as stored (its gain 1/sqrt(channels) is put in here)."""
+        """signal: the map to make; weight: as stored (this multiplies it by its gain, 1/sqrt(channels))."""
         places = (torch.arange(signal.size, dtype=torch.float64) + 0.5 - signal.size / 2) / signal.sampling_rate
         return cls(
             mixing=weight / math.sqrt(signal.channels),
@@ -54,7 +54,7 @@ class FourierFeatures:
     def __call__(
         self, motion: Float32[Tensor, "n 4"], transform: Float32[Tensor, "*n 3 3"]
     ) -> Float32[Tensor, "n channels size size"]:
-        """The field for each row (c, s, a, b) of `motion`, channels last in memory; `transform` (3, 3) or one a row."""
+        """The map for each row (c, s, a, b) of `motion`, channels last in memory; `transform` (3, 3), or one per row."""
         matrix = motion_matrix(motion) @ transform
         frequencies = self.frequencies @ matrix[:, :2, :2]
         phases = self.phases + (self.frequencies @ matrix[:, :2, 2:])[:, :, 0]
@@ -62,7 +62,7 @@ class FourierFeatures:
         amplitude = (1 - excess).clamp(0, 1)
         along_x = self.places[:, None] * frequencies[:, None, :, 0]
         along_y = self.places[:, None] * frequencies[:, None, :, 1] + phases[:, None]
-        # sin(x + y) from sines and cosines of x and of y: few of them, instead of one for every sample
+        # sin(x + y) from the sines and cosines of x and of y: a few per axis instead of one per sample
         x, y = along_x * (2 * math.pi), along_y * (2 * math.pi)
         sin_y, cos_y = (wave(y) * amplitude[:, None] for wave in (torch.sin, torch.cos))
         waves = x.cos()[:, None] * sin_y[:, :, None]
@@ -71,7 +71,7 @@ class FourierFeatures:
 
 
 def motion_matrix(motion: Float32[Tensor, "n 4"]) -> Float32[Tensor, "n 3 3"]:
-    """Rotation times translation of (c, s, a, b), all four divided by |(c, s)|; column vectors."""
+    """Rotation times translation for (c, s, a, b), all four divided by |(c, s)|; for column vectors."""
     c, s, a, b = (motion / motion[:, :2].norm(dim=1, keepdim=True)).unbind(1)
     zero, one = torch.zeros_like(c), torch.ones_like(c)
     rows = (c, -s, s * b - c * a, s, c, -s * a - c * b, zero, zero, one)

@@ -1,6 +1,6 @@
-"""The filtered leaky ReLU of `filtered_lrelu` in one pass over the map, for a CPU: the plain path's formula, several times faster.
+"""The filtered leaky ReLU of `filtered_lrelu` in one pass over the map, on a CPU: several times faster than the plain path.
 
-What surrounds it is folded in: the scale and bias before it, the next layer's style and the rounding to bfloat16 after it.
+It includes what surrounds the filters: scale and bias before them, the next layer's style and the rounding to bfloat16 after.
 """
 
 import math
@@ -22,36 +22,37 @@ from shared.image.threads import run_each
 
 DOWN = 2
 TAPS = DOWN * HALF_TAPS  # of the second filter
-WIDEST = 64  # channels of a tile: whole lines of the cache
-LOWEST = 8  # rows of a band: of fewer, most of the work would be those that are computed twice
-TILE_FLOATS = 250_000  # numbers of a block: what a second cache of 1 MB holds beside the map
+WIDEST = 64  # channels in a tile: whole cache lines
+LOWEST = 8  # rows in a band: with fewer, most of the work would be done twice
+TILE_FLOATS = 250_000  # numbers in a block: what a second-level cache of 1 MB holds beside the map
 NEGLIGIBLE = {
     torch.float32: 3e-5,
     torch.bfloat16: 3e-3,
-}  # shares of the largest singular value; bfloat16 rounds by 4e-3
+}  # relative to the largest singular value; bfloat16 rounds by 4e-3
 
 _own = threading.local()
 
 
 @dataclass(frozen=True, eq=False)
 class FusedFilteredLReLU:
-    """y = next_style * FilteredLReLU(x, scale), for what `fits`: all that networks as published use.
+    """y = next_style * FilteredLReLU(x, scale), for the filters that `fits` accepts: all those of the published networks.
 
-    A down filter that cannot be separated is a sum of those that can, by its singular values: one to four of twelve
-    carry it. Sums are in float32 whatever goes in and comes out, in an order that depends on neither tiles nor threads.
+    A down filter that is not separable becomes a sum of separable ones, taken from its singular value decomposition: one
+    to four of twelve terms. Sums are in float32 for every input and output format, in an order that depends on neither
+    tiles nor threads.
     """
 
     bias: Float32[np.ndarray, "channels"]
-    """Times gain."""
+    """Includes the gain."""
     gain: float
     sums: Float32[np.ndarray, "pairs 3"]
     differences: Float32[np.ndarray, "pairs 3"]
-    """Of the first filter's taps, and their mirror images: see `fused_passes`. A row a pair of phases of the raised signal."""
+    """Of the first filter's taps and their mirror images, see `fused_passes`; one row per pair of phases."""
     down_taps: tuple[Float32[np.ndarray, "terms 6"], Float32[np.ndarray, "terms 6"]]
     """Half of the second filter, along y and along x; along y times (1 + slope) / 2."""
     padding: tuple[int, int]
     bounds: Float32[np.ndarray, "3"]
-    """Leak and clamp of the nonlinearity over (1 + slope) / 2; what an input may be, scaled and shifted, and not reach the clamp."""
+    """Leak and clamp, both for the nonlinearity divided by (1 + slope) / 2; largest |scale x + bias| that cannot reach the clamp."""
     dtype: torch.dtype
 
     @classmethod
@@ -68,21 +69,21 @@ class FusedFilteredLReLU:
         clamp: float | None,
         dtype: torch.dtype = torch.float32,
     ) -> "FusedFilteredLReLU":
-        """Arguments as FilteredLReLU's; slope in 0..1. `dtype` is what is given back: float32 or bfloat16."""
+        """Arguments as for FilteredLReLU; slope in 0..1. dtype: of the result, float32 or bfloat16."""
         phases = up_filter.numpy().astype(np.float64).reshape(HALF_TAPS, up)[::-1].T[: up // 2] * up
-        here, there = phases[:, : HALF_TAPS // 2], phases[:, : HALF_TAPS // 2 - 1 : -1]  # taps k and 5 - k
+        first, last = phases[:, : HALF_TAPS // 2], phases[:, : HALF_TAPS // 2 - 1 : -1]  # taps k and 5 - k
         filter_ = down_filter.numpy()
         along_y, along_x = (
             (filter_[None], filter_[None]) if filter_.ndim == 1 else separable_terms(filter_, NEGLIGIBLE[dtype])
         )
         share = (1 + slope) / 2
         limit = math.inf if clamp is None else clamp
-        reach = np.abs(phases).sum(axis=1).max() ** 2  # how much larger the raised signal can be
+        reach = np.abs(phases).sum(axis=1).max() ** 2  # the largest gain of the upsampling
         return cls(
             bias=(bias * gain).numpy(),
             gain=gain,
-            sums=np.ascontiguousarray((here + there) / 2, np.float32),
-            differences=np.ascontiguousarray((here - there) / 2, np.float32),
+            sums=np.ascontiguousarray((first + last) / 2, np.float32),
+            differences=np.ascontiguousarray((first - last) / 2, np.float32),
             down_taps=(_half(along_y * share), _half(along_x)),
             padding=padding,
             bounds=np.array([(1 - slope) / (1 + slope), limit / share, 0.99 * limit / reach], np.float32),
@@ -95,11 +96,11 @@ class FusedFilteredLReLU:
         scale: Float32[Tensor, "1 channels"],
         next_style: Float32[Tensor, "1 channels"],
     ) -> Float[Tensor, "1 channels h2 w2"]:
-        """The formula above; x is float32 or bfloat16, fastest with channels last."""
+        """Apply the operator; x is float32 or bfloat16, fastest in channels last."""
         _, channels, height, width = x.shape
         up = 2 * len(self.sums)
-        after = partial(output_length, up=up, down=DOWN, padding=self.padding, taps=(HALF_TAPS * up, TAPS))
-        size = after(height), after(width)
+        length = partial(output_length, up=up, down=DOWN, padding=self.padding, taps=(HALF_TAPS * up, TAPS))
+        size = length(height), length(width)
         y = torch.empty((1, channels, *size), dtype=self.dtype, memory_format=torch.channels_last)
         factors = (scale[0] * self.gain).numpy(), self.bias, next_style[0].numpy()
         run_each(
@@ -115,8 +116,8 @@ class FusedFilteredLReLU:
 
 
 def fits(up: int, down: int, padding: tuple[int, int], up_filter: Tensor, down_filter: Tensor) -> bool:
-    """Whether the operator can do it: a rise by 2 or 4 and a fall by 2, six taps a phase, symmetric filters, and an output
-    whose samples lie between those of the raised signal as in all networks with odd kernels.
+    """Whether the operator supports these filters: up by 2 or 4, down by 2, six taps per phase, symmetric, and the output
+    phase of networks with odd kernels.
     """
     if up not in (2, 4) or down != DOWN or up_filter.shape != (HALF_TAPS * up,) or set(down_filter.shape) != {TAPS}:
         return False
@@ -130,21 +131,21 @@ def fits(up: int, down: int, padding: tuple[int, int], up_filter: Tensor, down_f
 
 
 def _half(taps: Float[np.ndarray, "terms 12"]) -> Float32[np.ndarray, "terms 6"]:
-    """Of symmetric filters, one half; the mean of both, as they may differ by rounding."""
+    """One half of symmetric filters: the mean of both halves, which may differ by rounding."""
     return np.ascontiguousarray((taps + taps[:, ::-1])[:, :HALF_TAPS] / 2, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """A part of a map that is filtered on its own: some channels of some rows."""
+    """A part of a map that is filtered on its own: a group of channels of a band of rows."""
 
     plan: Int64[np.ndarray, "19"]
-    """Height, width, channels; output width; up, shift of the raised signal; first channel, channels; output rows from, to;
-    rows of the map it takes; rows computed before the first, and in all; columns of a block, those it goes on from, and the
-    place of the first in a row; numbers from a phase to the next, from a row of the map to the next; numbers after which
-    the factors of the channels come again in a run."""
+    """In this order: height, width, channels; output width; up, shift of the upsampled signal; first channel, number of
+    channels; first and last output row (exclusive); input rows; extra rows computed before the first, rows computed in all;
+    columns per block, columns carried over, padding before them; stride of a phase, stride of an input row; period of the
+    channel factors along a run."""
     scratch: int
-    """Numbers of working memory."""
+    """Size of the working memory, in numbers."""
 
 
 @lru_cache(maxsize=256)
@@ -159,10 +160,10 @@ def tiles(
     terms: int,
     threads: int,
 ) -> tuple[Tile, ...]:
-    """The tiles of a map: groups of channels, and bands of about the same size.
+    """The tiles of a map: groups of channels, and bands of rows of about equal height.
 
-    There are as many bands, so many for each thread, as make the least extra work: a band computes some rows more than it
-    gives, and the higher it is the narrower are its blocks, which take some columns twice and do not end with a whole vector.
+    The number of bands, a multiple of the threads, minimises the extra work: a band computes some rows more than it stores,
+    and a higher band has narrower blocks, which compute some columns twice and end with a partly filled vector.
     """
     shift = up - 1 - before
     size = min(channels, WIDEST)
@@ -187,7 +188,7 @@ def tiles(
 
 
 def _tile(map_: tuple[int, ...], part: tuple[int, int, int, int], terms: int) -> Tile:
-    """From the first ten numbers of its plan."""
+    """A tile from the first ten numbers of its plan."""
     _, _, _, out_width, up, shift = map_
     _, group, first_row, last_row = part
     early = (DOWN * first_row + shift) % up // DOWN
@@ -207,12 +208,12 @@ def _tile(map_: tuple[int, ...], part: tuple[int, int, int, int], terms: int) ->
 
 
 def _odd_lines(count: int) -> int:
-    """At least `count`, and an odd number of vectors: rows a power of two apart would share few places of a cache."""
+    """At least `count`, and an odd number of vectors: rows a power of two apart would collide in the cache."""
     return (-(-count // LANES) | 1) * LANES
 
 
 def flat(x: Float[Tensor, "1 channels h w"]) -> tuple[Float32[np.ndarray, "n"], UInt16[np.ndarray, "m"]]:
-    """A map's numbers, channels last, as float32 or as the bits of bfloat16; the other of the two is empty."""
+    """A map's numbers in channels last, as float32 or as the bits of bfloat16; the other array is empty."""
     run = x.permute(0, 2, 3, 1).reshape(-1)
     if x.dtype == torch.bfloat16:
         return np.empty(0, np.float32), run.view(torch.uint16).numpy()
@@ -220,8 +221,8 @@ def flat(x: Float[Tensor, "1 channels h w"]) -> tuple[Float32[np.ndarray, "n"], 
 
 
 def scratch(count: int) -> Float32[np.ndarray, "n"]:
-    """Working memory of the calling thread, at least `count` numbers, kept from call to call."""
+    """Working memory of the calling thread, at least `count` numbers, reused between calls."""
     kept: Float32[np.ndarray, "n"] | None = getattr(_own, "scratch", None)
     if kept is None or len(kept) < count:
-        kept = _own.scratch = torch.zeros(count).numpy()  # torch aligns to a line of the cache, numpy does not
+        kept = _own.scratch = torch.zeros(count).numpy()  # torch aligns to cache lines, numpy does not
     return kept

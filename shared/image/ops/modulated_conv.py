@@ -1,7 +1,7 @@
-"""Convolution whose weights w modulates (Karras et al. 2020, section 2.2), with constant weights.
+"""Convolution with weights modulated by w (Karras et al. 2020, section 2.2), computed with constant weights.
 
-Modulated weights are W_oc s_c d_o g: scaling input channels by s_c and output channels by d_o g gives the same result
-without weights of its own for every picture, so that they are prepared once.
+Modulated weights are W_oc s_c d_o g. Scaling the input channels by s_c and the output channels by d_o g gives the same result
+with weights that are prepared once.
 """
 
 import math
@@ -20,16 +20,16 @@ ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-c
 class ModulatedConv:
     """Full cross-correlation (k - 1 zeros around the input) with weights W_oc s_c d_o g.
 
-    Demodulating: W has rows of norm 1 and the style's mean square over its channels is 1, so that
-    d_o = (sum_c s_c^2 sum_kernel W_oc^2 + 1e-8/(C k^2))^-1/2 is about 1 and no half-precision number can grow beyond
-    |x|max sqrt(C) k. Otherwise (ToRGB) W is as stored, the style is divided by sqrt(C k^2), and d_o = 1.
+    With demodulation, W has rows of norm 1 and the style's mean square over its channels is 1, so that
+    d_o = (sum_c s_c^2 sum_kernel W_oc^2 + 1e-8/(C k^2))^-1/2 is about 1 and half-precision numbers stay below
+    |x|max sqrt(C) k. Without (ToRGB), W is as stored, the style is divided by sqrt(C k^2), and d_o = 1.
     """
 
     weight: Float[Tensor, "outputs inputs k k"]
     energy: Float32[Tensor, "inputs outputs"] | None
-    """sum over the kernel of W^2; None: no demodulation."""
+    """Sum over the kernel of W^2; None: no demodulation."""
     gain: float
-    """g = 1/sqrt(magnitude_ema), the inverse of the input's typical size in training."""
+    """g = 1/sqrt(magnitude_ema), the inverse of the input's typical magnitude during training."""
 
     @classmethod
     def prepare(
@@ -41,7 +41,7 @@ class ModulatedConv:
         dtype: torch.dtype,
         memory_format: torch.memory_format = torch.contiguous_format,
     ) -> "ModulatedConv":
-        """From stored weights; `dtype` is what the convolution computes in, all else is float32."""
+        """From stored weights; dtype: of the convolution. Everything else is float32."""
         energy = None
         if demodulate:
             weight = weight / weight.square().sum(dim=(1, 2, 3), keepdim=True).sqrt()
@@ -53,9 +53,9 @@ class ModulatedConv:
     def __call__(
         self, x: Float[Tensor, "n inputs h w"], style: Float32[Tensor, "n inputs"]
     ) -> tuple[Float[Tensor, "n outputs h2 w2"], Float32[Tensor, "n outputs"]]:
-        """The convolution of the scaled input and the factors (n, outputs) that its channels still have to be given.
+        """The convolution of the scaled input, and the factors (n, outputs) by which its channels must still be multiplied.
 
-        They are left to the next operator, which goes over the picture anyway.
+        The next operator applies them, as it reads the whole map anyway.
         """
         style, factors = self.modulation(style)
         return self.convolve(x * style[:, :, None, None].to(x.dtype)), factors
@@ -63,7 +63,7 @@ class ModulatedConv:
     def modulation(
         self, style: Float32[Tensor, "n inputs"]
     ) -> tuple[Float32[Tensor, "n inputs"], Float32[Tensor, "n outputs"]]:
-        """s, normalised where it demodulates, and the factors d g: what the channels going in and coming out are scaled by."""
+        """The factors of the input channels, s (normalised if it demodulates), and of the output channels, d g."""
         if self.energy is None:
             return style, style.new_full((len(style), len(self.weight)), self.gain)
         style = style * style.square().mean(dim=1, keepdim=True).rsqrt()
@@ -71,9 +71,9 @@ class ModulatedConv:
         return style, (style.square() @ self.energy + epsilon).rsqrt() * self.gain
 
     def convolve(self, scaled: Float[Tensor, "n inputs h w"]) -> Float[Tensor, "n outputs h2 w2"]:
-        """The cross-correlation alone, of an input that is scaled by s already."""
+        """The cross-correlation alone, of an input already scaled by s."""
         x, border = scaled.to(self.weight.dtype), self.weight.shape[2] - 1
         if x.device.type == "cpu" and x.dtype == torch.float32 and ONEDNN:
-            # What conv2d takes for kernels of one sample depends on the number of threads: in speed, up to 6 times, and in bits.
+            # For 1x1 kernels, conv2d's choice of algorithm depends on the number of threads: up to 6 times slower, other bits.
             return torch.mkldnn_convolution(x, self.weight, None, (border,) * 2, (1, 1), (1, 1), 1)
         return conv2d(x, self.weight, padding=border)

@@ -1,9 +1,9 @@
-"""The convolution of `modulated_conv` for few output channels, two columns at a time, for a CPU.
+"""The convolution of `modulated_conv` for few output channels on a CPU, two columns at a time.
 
-Its library fills vectors of 16 with output channels; with 8 or fewer at least half of every vector is zeros. Channels last,
-two neighbouring columns of C channels are in memory what one column of 2 C channels is, so a map can be taken for one of half
-the width. Output columns 2 j and 2 j + 1 need the input's 2 j - 2 .. 2 j + 1, which are two such columns. A third of the
-products is with zeros, and all of it takes a quarter less time.
+The convolution library fills vectors of 16 with output channels; with 8 or fewer, at least half of each vector is zeros. In
+channels last, two neighbouring columns of C channels have the memory layout of one column of 2 C channels, so a map can be read
+as one of half the width. Output columns 2 j and 2 j + 1 need input columns 2 j - 2 .. 2 j + 1, which are two such columns. A
+third of the products are with zeros; the whole is still a quarter faster.
 """
 
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ from shared.image.ops.modulated_conv import ModulatedConv
 
 MOST_OUTPUTS = 8
 LEAST_SIZE = 128
-"""Of a map's side: small ones do not gain."""
+"""Samples per side: smaller maps gain nothing."""
 KERNEL = 3
 
 
 @dataclass(frozen=True)
 class PairedConv:
-    """`ModulatedConv.convolve` with a kernel of 3, of maps with an even width."""
+    """`ModulatedConv.convolve` for 3x3 kernels and maps of even width."""
 
     weight: Float[Tensor, "outputs2 inputs2 3 2"]
 
     @classmethod
     def prepare(cls, convolution: ModulatedConv) -> "PairedConv":
-        """From the convolution whose place it takes: column a of a pair of the output, b of the input, d = 2 x + b - a."""
+        """From the convolution that it replaces. a: column in an output pair, b: in an input pair; d = 2 x + b - a."""
         outputs, inputs, *_ = convolution.weight.shape
         weight = convolution.weight.new_zeros(2, outputs, 2, inputs, KERNEL, 2)
         for a in range(2):
@@ -42,7 +42,7 @@ class PairedConv:
         return cls(paired.contiguous(memory_format=torch.channels_last))
 
     def convolve(self, scaled: Float[Tensor, "1 inputs h w"]) -> Float[Tensor, "1 outputs h2 w2"]:
-        """The cross-correlation, of an input that is scaled by s already, channels last."""
+        """The cross-correlation of an input already scaled by s, in channels last."""
         x = scaled.to(self.weight.dtype).permute(0, 2, 3, 1)
         _, height, width, channels = x.shape
         pairs = x.reshape(1, height, width // 2, 2 * channels).permute(0, 3, 1, 2)

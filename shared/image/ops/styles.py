@@ -1,4 +1,4 @@
-"""All styles of a picture at once: what the affine layers and modulations of `modulated_conv` compute, in a few large products."""
+"""All styles of a picture at once: the affine layers and modulations of `modulated_conv` in a few large products."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ Modulation = tuple[Float32[Tensor, "1 inputs"], Float32[Tensor, "1 outputs"]]
 
 @dataclass(frozen=True)
 class Styles:
-    """ModulatedConv.modulation(affine(w)) of every layer, for a single picture. Rows are filled up with zeros."""
+    """ModulatedConv.modulation(affine(w)) of every layer, for a single picture. Rows are padded with zeros."""
 
     weight: Float32[Tensor, "layers w_dim inputs"]
-    """Transposed: a row of w times a matrix is many times faster than a matrix times a column."""
+    """Transposed: a row times a matrix is many times faster than a matrix times a column."""
     bias: Float32[Tensor, "layers 1 inputs"]
     share: Float32[Tensor, "demodulated 1 1"]
-    """One over the layer's inputs."""
+    """1 / number of the layer's inputs."""
     energy: Float32[Tensor, "demodulated outputs inputs"]
-    """Of all layers but the last, ToRGB, which neither normalises nor demodulates."""
+    """For all layers except the last, ToRGB, which neither normalises nor demodulates."""
     epsilon: Float32[Tensor, "demodulated 1 1"]
     gain: Float32[Tensor, "demodulated 1 1"]
     torgb: Float32[Tensor, "1 colours"]
-    """The factors of ToRGB's outputs."""
+    """The factors of ToRGB's output channels."""
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
     @classmethod
     def prepare(cls, layers: Sequence[tuple[FullyConnected, ModulatedConv]]) -> "Styles":
-        """From the layers' own operators, ToRGB's last."""
+        """From the layers' operators; ToRGB is the last."""
         convolutions = [convolution for _, convolution in layers]
         demodulating = convolutions[:-1]
         like = layers[0][0].weight
@@ -63,7 +63,7 @@ class Styles:
         )
 
     def __call__(self, rows: Float32[Tensor, "layers w_dim"]) -> list[Modulation]:
-        """What the channels going into each convolution and coming out of it are scaled by; `rows`: w, one a layer."""
+        """The factors of each convolution's input and output channels; rows: one w per layer."""
         styles = torch.baddbmm(self.bias, rows[:, None], self.weight).mT
         normal = styles[:-1]
         squares = normal.square()

@@ -1,7 +1,7 @@
-"""Vectors of float32 for numba's kernels: what a compiler makes of a loop depends on how it is written, this does not.
+"""Float32 vectors for numba kernels, so that the machine code does not depend on the auto-vectoriser.
 
-A vector is as long as a register of the processor at hand. The functions exist in compiled code only. Offsets count numbers;
-nothing checks them.
+A vector is as long as a register of the processor. The functions exist in compiled code only. Offsets count numbers and
+are not checked.
 """
 
 import platform
@@ -14,17 +14,17 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 IS_WIDE = bool(binding.get_host_cpu_features().get("avx512bf16", False))
-"""Registers of 512 bits, and a processor of the generations that do not lower their clock for them."""
+"""512-bit registers, on a processor generation that does not lower its clock when it uses them."""
 LANES = 16 if IS_WIDE else 4 if platform.machine().lower() in ("arm64", "aarch64") else 8
 FLOATS, WORDS, BITS = (ir.VectorType(each, LANES) for each in (ir.FloatType(), ir.IntType(16), ir.IntType(32)))
 NUMBER_BYTES, WORD_BYTES = 4, 2
 
 operation = cast(Callable[[Callable[..., Any]], Any], intrinsic)
-"""Of what makes the types and LLVM's code of a call, numba makes a function."""
+"""Makes a numba function from a function that returns its signature and code generator."""
 
 
 class Vector(types.Type):
-    """The type, for numba."""
+    """The vector type, as numba sees it."""
 
     def __init__(self) -> None:
         super().__init__(name=f"float32x{LANES}")
@@ -35,28 +35,28 @@ VECTOR: Any = cast(Callable[[], Any], Vector)()
 
 @register_model(Vector)
 class VectorModel(models.PrimitiveModel):
-    """The type, for LLVM."""
+    """The vector type, as LLVM sees it."""
 
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, FLOATS)  # type: ignore[no-untyped-call]
 
 
-def _place(context: Any, builder: Any, kind: Any, array: Any, offset: Any, to: Any) -> Any:
+def _pointer(context: Any, builder: Any, kind: Any, array: Any, offset: Any, to: Any) -> Any:
     data = context.make_array(kind)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [offset]), to.as_pointer())
 
 
-def _all(value: int) -> Any:
+def _constant(value: int) -> Any:
     return ir.Constant(BITS, [value] * LANES)
 
 
 @operation
 def load(typing: Any, array: Any, offset: Any) -> Any:
-    """A vector from `offset` on."""
+    """Load a vector from `offset`."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.load(
-            _place(context, builder, signature.args[0], values[0], values[1], FLOATS), align=NUMBER_BYTES
+            _pointer(context, builder, signature.args[0], values[0], values[1], FLOATS), align=NUMBER_BYTES
         )
 
     return VECTOR(array, types.uintp), emit
@@ -64,10 +64,10 @@ def load(typing: Any, array: Any, offset: Any) -> Any:
 
 @operation
 def store(typing: Any, array: Any, offset: Any, vector: Any) -> Any:
-    """A vector to `offset` on."""
+    """Store a vector at `offset`."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        place = _place(context, builder, signature.args[0], values[0], values[1], FLOATS)
+        place = _pointer(context, builder, signature.args[0], values[0], values[1], FLOATS)
         builder.store(values[2], place, align=NUMBER_BYTES)
         return context.get_dummy_value()
 
@@ -75,25 +75,27 @@ def store(typing: Any, array: Any, offset: Any, vector: Any) -> Any:
 
 
 @operation
-def load_half(typing: Any, array: Any, offset: Any) -> Any:
-    """A vector of bfloat16, which is the upper half of a float32."""
+def load_bfloat16(typing: Any, array: Any, offset: Any) -> Any:
+    """Load a vector of bfloat16 (the upper half of a float32)."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        words = builder.load(_place(context, builder, signature.args[0], values[0], values[1], WORDS), align=WORD_BYTES)
-        return builder.bitcast(builder.shl(builder.zext(words, BITS), _all(16)), FLOATS)
+        words = builder.load(
+            _pointer(context, builder, signature.args[0], values[0], values[1], WORDS), align=WORD_BYTES
+        )
+        return builder.bitcast(builder.shl(builder.zext(words, BITS), _constant(16)), FLOATS)
 
     return VECTOR(array, types.uintp), emit
 
 
 @operation
-def store_half(typing: Any, array: Any, offset: Any, vector: Any) -> Any:
-    """A vector rounded to bfloat16, halves to even."""
+def store_bfloat16(typing: Any, array: Any, offset: Any, vector: Any) -> Any:
+    """Store a vector as bfloat16, rounding halves to even."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         bits = builder.bitcast(values[2], BITS)
-        odd = builder.and_(builder.lshr(bits, _all(16)), _all(1))
-        rounded = builder.lshr(builder.add(builder.add(bits, odd), _all(0x7FFF)), _all(16))
-        place = _place(context, builder, signature.args[0], values[0], values[1], WORDS)
+        odd = builder.and_(builder.lshr(bits, _constant(16)), _constant(1))
+        rounded = builder.lshr(builder.add(builder.add(bits, odd), _constant(0x7FFF)), _constant(16))
+        place = _pointer(context, builder, signature.args[0], values[0], values[1], WORDS)
         builder.store(builder.trunc(rounded, WORDS), place, align=WORD_BYTES)
         return context.get_dummy_value()
 
@@ -101,18 +103,18 @@ def store_half(typing: Any, array: Any, offset: Any, vector: Any) -> Any:
 
 
 @operation
-def spread(typing: Any, number: Any) -> Any:
-    """A number in all lanes."""
+def broadcast(typing: Any, number: Any) -> Any:
+    """The same number in every lane."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         first = builder.insert_element(ir.Constant(FLOATS, ir.Undefined), values[0], ir.Constant(ir.IntType(32), 0))
-        return builder.shuffle_vector(first, ir.Constant(FLOATS, ir.Undefined), _all(0))
+        return builder.shuffle_vector(first, ir.Constant(FLOATS, ir.Undefined), _constant(0))
 
     return VECTOR(types.float32), emit
 
 
 @operation
-def product(typing: Any, a: Any, b: Any) -> Any:
+def multiply(typing: Any, a: Any, b: Any) -> Any:
     """A b."""
     return VECTOR(VECTOR, VECTOR), lambda context, builder, signature, values: builder.fmul(*values)
 
@@ -130,20 +132,20 @@ def subtract(typing: Any, a: Any, b: Any) -> Any:
 
 
 @operation
-def add_product(typing: Any, sum_: Any, a: Any, b: Any) -> Any:
-    """Sum + a b, rounded once where the processor can."""
+def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """A b + c, rounded once where the processor can."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        sum_, a, b = values
+        a, b, c = values
         kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
         function = cast(Any, cgutils).get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
-        return builder.call(function, [a, b, sum_])
+        return builder.call(function, [a, b, c])
 
     return VECTOR(VECTOR, VECTOR, VECTOR), emit
 
 
 @operation
-def magnitude(typing: Any, a: Any) -> Any:
+def absolute(typing: Any, a: Any) -> Any:
     """|a|."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -155,7 +157,7 @@ def magnitude(typing: Any, a: Any) -> Any:
 
 
 @operation
-def larger(typing: Any, a: Any, b: Any) -> Any:
+def maximum(typing: Any, a: Any, b: Any) -> Any:
     """The larger of a and b in each lane."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -165,7 +167,7 @@ def larger(typing: Any, a: Any, b: Any) -> Any:
 
 
 @operation
-def smaller(typing: Any, a: Any, b: Any) -> Any:
+def minimum(typing: Any, a: Any, b: Any) -> Any:
     """The smaller of a and b in each lane."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -175,8 +177,8 @@ def smaller(typing: Any, a: Any, b: Any) -> Any:
 
 
 @operation
-def wide_vectors(typing: Any) -> Any:
-    """In a function: let LLVM use registers of 512 bits where they pay, of which it is wary by default."""
+def prefer_wide_vectors(typing: Any) -> Any:
+    """Allow LLVM to use 512-bit registers in the calling function where they pay; it avoids them by default."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         if IS_WIDE:
@@ -187,8 +189,8 @@ def wide_vectors(typing: Any) -> Any:
 
 
 @operation
-def part_of_its_caller(typing: Any) -> Any:
-    """In a function: have LLVM put it into the functions that call it, whatever its size, so that its vectors stay in registers."""
+def always_inline(typing: Any) -> Any:
+    """Inline the calling function into its callers, whatever its size, so that its vectors stay in registers."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         builder.function.attributes.add("alwaysinline")
