@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +21,7 @@ from shared.errors import PresetError, SettingError, UserError, pasted
 from shared.image.checkpoint import read_architecture
 from shared.image.latents import latents_from_seeds
 from shared.preset.candidates import THUMBNAIL, Candidates, Draw, Origin, name_of
-from shared.preset.history import PAIRS
+from shared.preset.history import PAIRS, save_choice
 from shared.preset.pairs import LatentSpace, Pairs
 from shared.preset.preset import CANDIDATES, Preset
 
@@ -121,9 +120,7 @@ def choose(preset: Preset, keep: Iterable[int] = (), drop: Iterable[int] | None 
     if unknown := (wanted | unwanted) - known:
         raise SettingError(f"no candidate {min(unknown)}; there are {len(known)}: {spans(known)}")
     kept = (candidates.kept | wanted) - unwanted
-    if kept != candidates.kept:
-        candidates = replace(candidates, kept=kept)
-        candidates.save(preset.folder / CANDIDATES)
+    candidates = save_choice(preset.folder, candidates, kept)
     write_contact_sheet(preset, candidates)
     return candidates
 

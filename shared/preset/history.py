@@ -1,21 +1,42 @@
-"""Pairs that can be taken back, and brought back: what a change replaces is kept beside them, in history/."""
+"""Undo and redo, without limit: what a change replaces is kept in the preset's folder history/, a file a step.
 
+    history/000012-pairs.safetensors           the pairs before step 12
+    history/undone-000013-settings.toml        preset.toml as it was when step 13 was undone
+
+A step holds one kind of thing: the pairs, the choice of candidates, or the settings. A new step ends what redo could
+bring back. Steps made by commands, by the studio window and on stage stand in one row.
+"""
+
+import json
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from shared.atomic import make_folder
-from shared.errors import Failure, SettingError
+from shared.atomic import make_folder, written_atomically
+from shared.errors import SettingError
+from shared.preset.candidates import Candidates
 from shared.preset.pairs import Pairs
 
-PAIRS = "pairs.safetensors"
-BEFORE, UNDONE = "pairs", "undone"  # what changes replaced, what was taken back
-KEPT = 100  # states; older ones are let go
+Kind = Literal["pairs", "choice", "settings"]
+PAIRS, CANDIDATES, SETTINGS = "pairs.safetensors", "candidates.safetensors", "preset.toml"
+SUFFIX: dict[str, str] = {"pairs": ".safetensors", "choice": ".json", "settings": ".toml"}
+UNDONE = "undone-"
+
+
+class Step(NamedTuple):
+    """A step of the history: its number, what it changed, and the file that keeps what undo (or redo) brings back."""
+
+    number: int
+    kind: Kind
+    file: Path
 
 
 def save_pairs(folder: Path, pairs: Pairs, before: Pairs | None = None) -> bool:
-    """Write a preset's pairs; what they replace can be had again with `undo`. False where nothing is changed.
+    """Write a preset's pairs as a step. False where nothing is changed.
 
     before: what is in the file, where that is known; read from there otherwise.
     """
@@ -25,43 +46,55 @@ def save_pairs(folder: Path, pairs: Pairs, before: Pairs | None = None) -> bool:
     if before is not None and same(before, pairs):
         return False
     old = pairs.at([]) if before is None else before
-    history = folder / "history"
-    make_folder(history)
-    states = _states(folder)
-    number = int(states[-1].stem.partition("-")[2]) + 1 if states else 1
-    old.save(history / f"{BEFORE}-{number:06d}.safetensors")
-    for state in [*states[: max(0, len(states) + 1 - KEPT)], *_states(folder, UNDONE)]:
-        state.unlink(missing_ok=True)
+    _remember(folder, "pairs", old.save)
     pairs.save(file)
     return True
 
 
-def undo(folder: Path) -> Pairs:
-    """Take the last change back; gives the pairs as they now are. SettingError where there is none."""
-    states = _states(folder)
-    if not states:
-        raise SettingError(f"{folder}: nothing to take back")
-    return _exchange(folder, states[-1], UNDONE)
+def save_choice(folder: Path, candidates: Candidates, kept: frozenset[int]) -> Candidates:
+    """Write the choice of candidates (their seeds) as a step; gives the candidates as they are now."""
+    if kept == candidates.kept:
+        return candidates
+    _remember(folder, "choice", lambda file: _write(file, _choice(candidates)))
+    chosen = replace(candidates, kept=kept)
+    chosen.save(folder / CANDIDATES)
+    return chosen
 
 
-def redo(folder: Path) -> Pairs:
-    """Bring back what was taken back last; gives the pairs as they now are. SettingError where there is nothing."""
-    states = _states(folder, UNDONE)
-    if not states:
-        raise SettingError(f"{folder}: nothing to bring back; a new change ends what could be")
-    return _exchange(folder, states[0], BEFORE)
+def save_settings(folder: Path, text: str) -> bool:
+    """Write preset.toml as a step. False where nothing is changed."""
+    before = (folder / SETTINGS).read_bytes()
+    if before == text.encode():
+        return False
+    _remember(folder, "settings", lambda file: _write(file, before))
+    _write(folder / SETTINGS, text.encode())
+    return True
 
 
-def _exchange(folder: Path, state: Path, kind: str) -> Pairs:
-    """Make a state the present one, and the present one a state of this kind with the same number."""
-    pairs, file = Pairs.load(state), folder / PAIRS
-    if file.is_file():
-        Pairs.load(file).save(state.with_name(state.name.replace(state.stem.partition("-")[0], kind)))
-    try:
-        os.replace(state, file)
-    except OSError as error:
-        raise Failure(f"cannot write {file}: {error.strerror}") from error
-    return pairs
+def undo(folder: Path) -> Kind:
+    """Undo the last step; gives what it changed. SettingError where there is none."""
+    step = last(folder)
+    if step is None:
+        raise SettingError(f"{folder}: nothing to undo")
+    return _exchange(folder, step, UNDONE)
+
+
+def redo(folder: Path) -> Kind:
+    """Bring back the step that was undone last; gives what it changed. SettingError where there is none."""
+    step = next_undone(folder)
+    if step is None:
+        raise SettingError(f"{folder}: nothing to redo; a new change ends what could be brought back")
+    return _exchange(folder, step, "")
+
+
+def last(folder: Path) -> Step | None:
+    """The step that undo would take back."""
+    return max((step for step in _steps(folder) if not step.file.name.startswith(UNDONE)), default=None)
+
+
+def next_undone(folder: Path) -> Step | None:
+    """The step that redo would bring back."""
+    return min((step for step in _steps(folder) if step.file.name.startswith(UNDONE)), default=None)
 
 
 def same(one: Pairs, other: Pairs) -> bool:
@@ -73,7 +106,59 @@ def same(one: Pairs, other: Pairs) -> bool:
     )
 
 
-def _states(folder: Path, kind: str = BEFORE) -> list[Path]:
-    """The oldest first."""
-    found = (folder / "history").glob(f"{kind}-*.safetensors")
-    return sorted(path for path in found if path.stem.partition("-")[2].isdecimal())
+def _remember(folder: Path, kind: Kind, write: Callable[[Path], None]) -> None:
+    """Begin a step: `write` writes what it replaces."""
+    make_folder(folder / "history")
+    before = last(folder)
+    write(_file(folder, "", 1 if before is None else before.number + 1, kind))
+    for step in _steps(folder):
+        if step.file.name.startswith(UNDONE):
+            step.file.unlink(missing_ok=True)
+
+
+def _exchange(folder: Path, step: Step, prefix: str) -> Kind:
+    """Make what a step keeps the present state, and keep the present state under the same number with this prefix."""
+    kept = _file(folder, prefix, step.number, step.kind)
+    if step.kind == "pairs":
+        pairs = Pairs.load(step.file)
+        present = folder / PAIRS
+        (Pairs.load(present) if present.is_file() else pairs.at([])).save(kept)
+        pairs.save(present)
+    elif step.kind == "choice":
+        candidates = Candidates.load(folder / CANDIDATES)
+        _write(kept, _choice(candidates))
+        wanted = frozenset(json.loads(step.file.read_bytes())) & frozenset(candidates.seeds)
+        replace(candidates, kept=wanted).save(folder / CANDIDATES)
+    else:
+        _write(kept, (folder / SETTINGS).read_bytes())
+        _write(folder / SETTINGS, step.file.read_bytes())
+    step.file.unlink(missing_ok=True)  # last: a program killed before has a step too many, never one too few
+    return step.kind
+
+
+def _file(folder: Path, prefix: str, number: int, kind: Kind) -> Path:
+    return folder / "history" / f"{prefix}{number:06d}-{kind}{SUFFIX[kind]}"
+
+
+def _steps(folder: Path) -> list[Step]:
+    """All steps, undone ones too, in no order."""
+    found = []
+    try:
+        names = os.listdir(folder / "history")
+    except OSError:
+        return []
+    for name in names:
+        number, dash, kind = Path(name).stem.removeprefix(UNDONE).partition("-")
+        for known in get_args(Kind):
+            if dash and number.isdecimal() and kind == known and name.endswith(SUFFIX[kind]):
+                found.append(Step(int(number), known, folder / "history" / name))
+    return found
+
+
+def _choice(candidates: Candidates) -> bytes:
+    return json.dumps(sorted(candidates.kept)).encode()
+
+
+def _write(file: Path, data: bytes) -> None:
+    with written_atomically(file) as temporary:
+        temporary.write_bytes(data)

@@ -22,13 +22,13 @@ import platformdirs
 import tomlkit
 
 from shared import controls
-from shared.atomic import written_atomically
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import Value
 from shared.errors import PresetError, SettingError, pasted
 from shared.mapping.regression import Training
 from shared.preset.candidates import Candidates
 from shared.preset.corpus import Corpus
+from shared.preset.history import save_settings
 from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import Pairs
 
@@ -208,19 +208,21 @@ class Preset:
         A shipped preset is copied to one's own folder first: see `own_copy`.
         """
         preset = self.own_copy()
-        saved = Preset.load(preset.folder).controls
-        file = preset.folder / "preset.toml"
-        document = tomlkit.parse(file.read_text("utf-8-sig"))
-        table = document.setdefault("controls", tomlkit.table())
+        present = Preset.load(preset.folder)
+        changed: dict[tuple[str, str | None], Value] = {}
         for name, value in values.items():
             row, descriptor = controls.find_control(name, self.settings.inputs)
             checked = row.checked(value)
-            if row.home != "preset" or checked == saved[name]:
-                continue
-            place = table.setdefault(row.name, tomlkit.table()) if descriptor else table
-            place[descriptor or row.name] = list(checked) if isinstance(checked, tuple) else checked
-        with written_atomically(file) as temporary:
-            temporary.write_text(tomlkit.dumps(document), "utf-8")
+            if row.home == "preset" and checked != present.controls[name]:
+                changed[row.name, descriptor] = checked
+        if not changed:
+            return present
+        document = tomlkit.parse((preset.folder / "preset.toml").read_text("utf-8-sig"))
+        table = document.setdefault("controls", tomlkit.table())
+        for (name, descriptor), checked in changed.items():
+            place = table.setdefault(name, tomlkit.table()) if descriptor else table
+            place[descriptor or name] = list(checked) if isinstance(checked, tuple) else checked
+        save_settings(preset.folder, tomlkit.dumps(document))
         return Preset.load(preset.folder)
 
     @property

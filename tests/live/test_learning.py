@@ -49,7 +49,8 @@ def test_a_candidate_is_paired_and_kept_and_can_be_taken_back_in_the_studio(tmp_
     assert np.array_equal(after.latents[-1], candidates.latents[3])
     assert np.isnan(after.positions[-1]).all()
     assert np.array_equal(after.descriptors[-1], np.arange(23.0))
-    assert history.undo(folder).names == preset.pairs.names
+    assert history.undo(folder) == "pairs"
+    assert Preset.load(folder).pairs.names == preset.pairs.names
     assert learning.unpair() == "seed3, live 1"
     assert learning.pairs.digest == preset.pairs.digest
 

@@ -129,6 +129,7 @@ def test_saving_controls_keeps_comments(tmp_path):
     assert (tmp_path / "p" / "preset.toml").read_text() == text
     assert sorted(p.name for p in (tmp_path / "p").iterdir()) == [
         "generator.safetensors",
+        "history",
         "mapping.safetensors",
         "pairs.safetensors",
         "preset.toml",
