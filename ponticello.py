@@ -1,4 +1,14 @@
-"""The front door: `ponticello COMMAND`. A table of contents; a command's module is imported only when it runs."""
+"""A sound steers a StyleGAN3 image space: the command line `ponticello COMMAND`, and what Python programs use of it.
+
+    from ponticello import DESCRIPTORS, Painter, Pipeline, Preset, describe, load_generator
+
+describe, DESCRIPTORS    the 23 descriptors of a sound, 86.13 times a second, and their names
+Preset                   a preset, from its folder or by a shipped one's name
+Pipeline, Painter        sound in blocks to pictures, and pictures to images
+load_generator           a StyleGAN3 generator: latents to images
+
+Each is imported when it is first used, as is the module of a command. docs/python.md shows them at work.
+"""
 
 import difflib
 import importlib
@@ -7,11 +17,41 @@ import logging
 import signal
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 from shared.errors import PonticelloError, Stopped, UserError, one_line, printable
+
+if TYPE_CHECKING:
+    from shared.audio.descriptors import DESCRIPTORS, describe
+    from shared.image.generator import load_generator
+    from shared.painter import Painter
+    from shared.pipeline import Pipeline
+    from shared.preset import Preset
+
+__all__ = ["DESCRIPTORS", "Painter", "Pipeline", "Preset", "describe", "load_generator"]
+PUBLIC = {
+    "DESCRIPTORS": "shared.audio.descriptors",
+    "Painter": "shared.painter",
+    "Pipeline": "shared.pipeline",
+    "Preset": "shared.preset",
+    "describe": "shared.audio.descriptors",
+    "load_generator": "shared.image.generator",
+}
+"""The module of each public name."""
+
+
+def __getattr__(name: str) -> object:
+    """A public name, imported when it is first used (PEP 562)."""
+    if name not in PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
+    value = globals()[name] = getattr(importlib.import_module(PUBLIC[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 class Entry(NamedTuple):

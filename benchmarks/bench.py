@@ -35,7 +35,7 @@ def command(
     }
     for chosen in BENCHMARKS if name is None else [name]:
         print(f"{chosen}: {BENCHMARKS[chosen]}")
-        figures[chosen] = importlib.import_module(f"benchmarks.{chosen}").run(quick)
+        figures[chosen] = importlib.import_module(f"{__package__}.{chosen}").run(quick)
     if output:
         with written_atomically(output) as temporary:
             temporary.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")

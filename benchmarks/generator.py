@@ -17,6 +17,7 @@ from torch import Tensor
 from benchmarks import roofline
 from benchmarks.networks import CONTRAST, FULL, NETWORKS, ONE_AT_A_TIME, SEVERAL_AT_ONCE, Network
 from benchmarks.textbook import Textbook, memory_by_default
+from shared.child import module_command, module_environment
 from shared.image.device import pick_precision
 from shared.image.fast import FastSynthesis
 from shared.image.generator import Generator, psnr_db
@@ -211,8 +212,9 @@ def _shares(synthesis: FastSynthesis, w: Tensor, turns: int) -> dict[str, float]
 
 def _peak_mb(network: Network) -> float:
     """Peak memory of a separate process that makes one picture in half precision, libraries included."""
+    module = f"{__package__}.generator"  # not __name__, which is __main__ in a program
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.generator", network.name], capture_output=True, text=True, check=True
+        module_command(module, network.name), env=module_environment(), capture_output=True, text=True, check=True
     )
     return float(json.loads(done.stdout)["peak_mb"])
 

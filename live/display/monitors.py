@@ -1,14 +1,12 @@
 """The monitors: which there are, which one is meant, and whether there can be a window at all."""
 
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
+from shared.child import module_command, module_environment
 from shared.errors import UserError
 
 PROBE_SECONDS = 20.0  # a driver that takes longer to open a window is broken
@@ -70,12 +68,10 @@ def choose(monitors: Sequence[MonitorInfo], wanted: str | None) -> MonitorInfo:
 
 def probe() -> Screens:
     """Look for the monitors and open a window that is never shown, in a process of its own: a broken driver may crash that."""
-    here = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "live.display.screen_probe"],
-            env={**os.environ, "PYTHONPATH": path},
+            module_command(f"{__package__}.screen_probe"),
+            env=module_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PROBE_SECONDS,
