@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written under a temporary name, then renamed."""
+"""Files that are either complete or absent: written under a temporary name, then renamed."""
 
 import os
 import tempfile
@@ -11,9 +11,9 @@ from shared.errors import Failure, UserError
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; it takes the place of `path` when the block ends without an error.
+    """A temporary file beside `path` to write to; it replaces `path` when the block ends without an error.
 
-    Raises UserError where the folder is missing or may not be written, Failure where the disk refuses (full, broken).
+    Raises UserError where the folder is missing or not writable, Failure where the disk is full or fails.
     """
     temporary = new_temporary(path)
     try:
@@ -30,26 +30,30 @@ def written_atomically(path: Path) -> Iterator[Path]:
 
 
 def new_temporary(path: Path) -> Path:
-    """An empty file with a new name beside `path`, ending like it."""
+    """A new empty file beside `path`, with the same suffix."""
     check_place(path)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     except OSError as error:
-        raise UserError(f"cannot write in {path.parent}: {error.strerror}; choose a folder that is yours") from error
+        raise UserError(
+            f"cannot write in {path.parent}: {error.strerror}; choose a folder that you can write to"
+        ) from error
     os.close(handle)
     return Path(name)
 
 
 def make_folder(path: Path) -> None:
-    """A folder, if it is not there yet; UserError where there can be none."""
+    """Make a folder where there is none yet; UserError where that fails."""
     try:
         path.mkdir(exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot make the folder {path}: {error.strerror}; choose a place that is yours") from error
+        raise UserError(
+            f"cannot make the folder {path}: {error.strerror}; choose a place that you can write to"
+        ) from error
 
 
 def check_place(path: Path) -> None:
-    """UserError where no file can stand under this name."""
+    """UserError where no file can have this name."""
     if path.is_dir():
         raise UserError(f"{path} is a folder; name a file")
     if not path.parent.is_dir():
@@ -57,13 +61,13 @@ def check_place(path: Path) -> None:
 
 
 def _bring_to_disk(path: Path) -> None:
-    """So that a failing power does not leave a name without its content."""
+    """Flush to the disk, so that a power failure leaves no name without its content."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def _make_public(path: Path) -> None:
-    """The rights that a new file has: temporary files, and safetensors', are private."""
+    """Give it the permissions of a new file: temporary files, and those of safetensors, are private."""
     if os.name == "posix":
         mask = os.umask(0)
         os.umask(mask)

@@ -1,4 +1,4 @@
-"""Which ffmpeg is used, and what it is called."""
+"""Finds ffmpeg."""
 
 import os
 import re
@@ -8,20 +8,23 @@ from pathlib import Path
 
 from shared.errors import Failure
 
-SETTINGS = ("PONTICELLO_FFMPEG", "IMAGEIO_FFMPEG_EXE")  # environment variables that name an ffmpeg, the stronger first
+SETTINGS = (
+    "PONTICELLO_FFMPEG",
+    "IMAGEIO_FFMPEG_EXE",
+)  # environment variables that name an ffmpeg; the first one set is used
 
 
 def find_ffmpeg(encoder: str | None = None) -> Path:
-    """The ffmpeg to use: the one a setting names, else the one on PATH, else the one that comes with imageio-ffmpeg.
+    """The ffmpeg to use: the one that a setting names, else the one on PATH, else the one of imageio-ffmpeg.
 
-    A setting (`PONTICELLO_FFMPEG`, then `IMAGEIO_FFMPEG_EXE`) is an order: if what it names does not run or lacks
-    `encoder`, that is a Failure. An ffmpeg on PATH is only an offer: distributions build it without patented encoders,
-    so one that does not run or lacks `encoder` is passed over.
+    If the program of a setting (`PONTICELLO_FFMPEG`, then `IMAGEIO_FFMPEG_EXE`) does not run or lacks `encoder`, that is
+    a Failure. An ffmpeg on PATH that does not run or lacks `encoder` is skipped: distributions build it without
+    patented encoders.
     """
     for setting in SETTINGS:
         if name := os.environ.get(setting):
             found = shutil.which(name)
-            trouble = _trouble(found, encoder) if found else "is no program"
+            trouble = _trouble(found, encoder) if found else "is not a program"
             if found is None or trouble:
                 raise Failure(f"{setting} names {name}, which {trouble}: name another ffmpeg or unset {setting}")
             return Path(found).absolute()
@@ -37,7 +40,7 @@ def find_ffmpeg(encoder: str | None = None) -> Path:
 
 
 def version(ffmpeg: Path) -> str:
-    """What `ffmpeg` calls itself, e.g. "ffmpeg version 7.1"."""
+    """Name and version of `ffmpeg`, e.g. "ffmpeg version 7.1"."""
     first = subprocess.run(
         [ffmpeg, "-version"], capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, check=False
     ).stdout.partition("\n")[0]
@@ -49,12 +52,12 @@ def _bundled() -> str | None:
 
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError:  # a platform for which its wheel carries no binary
+    except RuntimeError:  # its wheel has no binary for this platform
         return None
 
 
 def _trouble(ffmpeg: str, encoder: str | None) -> str | None:
-    """What is wrong with this program, as the end of a sentence; None where nothing is."""
+    """What is wrong with this program, as the end of a sentence; None for a program that works."""
     try:
         done = subprocess.run(
             [ffmpeg, "-hide_banner", "-encoders"],

@@ -1,4 +1,4 @@
-"""What an image is made from: the value that the pipeline gives at each tick and a painter draws."""
+"""The description of an image: the pipeline emits one per tick, a painter draws it."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ from shared.preset.pairs import LatentSpace
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """All that an image is a function of, besides the generators."""
+    """Everything that an image depends on, besides the generators."""
 
     generator: str
-    """Which generator draws it: the SHA-256 of its file."""
+    """SHA-256 of the file of its generator."""
     latent: Float32[np.ndarray, "latent"]
     space: LatentSpace
     truncation: float
@@ -22,6 +22,6 @@ class Picture:
     level: float
     """Brightness from 0 (black) to 1."""
     under: "Picture | None" = None
-    """In a cross-fade, the picture that this one comes over."""
+    """In a cross-fade, the picture below."""
     mix: float = 1.0
-    """How far it has come: 0 is the picture under it alone, 1 this one alone."""
+    """Progress of the cross-fade: 0 is the picture below alone, 1 this one alone."""

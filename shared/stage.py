@@ -18,11 +18,11 @@ Out = TypeVar("Out", bound=Array)
 
 
 class Stage(ABC, Generic[In, Out]):
-    """A step of the pipeline with a memory. Time is on axis 0 of what goes in and what comes out.
+    """A step of the pipeline with a memory. Time is on axis 0 of input and output.
 
-    **The output does not depend on how the input is cut**, to the last bit: feeding a stream in one block, or sample by
-    sample with empty blocks between, gives the same concatenated output. There is no second, batch implementation: the
-    studio drives the same object in a loop. Inputs are never changed. `tests/contract.py` proves all of this for every
+    **The output does not depend on how the input is cut**, to the last bit: a stream in one block gives the same
+    concatenated output as sample by sample with empty blocks between. There is no second, batch implementation: the
+    studio drives the same object in a loop. Inputs are never modified. `tests/contract.py` checks all of this for every
     stage.
     """
 
@@ -32,33 +32,33 @@ class Stage(ABC, Generic[In, Out]):
 
     @abstractmethod
     def process(self, block: In, /) -> Out:
-        """Take n items (n, ...), n may be 0, and give the m items (m, ...) that are now complete; m may be 0."""
+        """Take n items (n, ...) and return the m items (m, ...) that are now complete; n and m may be 0."""
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget everything: as good as new."""
+        """Return to the initial state."""
 
     @abstractmethod
     def state(self) -> State:
-        """Everything the stage remembers, as arrays that are copies (names to arrays; empty without a memory)."""
+        """Everything the stage remembers: names to arrays, which are copies; empty for a stage without a memory."""
 
     @abstractmethod
     def restore(self, state: State, /) -> None:
-        """Go on where `state()` was taken, on this or on another stage made with the same settings."""
+        """Continue where `state()` was taken, on this stage or on another one with the same settings."""
 
 
 class Memoryless(Stage[In, Out]):
-    """A stage whose output items depend on nothing but the input items they stand for."""
+    """A stage whose output items depend only on the input items at the same place."""
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Do nothing."""
 
     def state(self) -> State:
-        """Nothing is remembered."""
+        """Empty."""
         return {}
 
     def restore(self, state: State, /) -> None:
-        """Nothing to remember."""
+        """Do nothing."""
 
 
 def concatenate(blocks: list[Array], empty: Array) -> Array:

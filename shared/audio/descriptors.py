@@ -21,7 +21,7 @@ from shared.stage import WINDOW, Stage, State, concatenate
 
 @dataclass(frozen=True)
 class Descriptor:
-    """A column of the analysis."""
+    """A column of the descriptors."""
 
     name: str
     unit: str
@@ -29,21 +29,21 @@ class Descriptor:
 
 
 SHAPE = (
-    Descriptor("centroid", "Hz", "mean frequency: how bright"),
-    Descriptor("spread", "Hz", "standard deviation of frequency: how wide"),
-    Descriptor("skewness", "", "lean of the spectrum: positive where most of it lies low"),
-    Descriptor("kurtosis", "", "peakedness: 3 for a bell, 1.8 for a level spectrum, more for a tone"),
-    Descriptor("rolloff", "Hz", "below it lie 95 % of the magnitudes"),
-    Descriptor("flatness", "dB", "geometric over arithmetic mean: 0 for a level spectrum, negative for tones"),
-    Descriptor("crest", "dB", "largest over mean magnitude: 0 for a level spectrum, high for tones"),
+    Descriptor("centroid", "Hz", "mean frequency: brightness"),
+    Descriptor("spread", "Hz", "standard deviation of frequency: width"),
+    Descriptor("skewness", "", "asymmetry of the spectrum: positive where most of it is low"),
+    Descriptor("kurtosis", "", "peakedness: 3 for a bell curve, 1.8 for a flat spectrum, higher for a tone"),
+    Descriptor("rolloff", "Hz", "frequency below which 95 % of the magnitudes lie"),
+    Descriptor("flatness", "dB", "geometric over arithmetic mean: 0 for a flat spectrum, negative for tones"),
+    Descriptor("crest", "dB", "largest over mean magnitude: 0 for a flat spectrum, high for tones"),
 )
 MFCC = tuple(
-    Descriptor(f"mfcc{i}", "dB", f"colour: how much of {i / 2:g} cosine waves the mel spectrum holds")
+    Descriptor(f"mfcc{i}", "dB", f"colour: the share of {i / 2:g} cosine waves in the mel spectrum")
     for i in range(1, COEFFICIENTS + 1)
 )
 PITCH = (
     Descriptor("pitch", "Hz", "fundamental frequency, 87 to 9800; 0 where there is none"),
-    Descriptor("confidence", "", "how periodic: 0 not at all, 1 wholly (a little more can happen)"),
+    Descriptor("confidence", "", "periodicity: 0 for noise, 1 for a periodic sound (values slightly above 1 occur)"),
 )
 LOUDNESS = (Descriptor("loudness", "dB", "K-weighted level, as LUFS: a full-scale sine of 1 kHz -3, silence -157"),)
 
@@ -51,15 +51,15 @@ TABLE: tuple[Descriptor, ...] = SHAPE + MFCC + PITCH + LOUDNESS
 DESCRIPTORS: tuple[str, ...] = tuple(row.name for row in TABLE)
 """The 23 names, in the order of the columns."""
 
-BATCH = 64  # frames analysed together: what they need at one time stays in the processor's cache
-BLOCK = 65536  # samples, where a whole sound is at hand
+BATCH = 64  # frames analysed together: their data stays in the processor's cache
+BLOCK = 65536  # samples, for a sound in memory
 
 
 class Analyzer(Stage[NDArray[np.float32], NDArray[np.float64]]):
-    """float32 (n,) samples at 44.1 kHz in, float64 (m, 23) descriptors out, a row for each frame that is complete.
+    """float32 (n,) samples at 44.1 kHz in, float64 (m, 23) descriptors out, a row for each complete frame.
 
-    Only the framing and the loudness filter remember anything. Samples must be finite (see `cleaning`); then every
-    descriptor is, silence and ±1e30 included.
+    Only the framing and the loudness filter have a memory. Descriptors of finite samples (see `cleaning`) are finite,
+    for silence and for ±1e30 too.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Analyzer(Stage[NDArray[np.float32], NDArray[np.float64]]):
         self._loudness.measure(frames, rows[:, 22:23])
 
     def reset(self) -> None:
-        """Silence went before."""
+        """Start from silence."""
         self._framer.reset()
         self._loudness.reset()
 
@@ -92,18 +92,18 @@ class Analyzer(Stage[NDArray[np.float32], NDArray[np.float64]]):
         return {**self._framer.state(), **self._loudness.state()}
 
     def restore(self, state: State, /) -> None:
-        """Go on from there."""
+        """Continue from there."""
         self._framer.restore(state)
         self._loudness.restore(state)
 
 
 def warm_up() -> None:
-    """Run every step once, so that the first frame of a show takes no longer than the others."""
+    """Run every step once, so that the first frame of a show takes as long as the others."""
     Analyzer().process(np.zeros(2 * WINDOW, np.float32))
 
 
 def describe_blocks(blocks: Iterable[Float32[np.ndarray, "n"]]) -> Iterator[Float64[np.ndarray, "m 23"]]:
-    """A sound at 44.1 kHz in blocks to its descriptors as they come, 1 + n // 512 rows in all; none for an empty sound."""
+    """Descriptors of a sound of n samples at 44.1 kHz, block by block: 1 + n // 512 rows in all, none for an empty sound."""
     analyzer = Analyzer()
     samples = 0
     for block in blocks:
@@ -116,8 +116,8 @@ def describe_blocks(blocks: Iterable[Float32[np.ndarray, "n"]]) -> Iterator[Floa
 def describe(samples: Shaped[np.ndarray, "..."], sample_rate: int) -> Float64[np.ndarray, "frames 23"]:
     """The descriptors of one channel of sound: floating point, nominally within ±1, at any rate.
 
-    It is resampled to 44.1 kHz where needed; NaN and infinite samples count as 0. Raises SoundError for samples of
-    another shape or type.
+    The sound is resampled to 44.1 kHz; NaN and infinite samples count as 0. Raises SoundError for samples of another
+    shape or type, and for rates outside 1 kHz to 1 MHz.
     """
     if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
         given = f"samples of shape {samples.shape} and type {samples.dtype}"

@@ -10,20 +10,18 @@ from shared.stage import HOP, WINDOW, Stage, State
 class Framer(Stage[NDArray[np.float32], NDArray[np.float32]]):
     """float32 (n,) samples in, float32 (m, 1024) frames out: frame k is x[512 k - 512 .. 512 k + 511], zeros before 0.
 
-    Frame k is centred on sample 512 k and given as soon as sample 512 k + 511 has come in. At the end of a sound the
-    driver feeds `tail(n)` zeros: together 1 + n // 512 frames, FluCoMa's count.
+    Frame k is centred on sample 512 k and emitted as soon as sample 512 k + 511 has arrived. At the end of a sound the
+    driver feeds `tail(n)` zeros, which makes 1 + n // 512 frames in all, as in FluCoMa.
     """
 
     latency = HOP
 
     def __init__(self) -> None:
-        self._held = np.zeros(
-            WINDOW, np.float32
-        )  # of which the first `_count` are samples: 512 to 1023 between two calls
+        self._held = np.zeros(WINDOW, np.float32)  # the first `_count` are samples: 512 to 1023 between two calls
         self._count = HOP
 
     def process(self, block: Float32[np.ndarray, "n"], /) -> Float32[np.ndarray, "m 1024"]:
-        """Give every frame that is complete."""
+        """Every frame that is now complete."""
         count = self._count + len(block)
         if count < WINDOW:
             self._held[self._count : count] = block
@@ -40,7 +38,7 @@ class Framer(Stage[NDArray[np.float32], NDArray[np.float32]]):
         return frames
 
     def reset(self) -> None:
-        """Before sample 0 there are zeros."""
+        """Start before sample 0, where there are zeros."""
         self._held[:HOP] = 0
         self._count = HOP
 
@@ -49,11 +47,11 @@ class Framer(Stage[NDArray[np.float32], NDArray[np.float32]]):
         return {"held": self._held[: self._count].copy()}
 
     def restore(self, state: State, /) -> None:
-        """Go on behind these samples."""
+        """Continue after these samples."""
         self._count = len(state["held"])
         self._held[: self._count] = state["held"]
 
 
 def tail(samples: int) -> int:
-    """How many zeros (1 to 512) a driver feeds after a sound of so many samples, so that its last frame comes out."""
+    """How many zeros (1 to 512) a driver feeds after a sound of `samples` samples to complete its last frame."""
     return HOP - samples % HOP

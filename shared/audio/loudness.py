@@ -30,13 +30,13 @@ ORDER = 4
 OFFSET_DB = -0.691
 FLOOR = float(np.finfo(np.float64).eps)
 STILL = 1e-150
-"""A ringing filter below this is silent: its square is nothing beside FLOOR, and subnormal numbers would be slow."""
+"""Below this the filter counts as silent: its square is negligible beside FLOOR, and subnormal numbers would be slow."""
 
 
 class Loudness(Stage[NDArray[np.float32], NDArray[np.float64]]):
     """float32 (m, 1024) frames in, float64 (m, 1) loudness in dB (LUFS-like, ungated) out; silence is -157.2.
 
-    The filter runs over the frames laid end to end, overlap and all, and its memory goes on from frame to frame: FluCoMa's way.
+    The filter runs over the overlapping frames laid end to end and keeps its memory between them, as in FluCoMa.
     """
 
     def __init__(self) -> None:
@@ -49,11 +49,11 @@ class Loudness(Stage[NDArray[np.float32], NDArray[np.float64]]):
         return out
 
     def measure(self, frames: NDArray[np.float32], out: NDArray[np.float64]) -> None:
-        """The same into the column `out` (m, 1) of a larger array."""
-        _loudness(frames, self._memory, out)
+        """Like `process`, into the column `out` (m, 1) of a larger array."""
+        frame_loudness(frames, self._memory, out)
 
     def reset(self) -> None:
-        """Silence went before."""
+        """Start from silence."""
         self._memory[:] = 0.0
 
     def state(self) -> State:
@@ -61,12 +61,13 @@ class Loudness(Stage[NDArray[np.float32], NDArray[np.float64]]):
         return {"filter": self._memory.copy()}
 
     def restore(self, state: State, /) -> None:
-        """Go on with that memory."""
+        """Continue with that memory."""
         self._memory[:] = state["filter"]
 
 
 @kernel(FRAMES, VECTOR, COLUMNS, reorder=False)
-def _loudness(frames: NDArray[np.float32], memory: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+def frame_loudness(frames: NDArray[np.float32], memory: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Loudness of each row of `frames` (m, 1024) into the column `out` (m, 1); `memory` (8,) is the filter's, updated."""
     x = np.empty(ORDER + WINDOW)
     for k in range(len(frames)):
         for i in range(ORDER):
@@ -77,12 +78,12 @@ def _loudness(frames: NDArray[np.float32], memory: NDArray[np.float64], out: NDA
         energy = 0.0
         for i in range(ORDER, ORDER + WINDOW):
             # The second difference first: of a constant it leaves exactly nothing, where a sum of five products would
-            # leave rounding errors that the poles at 38 Hz raise a hundred thousand times.
+            # leave rounding errors that the poles at 38 Hz amplify a hundred thousand times.
             newest = x[i] - 2.0 * x[i - 1] + x[i - 2]
             middle = x[i - 1] - 2.0 * x[i - 2] + x[i - 3]
             oldest = x[i - 2] - 2.0 * x[i - 3] + x[i - 4]
             forward = TAPS[0] * newest + TAPS[1] * middle + TAPS[2] * oldest
-            # The last output last: all other terms are ready before it is, so a sample takes the time of one product.
+            # The newest output last: all other terms are ready before it, so a sample takes the time of one product.
             y = ((forward - A[4] * y4) - A[3] * y3 - A[2] * y2) - A[1] * y1
             y4, y3, y2, y1 = y3, y2, y1, y
             energy += y * y

@@ -1,4 +1,4 @@
-"""Mel-frequency cepstral coefficients: the coarse colour of a sound, whatever its level."""
+"""Mel-frequency cepstral coefficients: the coarse colour of a sound, independent of its level."""
 
 import math
 
@@ -9,12 +9,12 @@ from shared.audio.kernel import COLUMNS, ROWS, kernel
 from shared.audio.spectrum import BIN_HZ, HIGHEST_HZ, LOWEST_HZ, MAGNITUDES
 
 BANDS = 40
-COEFFICIENTS = 13  # 1 to 13; coefficient 0, the level, is left out
+COEFFICIENTS = 13  # 1 to 13, without coefficient 0, the level
 FLOOR = float(np.finfo(np.float64).eps)
 
 
 def mel(hz: float) -> float:
-    """The mel scale (O'Shaughnessy's constants)."""
+    """Hz to mel, with O'Shaughnessy's constants."""
     return 1127.01048 * math.log(1.0 + hz / 700.0)
 
 

@@ -9,23 +9,25 @@ from shared.audio.spectrum import BINS, HIGHEST_HZ, LOWEST_HZ
 from shared.stage import SAMPLE_RATE, WINDOW
 
 FIRST_LAG = round(SAMPLE_RATE / HIGHEST_HZ)  # samples
-END_LAG = min(round(SAMPLE_RATE / LOWEST_HZ), BINS - FIRST_LAG - 1)  # excluded; the window, not the 20 Hz, sets it
+END_LAG = min(
+    round(SAMPLE_RATE / LOWEST_HZ), BINS - FIRST_LAG - 1
+)  # excluded; limited by the window rather than by the 20 Hz
 
 
 def pitch(power: Float64[np.ndarray, "m 513"], out: Float64[np.ndarray, "m 2"]) -> None:
     """Pitch in Hz (87 to 9800; 0: none) and confidence (about 0 to 1) of each row of `power` into `out`."""
     autocorrelation = np.fft.irfft(power, WINDOW, norm="forward")  # circular, as nothing is padded
-    _deepest_dip(power, autocorrelation, out)
+    deepest_dip(power, autocorrelation, out)
 
 
 @kernel(ROWS, ROWS, COLUMNS)
-def _deepest_dip(power: NDArray[np.float64], autocorrelation: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+def deepest_dip(power: NDArray[np.float64], autocorrelation: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """The lag at which the cumulative mean normalised difference (de Cheveigné, Kawahara, eq. 8) dips deepest."""
     difference = np.empty(END_LAG)
     for k in range(len(power)):
         energy = 0.0
         for i in range(BINS):
-            energy += 2.0 * power[k, i]  # 0 Hz and Nyquist doubled like the others: FluCoMa's choice
+            energy += 2.0 * power[k, i]  # 0 Hz and Nyquist doubled like the others, as in FluCoMa
 
         summed = 0.0
         for lag in range(1, END_LAG):

@@ -11,15 +11,15 @@ from shared.errors import SoundError
 from shared.stage import SAMPLE_RATE
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz
-QUALITY = "HQ"  # 20 bits, flat to 20 kHz; VHQ holds back twice as many samples for nothing that a descriptor shows
+QUALITY = "HQ"  # 20 bits, flat to 20 kHz; VHQ doubles the delay and changes no descriptor
 
 
 class Resampler:
-    """float32 (n,) blocks at `source_rate` Hz in, float32 blocks at 44.1 kHz out, the same bits for every cutting.
+    """float32 (n,) blocks at `source_rate` Hz in, float32 blocks at 44.1 kHz out; the bits do not depend on the block sizes.
 
-    n samples make floor(n · 44100 / source_rate + 1/2) in all, the first of them at the time of the first: what the filter
-    still holds comes out of `finish()`. Equal rates pass through untouched. It is no Stage, as libsoxr's memory cannot be
-    read: it stands before the pipeline. Raises SoundError for a rate outside 1 kHz to 1 MHz.
+    n samples make floor(n · 44100 / source_rate + 1/2) in all, and the first ones coincide; `finish()` returns what the
+    filter still holds. Sound at 44.1 kHz passes unchanged. This is no Stage, as the memory of libsoxr cannot be read; it
+    stands before the pipeline. Raises SoundError for a rate outside 1 kHz to 1 MHz.
     """
 
     def __init__(self, source_rate: int) -> None:
@@ -32,18 +32,18 @@ class Resampler:
 
     @property
     def delay(self) -> int:
-        """The largest number of 44.1 kHz samples that are held back while a sound comes in small blocks (measured)."""
+        """The largest delay in 44.1 kHz samples, measured with small blocks."""
         return 0 if self._stream is None else _longest_delay(self.source_rate)
 
     def process(self, block: Float32[np.ndarray, "n"]) -> Float32[np.ndarray, "m"]:
-        """The samples that are ready, m may be 0."""
+        """The samples that are ready; m may be 0."""
         if self._stream is None:
             return block
         out: Float32[np.ndarray, "m"] = self._stream.resample_chunk(np.ascontiguousarray(block))
         return out
 
     def finish(self) -> Float32[np.ndarray, "m"]:
-        """The rest, at the end of the sound; nothing may follow."""
+        """The rest, at the end of the sound; no call may follow."""
         nothing = np.empty(0, np.float32)
         if self._stream is None:
             return nothing
@@ -57,7 +57,7 @@ def _stream(source_rate: int) -> soxr.ResampleStream:
 
 @cache
 def _longest_delay(source_rate: int) -> int:
-    """Drives a resampler with a second of zeros. It works in large steps, so the delay swings and its top is what counts."""
+    """Measure the delay over a second of zeros: it varies, as soxr works in large steps, and its maximum counts."""
     stream = _stream(source_rate)
     block = np.zeros(64, np.float32)
     longest = 0.0

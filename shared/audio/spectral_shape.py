@@ -1,4 +1,4 @@
-"""Seven numbers for the shape of a magnitude spectrum: its moments, where it ends, how flat and how peaked it is."""
+"""Seven numbers for the shape of a magnitude spectrum: moments, rolloff, flatness and crest."""
 
 import math
 
@@ -11,12 +11,12 @@ from shared.audio.spectrum import BIN_HZ, HIGHEST_HZ, LOWEST_HZ
 FIRST_BIN = math.ceil(LOWEST_HZ / BIN_HZ)
 END_BIN = int(HIGHEST_HZ / BIN_HZ)  # excluded
 COUNT = END_BIN - FIRST_BIN  # 231 bins, 1 to 231
-# FluCoMa's axis goes from the first bin to the end bin inclusive, so each frequency is up to one bin too high: kept, to be equal.
+# As in FluCoMa, the axis runs from the first bin to the end bin inclusive, so each frequency is up to one bin too high.
 FREQUENCIES_HZ = np.linspace(FIRST_BIN * BIN_HZ, END_BIN * BIN_HZ, COUNT)
 ROLLOFF = 0.95  # of the summed magnitudes
 FLOOR = float(np.finfo(np.float64).eps)
 STRETCH = 33  # 231 = 7 * 33
-"""Seven magnitudes are multiplied before a logarithm is taken: from 2e-16 to 2e41 (float32 at its loudest) that cannot overflow."""
+"""Seven magnitudes are multiplied before the logarithm: between 2e-16 and 2e41 (the loudest float32) that cannot overflow."""
 
 
 @kernel(ROWS, COLUMNS)

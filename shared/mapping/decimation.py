@@ -16,8 +16,8 @@ FASTEST, SLOWEST = 240, 1  # ticks a second
 class Decimator(Stage[NDArray[np.float64], NDArray[np.float64]]):
     """(m, d) frames in, (k, d) ticks out: tick i is the mean of the frames whose centre lies in [i/fps, (i+1)/fps) s.
 
-    An interval without a frame (rates above 86) repeats the last value. A tick is given with the last frame that belongs
-    to it, never later. fps is a fraction: 30, 25, Fraction(30000, 1001), ...
+    An interval without a frame (rates above 86) repeats the last value. A tick is emitted with the last frame that
+    belongs to it, never later. fps is a fraction: 30, 25, Fraction(30000, 1001), ...
     """
 
     def __init__(self, fps: Fraction | int = 30) -> None:
@@ -47,36 +47,36 @@ class Decimator(Stage[NDArray[np.float64], NDArray[np.float64]]):
         return np.array(out) if out else np.empty((0, *block.shape[1:]))
 
     def reset(self) -> None:
-        """Before the first frame."""
+        """Start before the first frame."""
         self._frames = self._ticks = self._count = 0
         self._sum = self._last = None
 
     def begin_at(self, frames: int, last: Float64[np.ndarray, "d"]) -> None:
-        """Go on as if `frames` had gone by and the last tick had been `last` (d,)."""
+        """Continue as if `frames` frames had passed and the last tick had been `last` (d,)."""
         self.reset()
         self._frames, self._ticks = frames, ticks_within(frames * HOP, self.fps)
         self._last = last.copy()
 
     def state(self) -> State:
-        """Counters, the sum so far and the last tick (nothing where there is none)."""
+        """Counters, the sum so far and the last tick (absent before the first)."""
         arrays = {"sum": self._sum, "last": self._last}
         counters = np.array([self._frames, self._ticks, self._count], np.int64)
         return {"counters": counters} | {name: array.copy() for name, array in arrays.items() if array is not None}
 
     def restore(self, state: State, /) -> None:
-        """Go on counting from there."""
+        """Continue counting from there."""
         self._frames, self._ticks, self._count = (int(n) for n in state["counters"])
         self._sum = state["sum"].copy() if "sum" in state else None
         self._last = state["last"].copy() if "last" in state else None
 
 
 def checked_rate(fps: Fraction) -> Fraction:
-    """`fps` if it can be done; SettingError otherwise."""
+    """`fps` where it lies in the allowed range; SettingError otherwise."""
     if not SLOWEST <= fps <= FASTEST:
         raise SettingError(f"fps {fps} given; allowed are {SLOWEST} to {FASTEST}, also as a fraction like 30000/1001")
     return fps
 
 
 def ticks_within(samples: int, fps: Fraction, rate: int = SAMPLE_RATE) -> int:
-    """How many whole ticks fit into `samples` at `rate`: floor(samples fps / rate), in integers."""
+    """The number of whole ticks in `samples` at `rate`: floor(samples fps / rate), in integers."""
     return samples * fps.numerator // (rate * fps.denominator)

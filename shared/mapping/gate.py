@@ -1,4 +1,4 @@
-"""Silence holds: frames below a loudness threshold repeat the last sounding one."""
+"""The gate: frames below a loudness threshold repeat the last frame above it."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -8,10 +8,10 @@ from shared.stage import Stage, State
 
 
 class Gate(Stage[NDArray[np.float64], NDArray[np.float64]]):
-    """(m, d) raw descriptors in, (m, d) out: rows whose loudness lies below `threshold_db` repeat the last that doesn't.
+    """(m, d) raw descriptors in, (m, d) out: rows with a loudness below `threshold_db` repeat the last row above it.
 
-    initial (d,): what is held before the first sounding frame, for a preset the raw mean of its scaler.
-    loudness: the column of the loudness in dB, the last one by default. `threshold_db` may be changed between blocks.
+    initial (d,): held before the first sounding frame; for a preset the mean of its scaler.
+    loudness: the column of the loudness in dB, by default the last. `threshold_db` may change between blocks.
     """
 
     def __init__(self, initial: Float64[np.ndarray, "d"], threshold_db: float = -60.0, loudness: int = -1) -> None:
@@ -21,12 +21,12 @@ class Gate(Stage[NDArray[np.float64], NDArray[np.float64]]):
         self._held = self._initial
         self._frames = 0
         self.first: int | None = None
-        """The number of the first sounding frame; None before it."""
+        """Number of the first sounding frame; None before it."""
         self.open = False
         """Whether the newest frame sounded."""
 
     def process(self, block: Float64[np.ndarray, "m d"], /) -> Float64[np.ndarray, "m d"]:
-        """Hold where it is silent."""
+        """Repeat the held row where it is silent."""
         out = np.empty_like(block)
         for i, row in enumerate(block):
             self.open = bool(row[self._loudness] >= self.threshold_db)
@@ -39,21 +39,21 @@ class Gate(Stage[NDArray[np.float64], NDArray[np.float64]]):
         return out
 
     def reset(self) -> None:
-        """Nothing has sounded yet."""
+        """Start before the first sounding frame."""
         self._held = self._initial
         self._frames = 0
         self.first = None
         self.open = False
 
     def state(self) -> State:
-        """The held frame, how many there were, and the number of the first sounding one (-1: none yet)."""
+        """The held frame, the number of frames, and the number of the first sounding one (-1: none yet)."""
         return {
             "held": self._held.copy(),
             "counters": np.array([self._frames, -1 if self.first is None else self.first]),
         }
 
     def restore(self, state: State, /) -> None:
-        """Hold what was held."""
+        """Continue with that frame."""
         self._held = state["held"].copy()
         self._frames, first = (int(n) for n in state["counters"])
         self.first = None if first < 0 else first

@@ -23,7 +23,7 @@ FUNCTIONS: dict[Activation, Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a regressor is trained; the defaults are the paper's: one hidden layer of 40, ReLU, Adam 0.01, 500 epochs."""
+    """Hyperparameters of a regressor. The defaults are those of the paper: 40 hidden units, ReLU, Adam 0.01, 500 epochs."""
 
     layers: tuple[int, ...] = (40,)
     activation: Activation = "relu"
@@ -51,7 +51,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 @dataclass(frozen=True, eq=False)
 class MLPRegressor(Memoryless[NDArray[np.float64], NDArray[np.float32]]):
-    """(k, d) standardised descriptors in, (k, latent) float32 out; hidden layers with an activation, a linear output.
+    """(k, d) standardised descriptors in, (k, latent) float32 out: hidden layers with an activation, linear output.
 
     weights[j] (outputs, inputs) and biases[j] (outputs,): float32, layer by layer.
     """
@@ -60,7 +60,7 @@ class MLPRegressor(Memoryless[NDArray[np.float64], NDArray[np.float32]]):
     biases: tuple[Float32[np.ndarray, "_"], ...]
     activation: Activation = "relu"
     losses: tuple[float, ...] = field(default=(), repr=False)
-    """Mean squared error before every epoch of the fit, and once after the last; empty when loaded from a file."""
+    """Mean squared error before every epoch of the fit and after the last; empty for a regressor from a file."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -77,7 +77,7 @@ class MLPRegressor(Memoryless[NDArray[np.float64], NDArray[np.float32]]):
     def _predict(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         last = len(self.weights) - 1
         for j, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            # Products and sums instead of a BLAS call: the same bits whatever the number of rows or threads.
+            # Products and sums instead of BLAS: the bits do not depend on the number of rows or threads.
             x = np.add.reduce(weight * x, axis=1) + bias
             if j < last:
                 x = FUNCTIONS[self.activation](x)
@@ -93,7 +93,7 @@ class MLPRegressor(Memoryless[NDArray[np.float64], NDArray[np.float32]]):
     ) -> "MLPRegressor":
         """Full-batch Adam on the mean squared error. The same pairs, settings and torch give the same weights.
 
-        on_epoch(epoch, loss) is called before every epoch's step; what it raises ends the fit.
+        on_epoch(epoch, loss) is called before the step of every epoch; an exception from it ends the fit.
         """
         import torch
         from torch.nn import functional

@@ -1,4 +1,4 @@
-"""Standardising: every descriptor to mean 0 and deviation 1 over a corpus."""
+"""Standardising: every descriptor to mean 0 and standard deviation 1 over a corpus."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,19 +23,19 @@ class Standardizer(Memoryless[NDArray[np.float64], NDArray[np.float64]]):
 
     @classmethod
     def fit(cls, frames: Float64[np.ndarray, "m d"]) -> "Standardizer":
-        """Mean and (population) deviation of a corpus of at least one frame."""
+        """Mean and population standard deviation of a corpus of at least one frame."""
         return cls(frames.mean(axis=0), frames.std(axis=0))
 
     def process(self, block: Float64[np.ndarray, "m d"], /) -> Float64[np.ndarray, "m d"]:
-        """Standardise every row."""
+        """Every row standardised."""
         return np.asarray((block - self.mean) / self._divisor)
 
     def undone(self, block: Float64[np.ndarray, "m d"]) -> Float64[np.ndarray, "m d"]:
-        """Raw descriptors of standardised rows."""
+        """The inverse: raw descriptors of standardised rows."""
         return np.asarray(block * self._divisor + self.mean)
 
     def equals(self, other: "Standardizer") -> bool:
-        """Whether it does the same, to the last bit."""
+        """Whether both have the same numbers, bit for bit."""
         return np.array_equal(self.mean, other.mean) and np.array_equal(self.deviation, other.deviation)
 
     def subset(self, columns: Sequence[int]) -> "Standardizer":

@@ -11,8 +11,8 @@ from shared.stage import Stage, State
 class LeakyIntegrator(Stage[NDArray[Any], NDArray[Any]]):
     """(m, d) in, (m, d) out of the same type; the first output is the first input.
 
-    coefficient c in [0, 1), without unit: 0 passes everything through. It may be changed between blocks. The mean delay
-    is c / (1 - c) items: at c = 0.8 four frames, 46 ms.
+    coefficient c in [0, 1), without unit: 0 passes everything through. It may change between blocks. The mean delay is
+    c / (1 - c) items: four frames, 46 ms, for c = 0.8.
     """
 
     def __init__(self, coefficient: float = 0.8) -> None:
@@ -34,9 +34,9 @@ class LeakyIntegrator(Stage[NDArray[Any], NDArray[Any]]):
         self._last = None
 
     def state(self) -> State:
-        """The last output; nothing before the first."""
+        """The last output; empty before the first."""
         return {} if self._last is None else {"last": self._last.copy()}
 
     def restore(self, state: State, /) -> None:
-        """Go on from that output."""
+        """Continue from that output."""
         self._last = state["last"].copy() if "last" in state else None

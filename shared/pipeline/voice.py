@@ -19,7 +19,7 @@ from shared.stage import State
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What a voice makes of a tick: the latent (latent,), and the nearest pair with its distance in deviations."""
+    """The result of a tick: the latent vector (latent,), the nearest pair and its distance in deviations."""
 
     latent: Float32[np.ndarray, "latent"]
     nearest: str
@@ -29,7 +29,7 @@ class Reading:
 class Voice:
     """Standardise, smooth, decimate; then tick by tick weight, offset, predict, smooth.
 
-    columns: which of the 23 descriptors it listens to. `mapping`, `pairs` and `scaler` may be exchanged between calls.
+    columns: the columns of its inputs among the 23 descriptors. `mapping`, `pairs` and `scaler` may change between calls.
     """
 
     def __init__(self, mapping: LearnedMapping, pairs: Pairs, columns: Sequence[int], fps: Fraction) -> None:
@@ -38,28 +38,28 @@ class Voice:
         self.scaler = mapping.scaler
         self._columns = list(columns)
         in_order = self._columns == list(range(len(self._columns)))
-        self._chosen = slice(len(self._columns)) if in_order else self._columns  # a view is had faster
+        self._chosen = slice(len(self._columns)) if in_order else self._columns  # a view is faster
         self._smoothing = LeakyIntegrator()
         self._decimator = Decimator(fps)
         self._latent_smoothing = LeakyIntegrator()
-        self._within_reach: NDArray[np.float32] | None = None  # the last latent of a sound like those that were paired
+        self._within_reach: NDArray[np.float32] | None = None  # the last latent within reach of a pair
 
     @property
     def latency(self) -> int:
-        """As of a `Stage`, from frames to ticks."""
+        """From frames to ticks, as defined by `Stage`."""
         return self._decimator.latency
 
     @property
     def initial(self) -> Float64[np.ndarray, "d"]:
-        """The raw descriptors that stand for the corpus' mean."""
+        """The mean of the corpus, as raw descriptors."""
         return self.mapping.scaler.mean
 
     def listen_to(self, frame: Float64[np.ndarray, "23"], frames: int) -> None:
-        """Begin in the midst of a show: `frames` have gone by, and this is the one that sounds."""
+        """Start in the middle of a show: after `frames` frames, with `frame` as the current one."""
         self._decimator.begin_at(frames, self._smoothing.process(self._standard(frame[None]))[0])
 
     def state(self) -> State:
-        """Everything it remembers of the sound, as arrays that are copies."""
+        """Everything it remembers of the sound, as copies."""
         stages = {
             "smoothing": self._smoothing,
             "decimator": self._decimator,
@@ -70,12 +70,12 @@ class Voice:
         return arrays if held is None else {**arrays, "within_reach": held.copy()}
 
     def restore(self, state: State, frames: int | None = None) -> None:
-        """Go on where `state()` was taken. frames: how many have gone by, for a voice of another tick rate; else None."""
+        """Continue where `state()` was taken. frames: how many have passed, for a voice of another tick rate; else None."""
         parts: dict[str, dict[str, NDArray[Any]]] = {"smoothing": {}, "decimator": {}, "latent_smoothing": {}}
         for name, array in state.items():
-            part, _, of = name.partition(".")
-            if of:
-                parts[part][of] = array
+            part, _, stage_name = name.partition(".")
+            if stage_name:
+                parts[part][stage_name] = array
         self._smoothing.restore(parts["smoothing"])
         self._latent_smoothing.restore(parts["latent_smoothing"])
         if frames is None:
@@ -85,7 +85,7 @@ class Voice:
         self._within_reach = state["within_reach"].copy() if "within_reach" in state else None
 
     def use_scaler(self, scaler: Standardizer | None) -> None:
-        """Standardise by another source's (23,) scaler; None: by the mapping's own."""
+        """Standardise by the (23,) scaler of another source; None: by the mapping's own."""
         self.scaler = self.mapping.scaler if scaler is None else scaler.subset(self._columns)
 
     def ticks(self, frames: Float64[np.ndarray, "m 23"], smoothing: float) -> Float64[np.ndarray, "k d"]:
@@ -101,7 +101,7 @@ class Voice:
         hold: bool,
         latent_smoothing: float,
     ) -> Reading:
-        """The latent for a tick. hold: out of reach of all pairs, keep the last latent that was within."""
+        """The latent vector for a tick. hold: beyond the reach of all pairs, keep the last latent within it."""
         latent = self.mapping.regressor.process((tick * weight + offset)[None])[0]
         number, distance = self.pairs.nearest(tick)
         if not hold or distance <= self.mapping.reach or self._within_reach is None:

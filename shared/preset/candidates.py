@@ -1,4 +1,4 @@
-"""Candidates: images of which the artist chooses those to pair."""
+"""Candidates: images from which the artist chooses those to pair."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from shared.errors import PresetError, SettingError
 from shared.preset import tensorfile
 from shared.preset.pairs import LatentSpace
 
-THUMBNAIL = 16  # pixels a side: enough to tell pictures apart
+THUMBNAIL = 16  # pixels a side: enough to compare pictures
 NAMES_SHOWN = 8  # in an error
 
 
 class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that a candidate's picture is a function of, besides its latent."""
+    """Everything that a candidate's picture depends on, besides its latent vector."""
 
     generator: str
     """SHA-256 of its file."""
@@ -27,7 +27,7 @@ class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which images: `count` seeds from `first` on, in z, or in w (of a class, where the generator has classes)."""
+    """Which images: `count` seeds from `first` on, in z, or in w (of a class, for a conditional generator)."""
 
     first: int = 0
     count: int = 500
@@ -37,9 +37,9 @@ class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """n images: latents (n, latent), the seeds they were drawn with, thumbnails (n, 16, 16, 3), the artist's choice.
+    """n images: latents (n, latent), their seeds, thumbnails (n, 16, 16, 3), the artist's choice.
 
-    All that were drawn last, and whatever else has been chosen.
+    They are those that were drawn last, and all earlier ones that were chosen.
     """
 
     seeds: tuple[int, ...]
@@ -48,11 +48,11 @@ class Candidates:
     origin: Origin
     draw: Draw
     kept: frozenset[int] = frozenset()
-    """Seeds of those that the artist has chosen."""
+    """Seeds of the chosen ones."""
 
     @property
     def space(self) -> LatentSpace:
-        """Of the latents."""
+        """Latent space of the latents."""
         return self.draw.space
 
     def __len__(self) -> int:
@@ -65,15 +65,15 @@ class Candidates:
 
     @property
     def chosen(self) -> list[int]:
-        """The numbers (from 0) of those that the artist has chosen; of all where none is."""
+        """Numbers (from 0) of the chosen ones; of all where none is chosen."""
         return [i for i, seed in enumerate(self.seeds) if seed in self.kept or not self.kept]
 
     def has(self, name: str) -> bool:
-        """Whether there is a candidate of this name, or with this seed."""
+        """Whether there is a candidate of this name or seed."""
         return name in self.names or name in map(str, self.seeds)
 
     def number(self, name: str) -> int:
-        """The number (from 0) of the candidate `seed17`, or `17`; SettingError where there is none."""
+        """Number (from 0) of the candidate `seed17`, or `17`; SettingError where there is none."""
         if not self.has(name):
             raise SettingError(f"no image '{name}'; there are: {shortened(self.names)}")
         return self.names.index(name) if name in self.names else self.seeds.index(int(name))
@@ -94,24 +94,24 @@ class Candidates:
         shapes = {"latents": (None, None), "thumbnails": (None, THUMBNAIL, THUMBNAIL, 3)}
         arrays, facts = tensorfile.read(path, "candidates", shapes)
         try:
-            said = msgspec.convert(facts, _Facts)
+            checked = msgspec.convert(facts, _Facts)
         except msgspec.ValidationError as error:
             raise PresetError(f"{path}: {error}; make the candidates again") from error
-        lengths = {len(arrays["latents"]), len(arrays["thumbnails"]), len(said.seeds), len(set(said.seeds))}
-        if len(lengths) != 1 or not np.isfinite(arrays["latents"]).all() or not set(said.kept) <= set(said.seeds):
+        lengths = {len(arrays["latents"]), len(arrays["thumbnails"]), len(checked.seeds), len(set(checked.seeds))}
+        if len(lengths) != 1 or not np.isfinite(arrays["latents"]).all() or not set(checked.kept) <= set(checked.seeds):
             raise PresetError(f"{path}: its parts do not fit together; restore it or make the candidates again")
         return cls(
-            said.seeds,
+            checked.seeds,
             arrays["latents"].astype(np.float32),
             arrays["thumbnails"].astype(np.uint8),
-            said.origin,
-            said.draw,
-            frozenset(said.kept),
+            checked.origin,
+            checked.draw,
+            frozenset(checked.kept),
         )
 
 
 class _Facts(msgspec.Struct):
-    """What the file says of itself."""
+    """The facts in the file."""
 
     seeds: tuple[int, ...]
     kept: tuple[int, ...]
@@ -120,12 +120,12 @@ class _Facts(msgspec.Struct):
 
 
 def name_of(seed: int) -> str:
-    """What a candidate is called."""
+    """The name of a candidate."""
     return f"seed{seed}"
 
 
 def shortened(names: Iterable[str]) -> str:
-    """Names for an error, the first of them and how many more."""
+    """Names for an error message: the first ones and how many more."""
     listed = list(names)
     more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
     return (", ".join(listed[:NAMES_SHOWN]) or "none") + more

@@ -1,4 +1,4 @@
-"""The corpus: sounds as the artist sees them, each moment that sounds a place on a 2-D map."""
+"""The corpus: analysed sounds on a 2-D map, a point for each sounding frame."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from shared.preset import tensorfile
 
 
 class CorpusSound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A sound of the corpus: its file (relative to the preset, or absolute) and what of it was analysed."""
+    """A sound of the corpus: its file (relative to the preset, or absolute) and the part that was analysed."""
 
     file: str
     sha256: str
     channel: int | None
     """From 1; None: the average of all."""
     frames: int
-    """Analysis frames, the silent ones too."""
+    """Analysis frames, silent ones included."""
 
     @property
     def name(self) -> str:
-        """The file's name without its ending."""
+        """Name of the file without its suffix."""
         return Path(self.file).stem
 
 
@@ -36,10 +36,10 @@ class MapFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     descriptors: tuple[str, ...]
     """Names of the columns."""
     inputs: tuple[str, ...]
-    """Those of them that the preset listens to: the map and the standardising are of these."""
+    """The inputs of the preset among them, which the map and the scaler are made of."""
     sounds: tuple[CorpusSound, ...]
     components: int
-    """Principal components that the map was made of."""
+    """Principal components behind the map."""
     kept_variance: float
     """Their share of the variance."""
     seed: int
@@ -47,11 +47,11 @@ class MapFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """m frames that sound, of all sounds, and which of them each of the n frames of the sounds stands for.
+    """The m sounding frames of all sounds, and for each of the n frames of the sounds the sounding frame in its place.
 
-    descriptors (m, 23): raw. positions (m, 2): places on the map, x right and y up, within 0..1.
-    sound (m,), frame (m,): where each comes from. stands_for (n,): for every frame, sounding or silent, of the first
-    sound, then the second, ..., the row of the sounding one: itself, the last before it, or the first of its sound.
+    descriptors (m, 23): raw. positions (m, 2): on the map, x right and y up, within 0..1.
+    sound (m,), frame (m,): number of the sound, and of the frame in it. stands_for (n,): for every frame of the first
+    sound, then of the second, ..., the row of a sounding frame: itself, the last before it, or the first of its sound.
     """
 
     descriptors: Float64[np.ndarray, "m d"]
@@ -66,7 +66,7 @@ class Corpus:
 
     @cached_property
     def scaler(self) -> Standardizer:
-        """Of the preset's inputs."""
+        """Scaler of the preset's inputs."""
         columns = [self.facts.descriptors.index(name) for name in self.facts.inputs]
         return Standardizer.fit(self.descriptors).subset(columns)
 
@@ -78,27 +78,27 @@ class Corpus:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the map: its inputs, frames and places."""
+        """SHA-256 of the map: inputs, frames and positions."""
         sha = hashlib.sha256(",".join(self.facts.inputs).encode())
         for array in (self.descriptors, self.positions):
             sha.update(np.ascontiguousarray(array).tobytes())
         return sha.hexdigest()
 
     def nearest(self, x: float, y: float) -> int:
-        """The row of the sounding frame that lies nearest to a place on the map."""
+        """Row of the sounding frame nearest to a position on the map."""
         return int(np.square(self.positions - (x, y)).sum(axis=1).argmin())
 
     def most_like(self, frame: Float64[np.ndarray, "inputs"]) -> int:
-        """The row of the sounding frame that is nearest to a standardised one in all of its inputs."""
+        """Row of the sounding frame nearest to a standardised frame, over all inputs."""
         return int(np.square(self.standardised - frame).sum(axis=1).argmin())
 
     def frames_of(self, sound: int) -> Int64[np.ndarray, "k"]:
-        """The rows that the frames of a sound stand for."""
+        """`stands_for` of the frames of a sound."""
         first = sum(entry.frames for entry in self.facts.sounds[:sound])
         return self.stands_for[first : first + self.facts.sounds[sound].frames]
 
     def sound_named(self, name: str | None) -> int:
-        """The number of a sound by its name or its number from 1; None: the only one. SettingError where that is not one sound."""
+        """Number (from 0) of a sound, given its name or its number from 1; None: the only one. SettingError where there is not exactly one."""
         sounds = self.facts.sounds
         wanted = [i for i, sound in enumerate(sounds) if name in (None, sound.name, Path(sound.file).name, sound.file)]
         if not wanted and name is not None and name.isdecimal() and 1 <= int(name) <= len(sounds):
@@ -119,9 +119,9 @@ class Corpus:
     @classmethod
     def load(cls, path: Path) -> "Corpus":
         """Read corpus.safetensors; PresetError where it is missing, damaged or does not fit together."""
-        arrays, said = tensorfile.read(path, "corpus", SHAPES)
+        arrays, plain = tensorfile.read(path, "corpus", SHAPES)
         try:
-            facts = msgspec.convert(said, MapFacts)
+            facts = msgspec.convert(plain, MapFacts)
         except msgspec.ValidationError as error:
             raise PresetError(f"{path}: {error}; analyse the sounds again") from error
         rows = len(arrays["descriptors"])

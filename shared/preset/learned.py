@@ -1,4 +1,4 @@
-"""What training leaves behind: a scaler and a regressor that belong together, in one file."""
+"""The result of training: a scaler and a regressor that belong together, in one file."""
 
 import math
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class LearnedMapping:
     seed: int = 0
     pairs_digest: str = ""
     reach: float = math.inf
-    """How far from every pair, in deviations, the corpus went: beyond it a sound is unlike all that was paired."""
+    """The largest distance from the nearest pair in the corpus, in deviations: a sound beyond it is unlike every pair."""
 
     def __post_init__(self) -> None:
         if self.regressor.sizes[0] != len(self.scaler.mean):
@@ -70,10 +70,10 @@ class LearnedMapping:
         """Read mapping.safetensors; PresetError where it is missing, damaged or does not fit together."""
         arrays, facts = tensorfile.read(path, "mapping", {"scaler.mean": (None,), "scaler.deviation": (None,)})
         try:
-            said = msgspec.convert(facts, _Facts)
+            checked = msgspec.convert(facts, _Facts)
         except msgspec.ValidationError as error:
             raise PresetError(f"{path}: {error}; train again") from error
-        sizes = said.sizes
+        sizes = checked.sizes
         if arrays["scaler.deviation"].shape != (sizes[0],) or not (arrays["scaler.deviation"] >= 0).all():
             raise PresetError(
                 f"{path}: 'scaler.deviation' must be {sizes[0]} numbers that are not negative; train again"
@@ -90,21 +90,21 @@ class LearnedMapping:
         regressor = MLPRegressor(
             tuple(arrays[f"layer{j}.weight"].astype(np.float32) for j in layers),
             tuple(arrays[f"layer{j}.bias"].astype(np.float32) for j in layers),
-            said.activation,
+            checked.activation,
         )
         scaler = Standardizer(arrays["scaler.mean"].astype(np.float64), arrays["scaler.deviation"].astype(np.float64))
         return cls(
             scaler,
             regressor,
-            checked_space(said.space, path),
-            said.seed,
-            said.pairs,
-            math.inf if said.reach is None else said.reach,
+            checked_space(checked.space, path),
+            checked.seed,
+            checked.pairs,
+            math.inf if checked.reach is None else checked.reach,
         )
 
 
 class _Facts(msgspec.Struct):
-    """What the file says of itself."""
+    """The facts in the file."""
 
     sizes: Annotated[list[int], msgspec.Meta(min_length=2)]
     activation: Activation

@@ -1,4 +1,4 @@
-"""Pairs of a moment of sound and an image: what the artist makes and the mapping learns."""
+"""Pairs of a moment of sound and an image: made by the artist, learned by the mapping."""
 
 import hashlib
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ class Pairs:
 
     descriptors (n, d) float64: standardised. latents (n, latent) float32, in `space`.
     positions (n, 2) float64: places on the 2-D map; NaN for pairs made while playing.
-    scaler: what the descriptors were standardised by; None: by the mapping's, or else the corpus'. map: the digest of the
-    corpus on whose map they were placed; "" where on none.
+    scaler: the scaler of the descriptors; None: that of the mapping, or else of the corpus. map: digest of the corpus on
+    whose map they were placed, or "".
     """
 
     names: tuple[str, ...]
@@ -49,7 +49,7 @@ class Pairs:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what a mapping learns from: descriptors, latents and their space."""
+        """SHA-256 of everything that a mapping learns from: descriptors, latents and their space."""
         sha = hashlib.sha256(self.space.encode())
         for array in (self.descriptors, self.latents):
             sha.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
@@ -62,14 +62,14 @@ class Pairs:
         return number, float(distances[number])
 
     def standardised_by(self, scaler: Standardizer) -> "Pairs":
-        """The same moments of sound, standardised by another corpus' scaler; itself where that changes nothing."""
+        """The same moments of sound, standardised by the scaler of another corpus."""
         old = self.scaler or scaler
         if old.equals(scaler):
             return self if self.scaler else replace(self, scaler=scaler)
         return replace(self, descriptors=scaler.process(old.undone(self.descriptors)), scaler=scaler)
 
     def at(self, numbers: Sequence[int]) -> "Pairs":
-        """Those with these numbers alone."""
+        """Only the pairs with these numbers."""
         chosen = list(numbers)
         return replace(
             self,
@@ -121,4 +121,4 @@ def checked_space(space: object, path: Path) -> LatentSpace:
     for known in get_args(LatentSpace):
         if space == known:
             return known  # type: ignore[no-any-return]  # get_args is untyped
-    raise PresetError(f"{path} says latent space {space!r}; allowed are: {', '.join(get_args(LatentSpace))}")
+    raise PresetError(f"{path}: latent space {space!r} given; allowed are: {', '.join(get_args(LatentSpace))}")

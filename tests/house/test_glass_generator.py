@@ -2,7 +2,6 @@
 
 import colorsys
 import dataclasses
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,30 +10,24 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import conv2d, leaky_relu, pad
 
+from presets.glass.make.painting.fields import FIELDS, PARAMETERS, TURN, WAVES, Fields
+from presets.glass.make.painting.optics import palette, render
+from presets.glass.make.training.filtered_lrelu import Filters, TrainableFilteredLReLU
+from presets.glass.make.training.keeping import load_run, save_run
+from presets.glass.make.training.lesson import lesson
+from presets.glass.make.training.losses import TextureLoss, difference
+from presets.glass.make.training.muon import Muon, orthogonal
+from presets.glass.make.training.network import TrainableGenerator
+from presets.glass.make.training.recipe import RECIPES, Recipe, Stage
+from presets.glass.make.training.start import fit_mapping, prepare, projection
+from presets.glass.make.training.trainer import Trainer
 from shared.image import geometry
 from shared.image.architecture import Architecture
 from shared.image.generator import Generator, load_generator
 from shared.image.latents import transform_matrix
-from shared.image.ops.filtered_lrelu import FilteredLReLU
 from shared.image.ops.filters import down_filter, up_filter
-
-MAKE = Path(__file__).parents[2] / "presets" / "glass" / "make"
-if str(MAKE) not in sys.path:
-    sys.path.insert(0, str(MAKE))
-
-from painting.fields import FIELDS, PARAMETERS, TURN, WAVES, Fields  # noqa: E402
-from painting.optics import palette, render  # noqa: E402
-from training.filtered_lrelu import Filters, TrainableFilteredLReLU  # noqa: E402
-from training.keeping import load_run, save_run  # noqa: E402
-from training.lesson import lesson  # noqa: E402
-from training.losses import TextureLoss, difference  # noqa: E402
-from training.muon import Muon, orthogonal  # noqa: E402
-from training.network import TrainableGenerator  # noqa: E402
-from training.recipe import RECIPES, Recipe, Stage  # noqa: E402
-from training.start import fit_mapping, prepare, projection  # noqa: E402
-from training.trainer import Trainer  # noqa: E402
 
 SMALL = Recipe(
     channel_base=1024,
@@ -60,23 +53,20 @@ def one_thread() -> Iterator[None]:
 
 
 def plain(layer: geometry.Layer, slope: float, clamp: float) -> Any:
-    """The textbook operator of a layer, in float64, without bias."""
-    filters = torch.from_numpy(up_filter(layer)).double(), torch.from_numpy(down_filter(layer)).double()
-    operator = FilteredLReLU.prepare(
-        torch.zeros(layer.target.channels).double(),
-        *filters,
-        up=layer.up,
-        down=layer.down,
-        padding=layer.padding,
-        gain=1.0,
-        slope=slope,
-        clamp=clamp,
-        dtype=torch.float64,
-    )
+    """The operator of a layer by its definition, in float64, without bias: zeros between the samples, filter, bend, filter."""
+    up_taps, down_taps = (torch.from_numpy(taps).double() for taps in (up_filter(layer), down_filter(layer)))
+
+    def filtered(x: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
+        kernel = taps.outer(taps).flip(0, 1).expand(x.shape[1], 1, -1, -1)
+        return conv2d(x, kernel, groups=x.shape[1])
 
     def run(z: torch.Tensor) -> torch.Tensor:
-        raised = operator._upsample(z)
-        return operator._downsample(leaky_relu(raised, slope).clamp(-clamp, clamp))
+        n, channels, h, w = z.shape
+        raised = torch.zeros(n, channels, h * layer.up, w * layer.up, dtype=torch.float64)
+        raised[:, :, :: layer.up, :: layer.up] = z * layer.up**2
+        before, after = layer.padding
+        bent = leaky_relu(filtered(pad(raised, (before, after, before, after)), up_taps), slope).clamp(-clamp, clamp)
+        return filtered(bent, down_taps)[:, :, :: layer.down, :: layer.down]
 
     return run
 

@@ -11,12 +11,13 @@ from typing import Protocol
 
 import numpy as np
 import soundfile
-from instruments.air import Breath
-from instruments.curves import SAMPLE_RATE, Sound, amplitude, samples, seconds_of
-from instruments.glass import Blow, Rubbed, Shards, Struck
-from instruments.room import in_hall, rounded_peaks, to_16_bit, without_dc
-from instruments.violin import Bowed, Pizzicato
 from jaxtyping import Int16
+
+from presets.glass.make.instruments.air import Breath
+from presets.glass.make.instruments.curves import SAMPLE_RATE, Sound, amplitude, samples, seconds_of
+from presets.glass.make.instruments.glass import Blow, Rubbed, Shards, Struck
+from presets.glass.make.instruments.room import in_hall, rounded_peaks, to_16_bit, without_dc
+from presets.glass.make.instruments.violin import Bowed, Pizzicato
 
 PEAK_DBFS = -1.0
 CUT_S = 0.006

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 from PIL import Image
-from training.keeping import load_run, save_run
-from training.recipe import RECIPES
-from training.trainer import Trainer, one_thread
+
+from presets.glass.make.training.keeping import load_run, save_run
+from presets.glass.make.training.recipe import RECIPES
+from presets.glass.make.training.trainer import Trainer, one_thread
 
 COLUMNS = 8
 SAVE_EVERY_S = 150.0

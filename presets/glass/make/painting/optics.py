@@ -11,7 +11,18 @@ from jaxtyping import Float32
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from painting.fields import BROKEN, COLOURS, FAMILIES, FIELDS, FIRE, HUE, LIGHT_X, LIGHT_Y, SPREAD, WAVES, Fields
+from presets.glass.make.painting.fields import (
+    BROKEN,
+    FAMILIES,
+    FIELDS,
+    FIRE,
+    HUE,
+    LIGHT_X,
+    LIGHT_Y,
+    SPREAD,
+    WAVES,
+    Fields,
+)
 
 PALETTE = torch.tensor(
     [  # along a path that never meets yellow-green: sea glass, azure, indigo, violet, rose, copper, candle light
@@ -89,13 +100,14 @@ def render(
 ) -> Rendering:
     """The pictures of scenes, or of mixtures of them; arguments as those of `Fields`."""
     f = fields(steering, size, transforms, window)
-    turned, q = steering[:, 2 * len(WAVES) :, None, None].split([2, COLOURS], dim=1)
+    rest = steering[:, 2 * len(WAVES) :, None, None]
+    turned, q = rest[:, :2], rest[:, 2:]
     px = max(look.finest, window / size)
 
     # pieces: on which side of each crack, how near to the nearest
     apart = 0.10 + 0.60 * q[:, BROKEN] + 0.45 * f["apart"][:, 0]
     gap = look.widest_gap * softplus(apart * 5) / 5
-    tilt_x, tilt_y, shade = 0.0, 0.0, 0.0
+    tilt_x = tilt_y = shade = torch.zeros_like(apart)
     sides, clearances, facing = [], [], []
     light_x, light_y = 0.9 * q[:, LIGHT_X], -0.35 + 0.8 * q[:, LIGHT_Y]
     length = torch.sqrt(light_x**2 + light_y**2 + 0.1)

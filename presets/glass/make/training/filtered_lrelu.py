@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
+from presets.glass.make.training.filter_kernels import TAPS, filter_maps
 from shared.image.geometry import Layer
 from shared.image.ops.filters import down_filter, up_filter
-from training.filter_kernels import TAPS, filter_maps
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from presets.glass.make.training.trainer import Trainer
 from shared.atomic import written_atomically
-from training.trainer import Trainer
 
 
 def save_run(trainer: Trainer, path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from training.recipe import Recipe
+from presets.glass.make.training.recipe import Recipe
 
 
 @dataclass(frozen=True)

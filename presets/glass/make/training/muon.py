@@ -11,7 +11,7 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 def orthogonal(matrix: Float32[Tensor, "rows columns"], steps: int = 5) -> Float32[Tensor, "rows columns"]:
     """About U V^T of the singular value decomposition U S V^T."""
     a, b, c = QUINTIC
-    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    x: Tensor = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     x = x / (x.norm() + 1e-7)
     for _ in range(steps):
         gram = x @ x.T

@@ -10,12 +10,12 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, leaky_relu, linear
 
+from presets.glass.make.training.filtered_lrelu import Filters, TrainableFilteredLReLU
 from shared.image import geometry
 from shared.image.architecture import Architecture
 from shared.image.ops.fourier_features import FourierFeatures
 from shared.image.ops.fully_connected import SLOPE
 from shared.image.stylegan3 import unit_mean_square
-from training.filtered_lrelu import Filters, TrainableFilteredLReLU
 
 EPSILON = 1e-8
 GAIN = math.sqrt(2)
@@ -132,5 +132,5 @@ class TrainableGenerator(nn.Module):
         factors = (style.square() @ energy + EPSILON / weight[0].numel()).rsqrt() * (gain * GAIN)
         y = conv2d(x * style[:, :, None, None], weight, padding=layer.kernel - 1)
         z = torch.addcmul(bias * GAIN, y, factors[:, :, None, None])
-        result: Tensor = TrainableFilteredLReLU.apply(z, self.filters[i])
+        result: Tensor = TrainableFilteredLReLU.apply(z, self.filters[i])  # type: ignore[no-untyped-call]
         return result

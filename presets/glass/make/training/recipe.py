@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from painting.optics import Look
-
+from presets.glass.make.painting.optics import Look
 from shared.image.architecture import Architecture, MappingArguments
 
 

@@ -9,12 +9,12 @@ import math
 
 import torch
 from jaxtyping import Float32
-from painting.fields import COLOURS, FIELDS, PARAMETERS, WAVES, Fields
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
+from presets.glass.make.painting.fields import COLOURS, FIELDS, PARAMETERS, WAVES, Fields
+from presets.glass.make.training.network import GAIN, TrainableGenerator
 from shared.image.ops.fully_connected import SLOPE
-from training.network import GAIN, TrainableGenerator
 
 SAMPLES = 6000
 RIDGE = 1e-3
@@ -28,7 +28,8 @@ WIDEST = 2.6
 def projection(seed: int, z_dim: int) -> Float32[Tensor, "parameters z_dim"]:
     """Such that p = projection z for z of unit mean square: orthonormal rows, so p is normally distributed if z is."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.linalg.qr(torch.randn(z_dim, PARAMETERS, generator=generator))[0].T.contiguous()
+    rows: Tensor = torch.linalg.qr(torch.randn(z_dim, PARAMETERS, generator=generator))[0].T.contiguous()
+    return rows
 
 
 @torch.no_grad()
@@ -68,15 +69,15 @@ def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "
         bias[first : first + count] = sign * solution[:, -1] / rate
 
     # styles that read targets back: (leaky(t) - leaky(-t)) / (1.2 sqrt 2) = t
-    for layer in network.layers:
-        network.get(f"synthesis.{layer.name}.affine.weight").zero_()
+    for each_layer in network.layers:
+        network.get(f"synthesis.{each_layer.name}.affine.weight").zero_()
     reading = torch.zeros(count, w_dim)
     each = torch.arange(count)
     reading[each, each] = math.sqrt(w_dim) / ((1 + SLOPE) * GAIN)
     reading[each, each + count] = -reading[each, each]
-    first = f"synthesis.{network.layers[0].name}"
-    network.get(f"{first}.affine.weight")[: 2 * waves] = reading[: 2 * waves]
-    network.get(f"{first}.affine.bias")[: 2 * waves] = 0.0
+    prefix = f"synthesis.{network.layers[0].name}"
+    network.get(f"{prefix}.affine.weight")[: 2 * waves] = reading[: 2 * waves]
+    network.get(f"{prefix}.affine.bias")[: 2 * waves] = 0.0
     turned = network.get("synthesis.input.affine.weight")
     turned.zero_()
     turned[:2] = reading[2 * waves : 2 * waves + 2]

@@ -10,18 +10,18 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float32
-from painting.fields import FIELDS, PARAMETERS, Fields
-from painting.optics import Rendering, render
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from presets.glass.make.painting.fields import FIELDS, PARAMETERS, Fields
+from presets.glass.make.painting.optics import Rendering, render
+from presets.glass.make.training.lesson import Lesson, lesson
+from presets.glass.make.training.losses import TextureLoss, picture_loss, slopes
+from presets.glass.make.training.muon import Muon
+from presets.glass.make.training.network import TrainableGenerator
+from presets.glass.make.training.recipe import Recipe
+from presets.glass.make.training.start import fit_mapping, held, prepare, projection
 from shared.image.checkpoint import write_checkpoint
-from training.lesson import Lesson, lesson
-from training.losses import TextureLoss, picture_loss, slopes
-from training.muon import Muon
-from training.network import TrainableGenerator
-from training.recipe import Recipe
-from training.start import fit_mapping, held, prepare, projection
 
 HEADS = ("fields", "buffers", "preview")
 """What is read off layers while they learn: at 64, 128 and 128 pixels a picture's width."""
@@ -345,7 +345,12 @@ class Trainer:
         """
         w = self.average.map(self.shown_z)
         wanted = self.wanted(held(w, self.fields), self.recipe.resolution).picture
-        given = torch.cat([self.average.synthesize(rows, torch.eye(3)).clamp(-1, 1) for rows in w.split(4)])
+        given = torch.cat(
+            [
+                self.average.synthesize(rows, torch.eye(3)).clamp(-1, 1)
+                for rows in (w[i : i + 4] for i in range(0, len(w), 4))
+            ]
+        )
         d = given - wanted
         energy = [sum(float(s.square().mean()) for s in slopes(x)) for x in (given, wanted)]
         found = {"l1": float(d.abs().mean()), "psnr": float(10 * torch.log10(4 / d.square().mean()))}
