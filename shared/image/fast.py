@@ -21,6 +21,7 @@ from torch import Tensor
 
 from shared.image import geometry
 from shared.image.architecture import Architecture
+from shared.image.canvas import Canvas
 from shared.image.device import Precision
 from shared.image.ops.filtered_lrelu import FilteredLReLU
 from shared.image.ops.fourier_features import FourierFeatures
@@ -60,8 +61,6 @@ class FastSynthesis:
     """ToRGB's bias and clamp."""
     output_scale: float
     memory_format: torch.memory_format
-    picture: tuple[int, int, int]
-    """Channels, height, width."""
 
     @classmethod
     def prepare(
@@ -85,37 +84,40 @@ class FastSynthesis:
             colours=plain.layers[-1].nonlinearity,
             output_scale=plain.output_scale,
             memory_format=plain.memory_format,
-            picture=(architecture.img_channels, architecture.img_resolution, architecture.img_resolution),
         )
 
     def __call__(
-        self, ws: Float32[Tensor, "n num_ws w_dim"], transform: Float32[Tensor, "3 3"] | None = None
+        self,
+        ws: Float32[Tensor, "n num_ws w_dim"],
+        transform: Float32[Tensor, "3 3"] | None = None,
+        canvas: Canvas | None = None,
     ) -> Float32[Tensor, "n channels h w"]:
         """The picture, nominally -1..1 and not clipped; row 0 of w for the input, then one a layer."""
-        make = self._replayed if ws.device.type == "cuda" else self._picture
+        make = self._replayed(canvas) if ws.device.type == "cuda" else partial(self._picture, canvas)
         transform = self.transform if transform is None else transform
         if len(ws) == 1:
             return make(ws, transform)
-        picture = ws.new_empty(len(ws), *self.picture)
-        for i in range(len(ws)):
-            picture[i] = make(ws[i : i + 1], transform)[0]
-        return picture
+        return torch.cat([make(ws[i : i + 1], transform) for i in range(len(ws))])
 
     @cached_property
-    def _replayed(self) -> Replayed:
-        return Replayed(self._picture)
+    def _recordings(self) -> dict[Canvas | None, Replayed]:
+        return {}
+
+    def _replayed(self, canvas: Canvas | None) -> Replayed:
+        return self._recordings.setdefault(canvas, Replayed(partial(self._picture, canvas)))
 
     def _picture(
-        self, ws: Float32[Tensor, "1 num_ws w_dim"], transform: Float32[Tensor, "3 3"]
+        self, canvas: Canvas | None, ws: Float32[Tensor, "1 num_ws w_dim"], transform: Float32[Tensor, "3 3"]
     ) -> Float[Tensor, "1 channels h w"]:
         # Small work, no slower alone; and so its bits cannot depend on the number of threads.
         with torch_threads(1) if ws.device.type == "cpu" else nullcontext():
             modulations = self.styles(ws[0, 1:])
-            x = self.features(self.affine(ws[:, 0]), transform)
+            x = self.features(self.affine(ws[:, 0]), transform, canvas.extra if canvas else (0, 0))
             x = (x * modulations[0][0][:, :, None, None]).contiguous(memory_format=self.memory_format)
         for i, layer in enumerate(self.layers):
             x = layer.nonlinearity(layer.convolution.convolve(x), modulations[i][1], modulations[i + 1][0])
-        return self.colours(self.torgb.convolve(x), modulations[-1][1]).mul_(self.output_scale)
+        picture = self.colours(self.torgb.convolve(x), modulations[-1][1])
+        return (canvas.cropped(picture) if canvas else picture).mul_(self.output_scale)
 
 
 def _convolution(convolution: ModulatedConv, layer: geometry.Layer) -> ModulatedConv | SteadyConv:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from shared.errors import SettingError
 from shared.image.architecture import Architecture
+from shared.image.canvas import Canvas, Shape
 from shared.image.checkpoint import Arrays, read_checkpoint
 from shared.image.device import HALF, pick_device, pick_precision
 from shared.image.fast import FastSynthesis, why_not
@@ -140,11 +141,15 @@ class Generator:
 
     @torch.no_grad()
     def judge(
-        self, w: Float32[Tensor, "n num_ws w_dim"], transform: Float32[Tensor, "3 3"] | None = None
+        self,
+        w: Float32[Tensor, "n num_ws w_dim"],
+        transform: Float32[Tensor, "3 3"] | None = None,
+        shape: Shape | None = None,
     ) -> Float32[Tensor, "n channels height width"]:
         """Pictures by the plain path, in this generator's precision."""
+        canvas = self._canvas(shape)
         with self._exactly():
-            return self.plain(w, transform)
+            return self.plain(w, transform, canvas)
 
     @torch.no_grad()
     def map(
@@ -194,21 +199,30 @@ class Generator:
 
     @torch.no_grad()
     def synthesize_float(
-        self, w: Float[Array, "*n num_ws w_dim"], transform: Float[Array, "rows columns"] | None = None
+        self,
+        w: Float[Array, "*n num_ws w_dim"],
+        transform: Float[Array, "rows columns"] | None = None,
+        shape: Shape | None = None,
     ) -> Float32[Tensor, "n 3 height width"]:
         """Pictures before clipping, nominally -1 to 1; a grey generator gives three equal channels.
 
         transform: see latents.transform_matrix; None is what the file was saved with, normally no motion.
+        shape: rows and columns in pixels; None is the square. A larger shape continues the square to both sides, which
+        keeps its place in the middle; each side must be even where the square's is (see canvas.fitting_shape).
         Raises SettingError for wrong sizes, NaN and infinity.
         """
-        return self._made(w, transform).contiguous()
+        return self._made(w, transform, shape).contiguous()
 
     @torch.no_grad()
     def synthesize(
-        self, w: Float[Array, "*n num_ws w_dim"], transform: Float[Array, "rows columns"] | None = None
+        self,
+        w: Float[Array, "*n num_ws w_dim"],
+        transform: Float[Array, "rows columns"] | None = None,
+        shape: Shape | None = None,
     ) -> UInt8[Tensor, "height width 3"]:
         """One picture, on the generator's device: 127.5 x + 128 clipped to 0..255, truncated. w: (num_ws, w_dim), or (1, ...).
 
+        transform, shape: as for `synthesize_float`.
         Raises SettingError for wrong sizes, NaN and infinity.
         """
         if w.ndim == 2:
@@ -217,19 +231,26 @@ class Generator:
             raise SettingError(
                 f"w holds {len(w)} pictures; synthesize makes one, synthesize_float as many as there are"
             )
-        image = self._made(w, transform)[0].permute(1, 2, 0)
+        image = self._made(w, transform, shape)[0].permute(1, 2, 0)
         return image.mul_(127.5).add_(128).clamp_(0, 255).to(torch.uint8).contiguous()
 
     def _made(
-        self, w: Float[Array, "..."], transform: Float[Array, "..."] | None
+        self, w: Float[Array, "..."], transform: Float[Array, "..."] | None, shape: Shape | None
     ) -> Float32[Tensor, "n 3 height width"]:
         """New pictures, in whatever order in memory they come."""
+        canvas = self._canvas(shape)
         w = self._checked(w, "w", self.num_ws, self.w_dim)
         if transform is not None:
             transform = self._checked(transform, "transform", 3, batch=3)
         with self._exactly():
-            image = self._synthesis(w, transform)
+            image = self._synthesis(w, transform, canvas)
         return image.repeat(1, 3, 1, 1) if self.img_channels == 1 else image
+
+    def _canvas(self, shape: Shape | None) -> Canvas | None:
+        """What a shape is drawn on; None for the square, however it is asked for."""
+        if shape is None or tuple(shape) == (self.img_resolution, self.img_resolution):
+            return None
+        return Canvas.of(self.config, shape)
 
     def _checked(self, array: Float[Array, "..."], name: str, *shape: int, batch: int | None = None) -> Tensor:
         """A float32 tensor on the device, of the shape (batch or any, *shape) and finite."""

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from shared.image import geometry
 from shared.image.architecture import Architecture
+from shared.image.canvas import Canvas
 from shared.image.device import CHANNELS_LAST, FULL, HALF, Precision
 from shared.image.ops.filtered_lrelu import FilteredLReLU
 from shared.image.ops.filters import down_filter, up_filter
@@ -164,15 +165,23 @@ class SynthesisNetwork:
         )
 
     def __call__(
-        self, ws: Float32[Tensor, "n num_ws w_dim"], transform: Float32[Tensor, "*n 3 3"] | None = None
+        self,
+        ws: Float32[Tensor, "n num_ws w_dim"],
+        transform: Float32[Tensor, "*n 3 3"] | None = None,
+        canvas: Canvas | None = None,
     ) -> Float32[Tensor, "n channels h w"]:
-        """The picture, nominally -1..1 and not clipped; row 0 of w is for the input, then one row per layer."""
+        """The picture, nominally -1..1 and not clipped; row 0 of w is for the input, then one row per layer.
+
+        canvas: the shape of the picture; None is the square.
+        """
         first, *rest = ws.unbind(1)
-        x = self.features(self.affine(first), self.transform if transform is None else transform)
+        x = self.features(
+            self.affine(first), self.transform if transform is None else transform, canvas.extra if canvas else (0, 0)
+        )
         x = x.contiguous(memory_format=self.memory_format)
         for layer, w in zip(self.layers, rest, strict=True):
             x = layer(x, w)
-        return x.mul_(self.output_scale)
+        return (canvas.cropped(x) if canvas else x).mul_(self.output_scale)
 
 
 def layer_precision(half: bool, device: torch.device) -> Callable[[geometry.Layer], Precision]:

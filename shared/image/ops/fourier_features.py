@@ -27,10 +27,11 @@ class FourierFeatures:
     mixing: Float32[Tensor, "channels channels"]
     frequencies: Float32[Tensor, "channels 2"]
     phases: Float32[Tensor, "channels"]
-    places: Float32[Tensor, "size"]
-    """Coordinates of the samples, in picture widths, the same along x and y."""
+    size: int
+    """Samples a side of the square's map."""
+    sampling_rate: int
+    """Samples per width of the square."""
     band_limit: float
-    nyquist: float
 
     @classmethod
     def prepare(
@@ -41,33 +42,41 @@ class FourierFeatures:
         signal: Signal,
     ) -> "FourierFeatures":
         """signal: the map to make; weight: as stored (this multiplies it by its gain, 1/sqrt(channels))."""
-        places = (torch.arange(signal.size, dtype=torch.float64) + 0.5 - signal.size / 2) / signal.sampling_rate
         return cls(
             mixing=weight / math.sqrt(signal.channels),
             frequencies=frequencies,
             phases=phases,
-            places=places.to(weight),
+            size=signal.size,
+            sampling_rate=signal.sampling_rate,
             band_limit=signal.cutoff,
-            nyquist=signal.sampling_rate / 2,
         )
 
     def __call__(
-        self, motion: Float32[Tensor, "n 4"], transform: Float32[Tensor, "*n 3 3"]
-    ) -> Float32[Tensor, "n channels size size"]:
-        """The map for each row (c, s, a, b) of `motion`, channels last in memory; `transform` (3, 3), or one per row."""
+        self, motion: Float32[Tensor, "n 4"], transform: Float32[Tensor, "*n 3 3"], extra: tuple[int, int] = (0, 0)
+    ) -> Float32[Tensor, "n channels rows columns"]:
+        """The map for each row (c, s, a, b) of `motion`, channels last in memory; `transform` (3, 3), or one per row.
+
+        extra: samples by which the map is higher and wider than the square's, half of them on each side; even.
+        """
         matrix = motion_matrix(motion) @ transform
         frequencies = self.frequencies @ matrix[:, :2, :2]
         phases = self.phases + (self.frequencies @ matrix[:, :2, 2:])[:, :, 0]
-        excess = (frequencies.norm(dim=2) - self.band_limit) / (self.nyquist - self.band_limit)
+        excess = (frequencies.norm(dim=2) - self.band_limit) / (self.sampling_rate / 2 - self.band_limit)
         amplitude = (1 - excess).clamp(0, 1)
-        along_x = self.places[:, None] * frequencies[:, None, :, 0]
-        along_y = self.places[:, None] * frequencies[:, None, :, 1] + phases[:, None]
+        places_y, places_x = (self._places(self.size + samples) for samples in extra)
+        along_x = places_x[:, None] * frequencies[:, None, :, 0]
+        along_y = places_y[:, None] * frequencies[:, None, :, 1] + phases[:, None]
         # sin(x + y) from the sines and cosines of x and of y: a few per axis instead of one per sample
         x, y = along_x * (2 * math.pi), along_y * (2 * math.pi)
         sin_y, cos_y = (wave(y) * amplitude[:, None] for wave in (torch.sin, torch.cos))
         waves = x.cos()[:, None] * sin_y[:, :, None]
         waves = torch.addcmul(waves, x.sin()[:, None], cos_y[:, :, None])
         return linear(waves, self.mixing).permute(0, 3, 1, 2)
+
+    def _places(self, count: int) -> Float32[Tensor, "count"]:
+        """Coordinates of the samples along an axis, in widths of the square, about its centre."""
+        places = (torch.arange(count, dtype=torch.float64) + 0.5 - count / 2) / self.sampling_rate
+        return places.to(self.mixing)
 
 
 def motion_matrix(motion: Float32[Tensor, "n 4"]) -> Float32[Tensor, "n 3 3"]:
