@@ -163,9 +163,10 @@ def _split(names: list[str]) -> tuple[str, list[Path]]:
 
 def _make_map(path: str, sounds: list[Path], channel: int | None, seed: int, copy: bool) -> None:
     from offline.corpus import make_corpus
-    from offline.pairing.session import Pairing
+    from offline.pairing.session import Pairing, remember_sources
 
     with writable(path) as preset:
+        remember_sources(preset)
         facts = make_corpus(preset, sounds, channel, seed, copy).facts
         frames = sum(sound.frames for sound in facts.sounds)
         print(

@@ -129,7 +129,7 @@ def write_corpus(folder, frames=(60, 40), inputs=DESCRIPTORS, seed=0):
         MapFacts(
             DESCRIPTORS,
             inputs,
-            tuple(CorpusSound(f"sounds/{'abc'[i]}.wav", "0" * 64, None, count) for i, count in enumerate(frames)),
+            tuple(CorpusSound(f"sounds/{'abc'[i]}.wav", str(i) * 64, None, count) for i, count in enumerate(frames)),
             19,
             0.991,
             0,

@@ -15,6 +15,7 @@ from shared.preset import Preset, history
 from shared.preset.candidates import Candidates, shortened
 from shared.preset.corpus import Corpus
 from shared.preset.pairs import Pairs
+from shared.preset.preset import CORPUS
 from shared.stage import HOP, SAMPLE_RATE
 
 
@@ -70,6 +71,8 @@ class Pairing:
             candidates.space,
             self.corpus.scaler,
             self.corpus.digest,
+            tuple(map(self.corpus.source, rows)),
+            self.corpus.facts.inputs,
         )
         self._change(pairs)
         return len(pairs)
@@ -86,7 +89,7 @@ class Pairing:
         """The moment of sound that a pair has, in words; none without a corpus."""
         if self._corpus is None:
             return ""
-        row = self.corpus.most_like(self.pairs.descriptors[number])
+        row = row_of(self._corpus, self.pairs, number)
         sound = self.corpus.facts.sounds[self.corpus.sound[row]]
         return f"{sound.name} {self.corpus.frame[row] * HOP / SAMPLE_RATE:.2f} s"
 
@@ -119,12 +122,14 @@ class Pairing:
                 descriptors=np.vstack([pairs.descriptors, self.corpus.standardised[row]]),
                 latents=np.vstack([pairs.latents, latent]),
                 positions=np.vstack([pairs.positions, place]),
+                sources=(*pairs.sources, self.corpus.source(row)),
             )
         else:
             arrays = {key: getattr(pairs, key).copy() for key in ("descriptors", "latents", "positions")}
             arrays["descriptors"][number], arrays["latents"][number] = self.corpus.standardised[row], latent
             arrays["positions"][number] = place
-            pairs = replace(pairs, **arrays)
+            sources = (*pairs.sources[:number], self.corpus.source(row), *pairs.sources[number + 1 :])
+            pairs = replace(pairs, **arrays, sources=sources)
         self._change(pairs)
         return name
 
@@ -167,7 +172,7 @@ class Pairing:
         empty = np.empty((0, width)), np.empty((0, 0), np.float32), np.empty((0, 2))
         if self._corpus is None:
             return Pairs((), *empty)
-        return Pairs((), *empty, scaler=self._corpus.scaler, map=self._corpus.digest)
+        return Pairs((), *empty, scaler=self._corpus.scaler, map=self._corpus.digest, inputs=self._corpus.facts.inputs)
 
     def _change(self, pairs: Pairs) -> None:
         if self._stored is None:
@@ -178,31 +183,67 @@ class Pairing:
 
 
 def clear(preset: Preset) -> None:
-    """Take all pairs away, of whatever inputs they are."""
+    """Remove all pairs, whatever their inputs."""
     file = preset.folder / history.PAIRS
     if file.is_file():
         history.save_pairs(preset.folder, Pairs.load(file).at([]))
 
 
 def on_map(pairs: Pairs, preset: Preset) -> Pairs:
-    """Pairs as they are on the preset's present map and in its scale, though the sounds were analysed anew since.
+    """Pairs on the preset's present map, in its scale and of its inputs, after the sounds were analysed anew.
 
-    A pair keeps its moment of sound; one made on another map goes to where that moment is now, one made while playing
-    stays without a place.
+    A pair keeps its moment of sound. One that was placed on another map goes to where that moment is now; one made while
+    playing has no place, and no source: it cannot be carried over to other inputs. PresetError names such pairs.
     """
     corpus = preset.corpus
-    if pairs.descriptors.shape[1] != len(preset.settings.inputs):
-        raise PresetError(
-            f"the pairs of {preset.name} have {pairs.descriptors.shape[1]} descriptors each, preset.toml names "
-            f"{len(preset.settings.inputs)} inputs; bring those back, or pair anew: ponticello pair remove {pasted(preset.folder)} all"
-        )
-    pairs = _with_scaler(pairs, preset).standardised_by(corpus.scaler)
+    inputs = preset.settings.inputs
+    rows = [corpus.row_of(source) if source else None for source in pairs.sources]
+    if pairs.descriptors.shape[1] != len(inputs) or (pairs.inputs or inputs) != inputs:
+        if unknown := [name for name, row in zip(pairs.names, rows, strict=True) if row is None]:
+            raise PresetError(
+                f"{shortened(unknown)}: paired with other inputs than preset.toml names, and with no sound of the corpus, "
+                f"so without a value for these; bring the inputs or sounds back, or pair anew: "
+                f"ponticello pair remove {pasted(preset.folder)} all"
+            )
+        pairs = replace(pairs, descriptors=corpus.standardised[rows], scaler=corpus.scaler, inputs=inputs)
+    else:
+        pairs = _with_scaler(pairs, preset).standardised_by(corpus.scaler)
     if pairs.map == corpus.digest:
         return pairs
     positions = pairs.positions.copy()
-    for i in np.flatnonzero(np.isfinite(positions).all(axis=1)):
-        positions[i] = corpus.positions[corpus.most_like(pairs.descriptors[i])]
+    for i in np.flatnonzero(np.isfinite(positions).all(axis=1)).tolist():
+        positions[i] = corpus.positions[row_of(corpus, pairs, i)]
     return replace(pairs, positions=positions, map=corpus.digest)
+
+
+def row_of(corpus: Corpus, pairs: Pairs, number: int) -> int:
+    """The row of the corpus that a pair belongs to: its source's, else the most similar one."""
+    source = pairs.sources[number]
+    row = corpus.row_of(source) if source else None
+    return corpus.most_like(pairs.descriptors[number]) if row is None else row
+
+
+def remember_sources(preset: Preset) -> None:
+    """Note in the pairs' file the sound and frame of every pair that was placed on the corpus before it is replaced.
+
+    Files of older versions lack them. What cannot be read is left as it is: the commands that need it report it.
+    """
+    file = preset.folder / history.PAIRS
+    if not (file.is_file() and preset.has_corpus):
+        return
+    try:
+        pairs, corpus = Pairs.load(file), Corpus.load(preset.folder / CORPUS)
+    except PresetError:
+        return
+    if pairs.map != corpus.digest or None not in pairs.sources:
+        return
+    placed = np.isfinite(pairs.positions).all(axis=1)
+    sources = tuple(
+        corpus.source(corpus.most_like(pairs.descriptors[i])) if source is None and placed[i] else source
+        for i, source in enumerate(pairs.sources)
+    )
+    if sources != pairs.sources:
+        replace(pairs, sources=sources, inputs=corpus.facts.inputs).save(file)
 
 
 def _with_scaler(pairs: Pairs, preset: Preset) -> Pairs:

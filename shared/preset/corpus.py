@@ -12,6 +12,7 @@ from jaxtyping import Float64, Int64
 from shared.errors import PresetError, SettingError
 from shared.mapping.scaling import Standardizer
 from shared.preset import tensorfile
+from shared.preset.pairs import SoundFrame
 
 
 class CorpusSound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,6 +97,17 @@ class Corpus:
         """`stands_for` of the frames of a sound."""
         first = sum(entry.frames for entry in self.facts.sounds[:sound])
         return self.stands_for[first : first + self.facts.sounds[sound].frames]
+
+    def source(self, row: int) -> SoundFrame:
+        """The sound file's frame that a row comes from."""
+        return SoundFrame(self.facts.sounds[self.sound[row]].sha256, int(self.frame[row]))
+
+    def row_of(self, source: SoundFrame) -> int | None:
+        """The row that a frame of a sound file stands for; None where the corpus does not hold it."""
+        for number, sound in enumerate(self.facts.sounds):
+            if sound.sha256 == source.sha256 and 0 <= source.frame < sound.frames:
+                return int(self.frames_of(number)[source.frame])
+        return None
 
     def sound_named(self, name: str | None) -> int:
         """Number (from 0) of a sound, given its name or its number from 1; None: the only one. SettingError where there is not exactly one."""

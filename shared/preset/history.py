@@ -100,7 +100,8 @@ def next_undone(folder: Path) -> Step | None:
 def same(one: Pairs, other: Pairs) -> bool:
     """Whether two sets of pairs are the same, names and places included."""
     return (
-        (one.names, one.digest, one.map) == (other.names, other.digest, other.map)
+        (one.names, one.digest, one.map, one.sources, one.inputs)
+        == (other.names, other.digest, other.map, other.sources, other.inputs)
         and np.array_equal(one.positions, other.positions, equal_nan=True)
         and (one.scaler is None) == (other.scaler is None)
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+import msgspec
 import numpy as np
 from jaxtyping import Float32, Float64
 
@@ -16,6 +17,13 @@ from shared.preset import tensorfile
 LatentSpace = Literal["z", "w"]  # as in Karras et al.: what goes into the mapping network, or what comes out
 
 
+class SoundFrame(msgspec.Struct, frozen=True, array_like=True):
+    """An analysis frame of a sound file: the file's SHA-256 and the frame's number from its beginning."""
+
+    sha256: str
+    frame: int
+
+
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """n pairs; names, rows and positions belong together.
@@ -24,6 +32,8 @@ class Pairs:
     positions (n, 2) float64: places on the 2-D map; NaN for pairs made while playing.
     scaler: the scaler of the descriptors; None: that of the mapping, or else of the corpus. map: digest of the corpus on
     whose map they were placed, or "".
+    sources (n): the frame that each pair was made with, None where unknown (pairs made while playing, older files);
+    missing sources count as None. inputs: names of the descriptors, () in older files.
     """
 
     names: tuple[str, ...]
@@ -33,8 +43,13 @@ class Pairs:
     space: LatentSpace = "z"
     scaler: Standardizer | None = None
     map: str = ""
+    sources: tuple[SoundFrame | None, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if len(self.sources) < len(self.names):  # pairs were added by other means than a sound on the map
+            missing = len(self.names) - len(self.sources)
+            object.__setattr__(self, "sources", (*self.sources, *(None for _ in range(missing))))
         counts = {len(self.names), len(self.descriptors), len(self.latents), len(self.positions)}
         if len(counts) != 1:
             raise PresetError(
@@ -77,6 +92,7 @@ class Pairs:
             descriptors=self.descriptors[chosen],
             latents=self.latents[chosen],
             positions=self.positions[chosen],
+            sources=tuple(self.sources[i] for i in chosen),
         )
 
     def save(self, path: Path) -> None:
@@ -84,7 +100,14 @@ class Pairs:
         arrays = {"descriptors": self.descriptors, "latents": self.latents, "positions": self.positions}
         if self.scaler is not None:
             arrays |= {"scaler.mean": self.scaler.mean, "scaler.deviation": self.scaler.deviation}
-        tensorfile.write(path, "pairs", arrays, {"names": list(self.names), "space": self.space, "map": self.map})
+        facts = {
+            "names": list(self.names),
+            "space": self.space,
+            "map": self.map,
+            "sources": msgspec.to_builtins(self.sources),
+            "inputs": list(self.inputs),
+        }
+        tensorfile.write(path, "pairs", arrays, facts)
 
     @classmethod
     def load(cls, path: Path) -> "Pairs":
@@ -105,6 +128,13 @@ class Pairs:
             if not fits or (deviation < 0).any():
                 raise PresetError(f"{path}: its scaler must be {width} means and deviations; restore it or pair again")
             scaler = Standardizer(mean.astype(np.float64), deviation.astype(np.float64))
+        try:
+            sources = msgspec.convert(facts.get("sources", []), tuple[SoundFrame | None, ...])
+            inputs = msgspec.convert(facts.get("inputs", []), tuple[str, ...])
+        except msgspec.ValidationError as error:
+            raise PresetError(f"{path}: {error}; restore it or pair again") from error
+        if len(sources) > len(names) or len(inputs) not in (0, arrays["descriptors"].shape[1]):
+            raise PresetError(f"{path}: its parts do not fit together; restore it or pair again")
         return cls(
             tuple(names),
             arrays["descriptors"].astype(np.float64),
@@ -113,6 +143,8 @@ class Pairs:
             checked_space(facts.get("space"), path),
             scaler,
             str(facts.get("map", "")),
+            sources,
+            inputs,
         )
 
 

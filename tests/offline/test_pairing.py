@@ -10,7 +10,7 @@ import typer
 
 from offline.pairing import command
 from offline.pairing.automatic import METHODS, assigned, images_for, typical_frames
-from offline.pairing.session import Pairing
+from offline.pairing.session import Pairing, remember_sources
 from offline.sampling import appearance
 from shared.errors import PresetError, SettingError
 from shared.mapping.scaling import Standardizer
@@ -116,18 +116,48 @@ def test_what_was_taken_back_is_brought_back_until_something_else_is_done(folder
     assert pairs(folder).names == ("seed1", "seed2")
 
 
-def test_pairs_of_other_inputs_can_be_taken_away_and_brought_back(folder):
+def test_pairs_are_carried_over_to_other_inputs(folder, capsys):
     run("auto", folder, "kmeans", "--count", 4)
     made = pairs(folder)
+    old = Preset.load(folder).corpus
+    rows = [old.row_of(source) for source in made.sources]
+    assert np.array_equal(old.standardised[rows], made.descriptors)
+    capsys.readouterr()
+    run("list", folder)
+    listed = capsys.readouterr().out
+    (folder / "preset.toml").write_text("version = 1\ninputs = ['pitch', 'loudness']\n")
+    new = write_corpus(folder, inputs=("pitch", "loudness"))
+    run("list", folder)
+    assert capsys.readouterr().out == listed  # the same sounds and seconds
+    run("remove", folder, made.names[0])
+    assert np.array_equal(pairs(folder).descriptors, new.standardised[rows[1:]])
+    assert pairs(folder).inputs == ("pitch", "loudness")
+    run("undo", folder)
+    assert history.same(pairs(folder), made)
+    (folder / "preset.toml").write_text("version = 1\ninputs = ['flatness', 'loudness']\n")  # as many, but others
+    other = write_corpus(folder, inputs=("flatness", "loudness"))
+    assert np.array_equal(Pairing(Preset.load(folder)).pairs.descriptors, other.standardised[rows])
+
+
+def test_pairs_without_a_source_are_named_where_they_cannot_follow(folder):
+    run("place", folder, "4", 0.3, 0.9)
+    made = pairs(folder)
+    replace(made, sources=(), names=("live 1",)).save(folder / "pairs.safetensors")
     (folder / "preset.toml").write_text("version = 1\ninputs = ['pitch', 'loudness']\n")
     write_corpus(folder, inputs=("pitch", "loudness"))
-    with pytest.raises(PresetError, match=r"23 descriptors each, preset\.toml names 2 inputs"):
+    with pytest.raises(PresetError, match=r"^live 1: paired with other inputs than preset\.toml names"):
         run("list", folder)
     run("remove", folder, "all")
     assert len(pairs(folder)) == 0
-    (folder / "preset.toml").write_text("version = 1\n")
-    write_corpus(folder)
-    run("undo", folder)
+
+
+def test_pairs_of_an_older_file_learn_their_source_before_their_map_is_replaced(folder):
+    run("auto", folder, "kmeans", "--count", 5)
+    made = pairs(folder)
+    older = replace(made, sources=(), inputs=())
+    older.save(folder / "pairs.safetensors")
+    assert pairs(folder).sources == (None,) * 5
+    remember_sources(Preset.load(folder))
     assert history.same(pairs(folder), made)
 
 
