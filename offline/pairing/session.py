@@ -205,7 +205,8 @@ def on_map(pairs: Pairs, preset: Preset) -> Pairs:
                 f"so without a value for these; bring the inputs or sounds back, or pair anew: "
                 f"ponticello pair remove {pasted(preset.folder)} all"
             )
-        pairs = replace(pairs, descriptors=corpus.standardised[rows], scaler=corpus.scaler, inputs=inputs)
+        known = [row for row in rows if row is not None]
+        pairs = replace(pairs, descriptors=corpus.standardised[known], scaler=corpus.scaler, inputs=inputs)
     else:
         pairs = _with_scaler(pairs, preset).standardised_by(corpus.scaler)
     if pairs.map == corpus.digest:
