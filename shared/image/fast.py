@@ -61,6 +61,10 @@ class FastSynthesis:
     """ToRGB's bias and clamp."""
     output_scale: float
     memory_format: torch.memory_format
+    channels: int
+    """Of a picture."""
+    side: int
+    """Of the square, in pixels."""
 
     @classmethod
     def prepare(
@@ -84,6 +88,8 @@ class FastSynthesis:
             colours=plain.layers[-1].nonlinearity,
             output_scale=plain.output_scale,
             memory_format=plain.memory_format,
+            channels=architecture.img_channels,
+            side=architecture.img_resolution,
         )
 
     def __call__(
@@ -97,7 +103,10 @@ class FastSynthesis:
         transform = self.transform if transform is None else transform
         if len(ws) == 1:
             return make(ws, transform)
-        return torch.cat([make(ws[i : i + 1], transform) for i in range(len(ws))])
+        picture = ws.new_empty(len(ws), self.channels, *(canvas.shape if canvas else (self.side, self.side)))
+        for i in range(len(ws)):
+            picture[i] = make(ws[i : i + 1], transform)[0]
+        return picture
 
     @cached_property
     def _recordings(self) -> dict[Canvas | None, Replayed]:
