@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from offline.progress import say
 from shared.errors import UserError
 from shared.preset import Preset
+from shared.preset.lock import preset_lock
 
 
 @contextmanager
@@ -20,7 +21,8 @@ def writable(path: str) -> Iterator[Preset]:
     own = preset.own_copy()
     kept = True
     try:
-        yield own
+        with preset_lock(own.folder):
+            yield Preset.load(own.folder)  # as it is now that no other program changes it
     except UserError as error:
         if own is not preset and not was_there:
             kept = False

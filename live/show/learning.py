@@ -12,6 +12,7 @@ from shared.pipeline.exchanges import UseMapping
 from shared.preset import Preset, history
 from shared.preset.candidates import shortened
 from shared.preset.learned import LearnedMapping
+from shared.preset.lock import preset_lock
 
 
 class Learning:
@@ -94,8 +95,9 @@ class Learning:
         """Write pairs and mapping into a preset folder of the artist's own."""
         with self._lock:
             pairs, mapping = self.pairs, self._mapping
-        history.save_pairs(preset.folder, pairs)
-        mapping.save(preset.folder / "mapping.safetensors")
+        with preset_lock(preset.folder):
+            history.save_pairs(preset.folder, pairs)
+            mapping.save(preset.folder / "mapping.safetensors")
         self._saved = pairs
 
     def _name(self, of: str | None) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from shared.atomic import make_folder, written_atomically
 from shared.errors import SettingError
 from shared.preset.candidates import Candidates
+from shared.preset.lock import locked
 from shared.preset.pairs import Pairs
 
 Kind = Literal["pairs", "choice", "settings"]
@@ -35,6 +36,7 @@ class Step(NamedTuple):
     file: Path
 
 
+@locked
 def save_pairs(folder: Path, pairs: Pairs, before: Pairs | None = None) -> bool:
     """Write a preset's pairs as a step. False where nothing is changed.
 
@@ -51,6 +53,7 @@ def save_pairs(folder: Path, pairs: Pairs, before: Pairs | None = None) -> bool:
     return True
 
 
+@locked
 def save_choice(folder: Path, candidates: Candidates, kept: frozenset[int]) -> Candidates:
     """Write the choice of candidates (their seeds) as a step; gives the candidates as they are now."""
     if kept == candidates.kept:
@@ -61,6 +64,7 @@ def save_choice(folder: Path, candidates: Candidates, kept: frozenset[int]) -> C
     return chosen
 
 
+@locked
 def save_settings(folder: Path, text: str) -> bool:
     """Write preset.toml as a step. False where nothing is changed."""
     before = (folder / SETTINGS).read_bytes()
@@ -71,6 +75,7 @@ def save_settings(folder: Path, text: str) -> bool:
     return True
 
 
+@locked
 def undo(folder: Path) -> Kind:
     """Undo the last step; gives what it changed. SettingError where there is none."""
     step = last(folder)
@@ -79,6 +84,7 @@ def undo(folder: Path) -> Kind:
     return _exchange(folder, step, UNDONE)
 
 
+@locked
 def redo(folder: Path) -> Kind:
     """Bring back the step that was undone last; gives what it changed. SettingError where there is none."""
     step = next_undone(folder)

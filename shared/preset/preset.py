@@ -30,6 +30,7 @@ from shared.preset.candidates import Candidates
 from shared.preset.corpus import Corpus
 from shared.preset.history import save_settings
 from shared.preset.learned import LearnedMapping
+from shared.preset.lock import LOCK, OWNER, preset_lock
 from shared.preset.pairs import Pairs
 
 VERSION = 1
@@ -208,7 +209,12 @@ class Preset:
         A shipped preset is copied to one's own folder first: see `own_copy`.
         """
         preset = self.own_copy()
-        present = Preset.load(preset.folder)
+        with preset_lock(preset.folder):
+            preset._save_changed(values)
+        return Preset.load(preset.folder)
+
+    def _save_changed(self, values: Mapping[str, Value]) -> None:
+        present = Preset.load(self.folder)
         changed: dict[tuple[str, str | None], Value] = {}
         for name, value in values.items():
             row, descriptor = controls.find_control(name, self.settings.inputs)
@@ -216,14 +222,13 @@ class Preset:
             if row.home == "preset" and checked != present.controls[name]:
                 changed[row.name, descriptor] = checked
         if not changed:
-            return present
-        document = tomlkit.parse((preset.folder / "preset.toml").read_text("utf-8-sig"))
+            return
+        document = tomlkit.parse((self.folder / "preset.toml").read_text("utf-8-sig"))
         table = document.setdefault("controls", tomlkit.table())
         for (name, descriptor), checked in changed.items():
             place = table.setdefault(name, tomlkit.table()) if descriptor else table
             place[descriptor or name] = list(checked) if isinstance(checked, tuple) else checked
-        save_settings(preset.folder, tomlkit.dumps(document))
-        return Preset.load(preset.folder)
+        save_settings(self.folder, tomlkit.dumps(document))
 
     @property
     def own_folder(self) -> Path:
@@ -250,7 +255,7 @@ class Preset:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
             copy = Path(temporary) / target.name
-            shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("make"))
+            shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("make", LOCK, OWNER))
             if self.folder not in generator.parents:  # another shipped preset's, which may be another one some day
                 shutil.copyfile(generator, copy / generator.name)
                 file = copy / "preset.toml"
