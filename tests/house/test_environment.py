@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -46,7 +47,7 @@ def checkout(tmp_path):
 def test_what_fits_is_left_alone(checkout):
     checkout.prepare(dev=False)
     checkout.prepare(dev=False)
-    assert checkout.calls == ["create", "."]
+    assert checkout.calls == ["create", ".[studio]"]
     checkout.prepare(dev=True)
     assert checkout.calls == ["create", ".[studio]", ".[dev,studio]"]
     checkout.prepare(dev=False)
@@ -81,10 +82,10 @@ def test_a_moved_checkout_or_a_vanished_python_is_made_again(checkout):
     checkout.prepare(dev=False)
     Path(checkout.program("python")).unlink()
     checkout.prepare(dev=False)
-    assert checkout.calls == ["create", "."] * 2
+    assert checkout.calls == ["create", ".[studio]"] * 2
     moved = type(checkout)(checkout.root.rename(checkout.root.with_name("moved")))
     moved.prepare(dev=False)
-    assert moved.calls == ["create", "."]
+    assert moved.calls == ["create", ".[studio]"]
 
 
 def test_an_environment_made_by_hand_is_completed(checkout):
@@ -132,7 +133,8 @@ def test_missing_system_packages_are_one_line(monkeypatch):
     monkeypatch.setattr(system_packages, "say", said.append)
     system_packages.provide()
     assert len(said) == 1
-    assert "a live sound card, tests of the window, tests of live sound" in said[0]
+    assert "a live sound card, tests of the window, " in said[0]
+    assert "tests of live sound" in said[0]
     monkeypatch.setattr(system_packages.sys, "platform", "darwin")
     assert "brew install --cask supercollider" in system_packages.advice(list(system_packages.PACKAGES))
     monkeypatch.setattr(system_packages.sys, "platform", "linux")
@@ -218,3 +220,20 @@ def test_the_server_runs_what_the_readme_says():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.search(r"^ +\./scripts/demo\b", readme, re.MULTILINE)
     assert re.search(r"^ +\./scripts/test\b", readme, re.MULTILINE)
+
+
+def test_commits_and_servers_run_these_scripts():
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    assert re.findall(r"entry: (.*)", hooks) == ["scripts/check"]
+    workflow = (ROOT / ".github/workflows/test.yml").read_text("utf-8")
+    assert re.findall(r"- run: (.*)", workflow) == [".ci/run"]
+    for script in ("scripts/check", "scripts/test", "scripts/demo", ".ci/run"):
+        assert os.access(ROOT / script, os.X_OK)
+
+
+def test_the_version_is_the_same_everywhere():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert re.findall(r"^version: (.*)", citation, re.MULTILINE) == [version]
+    (date,) = re.findall(r"^date-released: (.*)", citation, re.MULTILINE)
+    assert re.findall(r"^## (\d.*)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)[0] == f"{version} ({date})"
