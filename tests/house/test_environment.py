@@ -236,4 +236,6 @@ def test_the_version_is_the_same_everywhere():
     citation = (ROOT / "CITATION.cff").read_text("utf-8")
     assert re.findall(r"^version: (.*)", citation, re.MULTILINE) == [version]
     (date,) = re.findall(r"^date-released: (.*)", citation, re.MULTILINE)
-    assert re.findall(r"^## (\d.*)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)[0] == f"{version} ({date})"
+    assert (
+        re.findall(r"^## (\d.*)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)[0] == f"{version} ({date})"
+    )
