@@ -5,12 +5,14 @@ A file of results is one JSON object: `title`, the `command` that measured it, `
 """
 
 import json
+import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = RESULTS / "README.md"
+WIDTH = 100  # columns of prose
 HEAD = """\
 # Measured figures
 
@@ -26,8 +28,10 @@ def page(files: Iterable[Path]) -> str:
 
 def section(name: str, results: Mapping[str, Any]) -> str:
     """A file's heading, where its figures come from, its notes and its table."""
-    notes = "".join(f"- {note}\n" for note in results["notes"])
-    origin = f"`{results['command']}`, {results['date']}; data: [{name}]({name}).\nMachine: {results['machine']}."
+    notes = "".join(f"{textwrap.fill(f'- {note}', WIDTH, subsequent_indent='  ')}\n" for note in results["notes"])
+    origin = textwrap.fill(
+        f"`{results['command']}`, {results['date']}; data: [{name}]({name}). Machine: {results['machine']}.", WIDTH
+    )
     return f"## {results['title']}\n\n{origin}\n\n{notes}\n{table(results['rows'])}"
 
 
