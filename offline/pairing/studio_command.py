@@ -1,0 +1,76 @@
+"""`ponticello studio`: the window in which a preset is made."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared.errors import Failure, UserError
+
+PROBE_SECONDS = 30.0  # for Qt to open a display
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def command(
+    preset: Annotated[
+        str | None, typer.Argument(help="A preset's folder, or a shipped preset's name; without one, a start page.")
+    ] = None,
+    sound_device: Annotated[
+        str | None, typer.Option(help="Sound output: number or part of the name (`ponticello devices`).")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or mps for the generator; by default the fastest there is.")
+    ] = None,
+) -> None:
+    """Hear sounds on a map, put images on it, and see the film at once."""
+    if importlib.util.find_spec("PySide6") is None:
+        raise UserError(
+            "the studio window needs PySide6, which is not installed; install it: pip install 'ponticello[studio]'"
+        )
+    probe = _start_probe()
+    from offline.pairing.window.application import run  # slow, while the probe looks at the display
+
+    _check_display(probe)
+    raise typer.Exit(run(preset, sound_device, device))
+
+
+def _start_probe() -> "subprocess.Popen[str]":
+    here = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, "-m", "offline.pairing.window.probe"],
+        env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+
+
+def _check_display(probe: "subprocess.Popen[str]") -> None:
+    """UserError where Qt cannot open a display, Failure where it takes too long."""
+    try:
+        said, _ = probe.communicate(timeout=PROBE_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        probe.kill()
+        raise Failure(f"Qt did not open a display within {PROBE_SECONDS:g} s; check the desktop's graphics") from error
+    if probe.returncode == 0:
+        return
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if display and "could not connect" not in said.lower() and "failed to create wl_display" not in said:
+        raise UserError(
+            "Qt lacks libraries of the desktop; on Debian and Ubuntu: sudo apt-get install libxcb-cursor0 libxcb-icccm4 "
+            "libxcb-keysyms1 libxkbcommon-x11-0 libegl1 libfontconfig1"
+        )
+    given = f"DISPLAY is {display}" if display else "DISPLAY is not set"
+    raise UserError(
+        f"no display to open a window on ({given}); run it on a desktop. Without one the same is done by commands: "
+        "ponticello pair --help"
+    )

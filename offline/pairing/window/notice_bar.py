@@ -1,0 +1,51 @@
+"""The bar that says what went wrong and what to do; the work goes on beneath it."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+
+from offline.pairing.window import theme
+from offline.pairing.window.parts import button, row
+
+
+class NoticeBar(QWidget):
+    """One line, a button that mends it where there is one, and one that puts it away."""
+
+    def __init__(self, dismissed: Callable[[], None]) -> None:
+        super().__init__()
+        self._act: Callable[[], None] = dismissed
+        self._line = QLabel()
+        self._line.setTextFormat(Qt.TextFormat.PlainText)
+        self._line.setWordWrap(True)
+        self._line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._line.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self._mend = button("", lambda: self._act(), role="primary")
+        self._mend.setObjectName("mend")
+        self._close = button("Dismiss", dismissed)
+        self._close.setObjectName("dismiss")
+        layout = row(self._line, self._mend, self._close, margins=(14, 6, theme.GAP, 6), gap=8)
+        layout.setStretch(0, 1)
+        self.setLayout(layout)
+        self.setObjectName("notice")
+        self.hide()
+
+    @property
+    def line(self) -> str:
+        """What it says; empty while it is hidden."""
+        return self._line.text() if self.isVisibleTo(self.parentWidget()) else ""
+
+    def show_notice(self, line: str, action: str = "", act: Callable[[], None] | None = None) -> None:
+        """Show a line, with a button for what mends it."""
+        self._line.setText(line)
+        self._mend.setVisible(act is not None)
+        if act is not None:
+            self._mend.setText(action)
+            self._act = act
+        self.show()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), theme.RAISED)
+        painter.fillRect(0, 0, 4, self.height(), theme.WARNING)
