@@ -24,9 +24,6 @@ def command(
     sound_device: Annotated[
         str | None, typer.Option(help="Sound output: number or part of the name (`ponticello devices`).")
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or mps for the generator; by default the fastest there is.")
-    ] = None,
 ) -> None:
     """Hear sounds on a map, put images on it, and see the film at once."""
     if importlib.util.find_spec("PySide6") is None:
@@ -37,7 +34,7 @@ def command(
     from offline.pairing.window.application import run  # slow, while the probe looks at the display
 
     _check_display(probe)
-    raise typer.Exit(run(preset, sound_device, device))
+    raise typer.Exit(run(preset, sound_device))
 
 
 def _start_probe() -> "subprocess.Popen[str]":

@@ -30,6 +30,9 @@ class Look(QObject):
         """Factor on the usual size."""
         self.source = "mock-up"
         """mock-up, generator or both."""
+        self.region: tuple[float, float] | None = None
+        """Seconds of the sound below the map: what loops, and what is rendered."""
+        self.loops = False
         self._numbers: dict[str, int] = {}
 
     def change(self, **values: object) -> None:

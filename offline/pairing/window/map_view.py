@@ -1,11 +1,6 @@
-"""The map: every moment of sound a point, images in their places. Scrub, drag, zoom and pan on it."""
+"""The map under the pointer: scrub, hover, drag images, zoom and pan."""
 
-import time
-from collections import deque
-
-import numpy as np
-from jaxtyping import UInt8
-from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QDragEnterEvent,
@@ -13,35 +8,27 @@ from PySide6.QtGui import (
     QDragMoveEvent,
     QDropEvent,
     QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QRegion,
-    QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QWidget
 
-from offline.pairing import palette
-from offline.pairing.plane import STEP, Place, Plane, clamped
+from offline.pairing.plane import STEP, Plane
+from offline.pairing.storyboard import Moment
 from offline.pairing.studio import Studio
-from offline.pairing.window import map_marks as marks
 from offline.pairing.window import theme
-from offline.pairing.window.keys import key_of
-from offline.pairing.window.legend import paint_legend
+from offline.pairing.window.dragging import dragged_image
 from offline.pairing.window.look import Look
-from offline.pairing.window.map_marks import Mark
-from offline.pairing.window.parts import draw_card, draw_invitation, timecode
+from offline.pairing.window.map_canvas import MapCanvas
+from offline.pairing.window.parts import timecode
 from offline.pairing.window.pictures import Pictures
-from offline.pairing.window.tray_model import dragged_name
 
-SETTLED_MS = 70  # after the last step of panning or zooming the points are drawn sharp
 DRAG = 4  # pixels that the pointer moves before a press becomes a drag
-TRAIL = 10  # places
-GAP_FULL = 0.12  # distance on the map at which a gap has its full colour
+HOVER = 40  # pixels: a sound that is farther from the pointer is not described
+STRIKING = 3  # descriptors that a card names
+NOTCH = 120  # of a wheel, in Qt's units
 
 
-class MapView(QWidget):
-    """The map of one preset. It asks the studio for what it shows and forwards what the pointer does."""
+class MapView(MapCanvas):
+    """The map of one preset. The left button hears and drags images, the right and middle ones pan, the wheel zooms."""
 
     scrubbed = Signal(int)
     """The row under the pointer, to be heard."""
@@ -53,35 +40,166 @@ class MapView(QWidget):
     """A context menu for an image (empty: for the map), at a point of the screen."""
 
     def __init__(self, studio: Studio, look: Look, pictures: Pictures) -> None:
-        super().__init__()
+        super().__init__(studio, look, pictures)
         self.setObjectName("map")
         self.setMouseTracking(True)
         self.setAcceptDrops(True)
-        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setMinimumSize(260, 200)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.plane = Plane()
-        self.points = marks_points()
-        self.painted = 0
-        """How often it was painted, wholly or in part."""
-        self._studio, self._look, self._pictures = studio, look, pictures
-        self._marks: list[Mark] = []
-        self._row: int | None = None
-        self._near: Mark | None = None
-        self._trail: deque[Place] = deque(maxlen=TRAIL)
-        self._microphone: Place | None = None
-        self._hovered = ""
-        self._card: list[tuple[str, object]] = []
-        self._hover_row: int | None = None
-        self._press: QPointF | None = None
-        self._last = QPointF()
+        self._pressed: QPointF | None = None
         self._grabbed = ""
-        self._dragged = ""
-        self._drag_at = QPointF()
-        self._is_panning = self._is_scrubbing = self._has_panned = False
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.timeout.connect(self.update)
-        self._moved_at = 0.0
-        look.changed.connect(self._take_look)
-        pictures.arrived.connect(self._take_picture)
+        self._panned_from: QPointF | None = None
+        self._has_panned = False
+        self._hover_row: int | None = None
+
+    def pointer_place(self) -> QPointF | None:
+        """The pixel under the pointer; None where it is elsewhere."""
+        place = self.mapFromGlobal(self.cursor().pos())
+        return QPointF(place) if self.rect().contains(place) else None
+
+    def zoom(self, notches: float, place: QPointF | None) -> None:
+        """Zoom in by so many notches of the wheel, at a pixel."""
+        self.set_plane(self.plane.zoomed(STEP**notches, None if place is None else (place.x(), place.y())))
+
+    def fit(self) -> None:
+        """Show the whole map."""
+        self.set_plane(Plane(self.plane.width, self.plane.height))
+
+    # the pointer
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self.zoom((event.angleDelta().y() or event.angleDelta().x()) / NOTCH, event.position())
+        event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        place = event.position()
+        is_shifted = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        if event.button() in (Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton) or is_shifted:
+            self._panned_from, self._has_panned = place, False
+        elif event.button() == Qt.MouseButton.LeftButton:
+            mark = self.image_at(place)
+            self._pressed, self._grabbed = place, mark.pair.name if mark else ""
+            self.look.change(selected=self._grabbed)
+            if mark is None:
+                self._scrub(place)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        place = event.position()
+        if self._panned_from is not None:
+            step = place - self._panned_from
+            if self._has_panned or step.manhattanLength() > DRAG:
+                self._has_panned = True
+                self._panned_from = place
+                self.setCursor(Qt.CursorShape.ClosedHandCursor)
+                self.set_plane(self.plane.panned(step.x(), step.y()))
+        elif self._pressed is not None and self._grabbed:
+            if self.dragged or (place - self._pressed).manhattanLength() > DRAG:
+                self._drag(self._grabbed, place)
+        elif self._pressed is not None:
+            self._scrub(place)
+        else:
+            self._hover(place)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._panned_from = None
+        self.unsetCursor()
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        name, self.dragged = self.dragged, ""
+        self._pressed, self._grabbed = None, ""
+        self.released.emit()
+        if name:
+            place = event.position()
+            self.dropped.emit(name, *self.plane.to_map((place.x(), place.y())))
+        self.update()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self.mousePressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if self._has_panned:
+            self._has_panned = False
+            return
+        mark = self.image_at(QPointF(event.pos()))
+        if mark is not None:
+            self.look.change(selected=mark.pair.name)
+        self.menu_wanted.emit(mark.pair.name if mark else "", event.globalPos())
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self.hovered, self._hover_row = "", None
+        if self.card:
+            self.card = []
+            self.update(self.card_region())
+
+    # images from the tray
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dragged_image(event.mimeData()) and self.studio.board is not None:
+            event.acceptProposedAction()
+        else:
+            event.ignore()
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        self._drag(dragged_image(event.mimeData()), event.position())
+        event.acceptProposedAction()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.dragged = ""
+        self.released.emit()
+        self.update()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        name, self.dragged = dragged_image(event.mimeData()), ""
+        self.released.emit()
+        event.acceptProposedAction()
+        self.dropped.emit(name, *self.plane.to_map((event.position().x(), event.position().y())))
+        self.update()
+
+    # helpers
+
+    def _scrub(self, place: QPointF) -> None:
+        if self.studio.board is not None:
+            self.scrubbed.emit(self.studio.board.row_at(*self.plane.to_map((place.x(), place.y()))))
+
+    def _drag(self, name: str, place: QPointF) -> None:
+        self.dragged, self.drag_at = name, place
+        self._scrub(place)
+        self.update()
+
+    def _hover(self, place: QPointF) -> None:
+        """Say what is under the pointer: an image before a sound."""
+        board = self.studio.board
+        if board is None:
+            return
+        mark = self.image_at(place)
+        name = mark.pair.name if mark else ""
+        if name != self.hovered:
+            self.hovered = name
+            self.update()
+        if mark is not None:
+            self._hover_row = None
+            loss = "not trained yet" if mark.pair.loss is None else f"loss {mark.pair.loss:.1e}"
+            number, seconds = board.time_of(mark.pair.row)
+            lines = [(f"{name}   {board.sounds[number].name} {timecode(seconds)}   {loss}", theme.TEXT)]
+            self._show_card([*lines, *([(mark.warning, theme.WARNING)] if mark.warning else [])])
+            return
+        row = board.row_at(*self.plane.to_map((place.x(), place.y())))
+        x, y = self.plane.to_view(board.place_of(row))
+        if abs(x - place.x()) + abs(y - place.y()) > HOVER:
+            row = -1
+        if row != self._hover_row:
+            self._hover_row = row
+            self._show_card([] if row < 0 else _described(board.moment(row)))
+
+    def _show_card(self, lines: list[tuple[str, object]]) -> None:
+        if lines != self.card:
+            self.card = lines  # type: ignore[assignment]
+            self.update(self.card_region())
+
+
+def _described(moment: Moment) -> list[tuple[str, object]]:
+    """What a card says of a moment of sound."""
+    near = f"   nearest {moment.nearest}" if moment.nearest else ""
+    striking = "   ".join(
+        f"{name} {value:.4g} ({deviations:+.1f})" for name, value, deviations in moment.striking[:STRIKING]
+    )
+    return [(f"{moment.name}  {timecode(moment.seconds)}{near}", theme.TEXT), (striking, theme.DIM)]

@@ -16,6 +16,7 @@ class NoticeBar(QWidget):
     def __init__(self, dismissed: Callable[[], None]) -> None:
         super().__init__()
         self._act: Callable[[], None] = dismissed
+        self._colour = theme.WARNING
         self._line = QLabel()
         self._line.setTextFormat(Qt.TextFormat.PlainText)
         self._line.setWordWrap(True)
@@ -34,10 +35,13 @@ class NoticeBar(QWidget):
     @property
     def line(self) -> str:
         """What it says; empty while it is hidden."""
-        return self._line.text() if self.isVisibleTo(self.parentWidget()) else ""
+        return "" if self.isHidden() else self._line.text()
 
-    def show_notice(self, line: str, action: str = "", act: Callable[[], None] | None = None) -> None:
-        """Show a line, with a button for what mends it."""
+    def show_notice(
+        self, line: str, action: str = "", act: Callable[[], None] | None = None, *, is_good: bool = False
+    ) -> None:
+        """Show a line, with a button for what mends it. is_good: nothing is wrong."""
+        self._colour = theme.ACCENT if is_good else theme.WARNING
         self._line.setText(line)
         self._mend.setVisible(act is not None)
         if act is not None:
@@ -48,4 +52,4 @@ class NoticeBar(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.fillRect(self.rect(), theme.RAISED)
-        painter.fillRect(0, 0, 4, self.height(), theme.WARNING)
+        painter.fillRect(0, 0, 4, self.height(), self._colour)

@@ -1,0 +1,118 @@
+"""The film with its controls: mock-up or generator, in the window or in one of its own."""
+
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
+
+from offline.pairing.studio import Studio
+from offline.pairing.window.look import Look
+from offline.pairing.window.parts import Elided, button, label, row
+from offline.pairing.window.picture_view import FilmWindow, PictureView
+
+
+class FilmPanel(QWidget):
+    """The picture, what it shows, and its own window where it has one."""
+
+    def __init__(self, studio: Studio, look: Look, actions: dict[str, QAction]) -> None:
+        super().__init__()
+        self.studio, self.look, self._actions = studio, look, actions
+        self.picture = PictureView(studio, look)
+        self.window_of_film: FilmWindow | None = None
+        self.caption = Elided("", "small")
+        self._peeked = ""
+        choices = [self._tool(actions[name]) for name in ("mockup", "generator", "both")]
+        detach = self._tool(actions["detach"])
+        self._away = QWidget()
+        away = QVBoxLayout(self._away)
+        away.addStretch(1)
+        words = label("The film is in its own window.", "dim")
+        words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        away.addWidget(words)
+        away.addLayout(row(None, button("Bring it back", self.attach), None))
+        away.addStretch(1)
+        self._away.hide()
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(6)
+        self._layout.addLayout(row(*choices, None, detach, gap=3))
+        self._layout.addWidget(self.picture, 1)
+        self._layout.addWidget(self._away, 1)
+        self._layout.addWidget(self.caption)
+        self.picture.clicked_twice.connect(actions["fullscreen"].trigger)
+        look.peeked.connect(self._peek)
+
+    def follow(self) -> None:
+        """Show the picture of the moment that sounds, and say what it is."""
+        self.picture.follow()
+        self.caption.show_text(self._peeked or self._said())
+
+    def detach(self) -> None:
+        """Give the film a window of its own."""
+        if self.window_of_film is not None:
+            return
+        made = FilmWindow(self.studio.project.preset.name if self.studio.project else "Ponticello")
+        made.addActions(list(self._actions.values()))
+        made.closed.connect(self.attach)
+        self.window_of_film = made
+        made.take(self.picture)
+        self._away.show()
+        made.setGeometry(self._elsewhere())
+        made.show()
+        self._tell()
+
+    def attach(self) -> None:
+        """Take the film back into this window."""
+        made, self.window_of_film = self.window_of_film, None
+        if made is not None:
+            self._layout.insertWidget(1, self.picture, 1)
+            self._away.hide()
+            self.picture.show()
+            made.close()
+            made.deleteLater()
+        self._tell()
+
+    def set_full_screen(self, is_full: bool) -> None:
+        """Fill a screen with the film: another one than this window's, where there is one."""
+        if is_full:
+            self.detach()
+            if self.window_of_film is not None:
+                self.window_of_film.showFullScreen()
+                self.window_of_film.activateWindow()
+        elif self.window_of_film is not None:
+            self.window_of_film.showNormal()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Check the actions that say where the film is."""
+        there = self.window_of_film
+        self._actions["detach"].setChecked(there is not None)
+        self._actions["fullscreen"].setChecked(there is not None and there.isFullScreen())
+        self.picture.update()
+
+    def _elsewhere(self) -> QRect:
+        """A place on another monitor, or beside the middle of this one."""
+        here = self.screen()
+        other = next((screen for screen in QGuiApplication.screens() if screen is not here), here)
+        area = other.availableGeometry()
+        side = round(min(area.width(), area.height()) * 0.7)
+        place = QRect(0, 0, side, side)
+        place.moveCenter(area.center())
+        return place
+
+    def _said(self) -> str:
+        project, film = self.studio.project, self.studio.film
+        if project is None or not project.pairs:
+            return ""
+        shown = film.mockup()
+        nearest = f"nearest: {shown.name}" if shown and shown.name else ""
+        return nearest if self.look.source == "mock-up" else f"{nearest}   {film.state}".strip()
+
+    def _peek(self, name: str) -> None:
+        self._peeked = f"{name} in the tray" if name else ""
+        self.caption.show_text(self._peeked or self._said())
+
+    def _tool(self, action: QAction) -> QToolButton:
+        made = QToolButton()
+        made.setDefaultAction(action)
+        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        return made

@@ -1,0 +1,76 @@
+"""Five hints for the first start. Each goes away once it has been done; the card goes with the last one."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+
+from offline.pairing.window import theme
+from offline.pairing.window.parts import button, label, row
+
+HINTS: tuple[tuple[str, str], ...] = (
+    ("hear", "Move over the map with the left button held: you hear each moment."),
+    ("zoom", "Zoom with the wheel; pan with the right button, or with Shift held."),
+    ("place", "Drag an image from the tray onto the sound that it belongs to."),
+    ("play", "Press Space: the film follows the sound."),
+    ("keys", "Press F1 for all keys. Everything is saved at once; Ctrl+Z takes it back."),
+)
+
+
+class Hints(QFrame):
+    """The card with the hints that are still to be done."""
+
+    seen = Signal()
+    """All are done, or the user has had enough."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("hints")
+        self.setStyleSheet(
+            f"#hints {{ background: {theme.RAISED.name()}; border: 1px solid {theme.LINE.name()}; border-radius: 8px; }}"
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(14, 12, 14, 12)
+        layout.setSpacing(6)
+        layout.addWidget(label("First steps", "title"))
+        self._lines: dict[str, QLabel] = {}
+        for name, text in HINTS:
+            line = label(text, "dim")
+            line.setWordWrap(True)
+            line.setFixedWidth(330)
+            self._lines[name] = line
+            layout.addWidget(line)
+        layout.addLayout(row(None, button("Got it", self._finish)))
+        self.hide()
+
+    @property
+    def open(self) -> list[str]:
+        """Names of the hints that are not done yet."""
+        return [name for name, line in self._lines.items() if not line.isHidden()]
+
+    def begin(self) -> None:
+        """Show all of them."""
+        for line in self._lines.values():
+            line.show()
+        self.show()
+        self.place()
+        self.raise_()
+
+    def done(self, name: str) -> None:
+        """This has been done: its hint goes away."""
+        if self.isVisible() and not self._lines[name].isHidden():
+            self._lines[name].hide()
+            if self.open:
+                self.place()
+            else:
+                self._finish()
+
+    def place(self) -> None:
+        """Stand in the lower right corner of the view that it covers."""
+        parent = self.parentWidget()
+        self.adjustSize()
+        self.move(parent.width() - self.width() - theme.GAP, parent.height() - self.height() - theme.GAP)
+
+    def _finish(self) -> None:
+        self.hide()
+        self.seen.emit()
+
+

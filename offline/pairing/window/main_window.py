@@ -1,0 +1,505 @@
+"""The window: its parts in their places, the studio's events forwarded to them, and the clock that follows the sound."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QPoint, QRect, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QResizeEvent
+from PySide6.QtWidgets import QMainWindow, QMenu, QMenuBar, QSplitter, QStackedWidget, QTabWidget, QToolButton, QVBoxLayout, QWidget
+
+from offline.pairing.jobs import Fit, Progress
+from offline.pairing.studio import Studio
+from offline.pairing.window import theme
+from offline.pairing.window.actions import make_actions, make_menus
+from offline.pairing.window.commands import Commands
+from offline.pairing.window.dragging import GENERATORS, PICTURES, dragged_files, dragged_image
+from offline.pairing.window.film_panel import FilmPanel
+from offline.pairing.window.hints import Hints
+from offline.pairing.window.jobs_bar import QUIET, JobsBar
+from offline.pairing.window.look import Look
+from offline.pairing.window.map_bar import MapBar
+from offline.pairing.window.map_view import MapView
+from offline.pairing.window.memory import Memory
+from offline.pairing.window.notice_bar import NoticeBar
+from offline.pairing.window.pairs_view import PairsView
+from offline.pairing.window.parts import Elided, label, row
+from offline.pairing.window.pictures import Pictures
+from offline.pairing.window.settings_view import SettingsView
+from offline.pairing.window.transport_bar import TransportBar
+from offline.pairing.window.tray_view import Tray
+from offline.pairing.window.wave_view import WaveView
+from offline.pairing.window.welcome import Welcome
+
+TICK_MS = 33  # while something moves
+IDLE_MS = 100  # between two looks at what happened elsewhere
+SIZE = (1280, 720)
+FOREIGN = (
+    "Pictures of your own cannot be placed: an image on the map needs a latent, the point of the generator's space that it "
+    "comes from. Choose among the candidates in the tray."
+)
+
+
+class MainWindow(QMainWindow):
+    """The studio's window."""
+
+    def __init__(self, studio: Studio, memory: Memory) -> None:
+        super().__init__()
+        self.studio, self.memory = studio, memory
+        self.look = Look()
+        self.look.change(colour=memory.colour, image_size=memory.image_size, point_size=memory.point_size)
+        self.pictures = Pictures()
+        self.pointed = ""
+        """The candidate under the pointer in the tray."""
+        self.ticks = 0
+        """How often the window has followed the sound."""
+        self._fit: Fit | None = None
+        self._is_closed = False
+        self.commands = Commands(self)
+        self.actions_by_name = make_actions(self, self.commands)
+        self._make_parts()
+        self._lay_out()
+        self._connect()
+        self.setAcceptDrops(True)
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self.follow)
+        self._timer.start(IDLE_MS)
+        self.resize(*SIZE)
+        if memory.geometry_bytes:
+            self.restoreGeometry(QByteArray(memory.geometry_bytes))
+        self.refresh_preset()
+
+    # parts and their places
+
+    def _make_parts(self) -> None:
+        actions, studio, look, pictures = self.actions_by_name, self.studio, self.look, self.pictures
+        self.map = MapView(studio, look, pictures)
+        self.map_bar = MapBar(studio, look, self._board_changed, actions["gaps"], actions["images"])
+        self.wave = WaveView(studio, look, pictures)
+        self.transport = TransportBar(studio, actions["play"], actions["loop"], self.choose_sound)
+        self.tray = Tray(studio, look, pictures)
+        self.film = FilmPanel(studio, look, actions)
+        self.pairs = PairsView(studio, look, pictures)
+        self.settings = SettingsView(studio)
+        self.notice = NoticeBar(lambda: self.notice.hide())
+        self.jobs = JobsBar(studio)
+        self.hints = Hints(self.map)
+        self.welcome = Welcome(self.commands.new, self.commands.open, self.open_preset)
+        self.name = label("", "title")
+        self.state = Elided("", "small")
+        self.state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+
+    def _lay_out(self) -> None:
+        bar = QMenuBar()
+        make_menus(bar, self.actions_by_name)
+        bar.setSizePolicy(bar.sizePolicy().Policy.Minimum, bar.sizePolicy().Policy.Fixed)
+        undo, redo = QToolButton(), QToolButton()
+        for made, name in ((undo, "undo"), (redo, "redo")):
+            made.setDefaultAction(self.actions_by_name[name])
+            made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        top = row(bar, 6, undo, redo, 14, self.name, self.state, margins=(theme.GAP, 4, theme.GAP + 2, 4))
+        top.setStretch(top.count() - 1, 1)
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(6, 0, 6, 0)
+        column.setSpacing(6)
+        column.addWidget(self.map_bar)
+        column.addWidget(self.map, 1)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(self.pairs, "Pairs")
+        self.tabs.addTab(self.settings, "Sliders")
+        self.tabs.setDocumentMode(True)
+        right = QSplitter(Qt.Orientation.Vertical)
+        right.addWidget(self.film)
+        right.addWidget(self.tabs)
+        right.setStretchFactor(0, 3)
+        right.setStretchFactor(1, 2)
+        right.setChildrenCollapsible(False)
+        frame = QWidget()
+        inner = QVBoxLayout(frame)
+        inner.setContentsMargins(2, 0, theme.GAP, 0)
+        inner.addWidget(right)
+        columns = QSplitter(Qt.Orientation.Horizontal)
+        for part, stretch in ((self.tray, 0), (middle, 1), (frame, 0)):
+            columns.addWidget(part)
+            columns.setStretchFactor(columns.count() - 1, stretch)
+        columns.setSizes([224, 720, 336])
+        columns.setChildrenCollapsible(False)
+        self._columns, self._right = columns, right
+        sound = QWidget()
+        below = QVBoxLayout(sound)
+        below.setContentsMargins(theme.GAP, 2, theme.GAP, theme.GAP)
+        below.setSpacing(6)
+        below.addWidget(self.transport)
+        below.addWidget(self.wave, 1)
+        work = QSplitter(Qt.Orientation.Vertical)
+        work.addWidget(columns)
+        work.addWidget(sound)
+        work.setStretchFactor(0, 1)
+        work.setStretchFactor(1, 0)
+        work.setSizes([480, 190])
+        work.setChildrenCollapsible(False)
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.welcome)
+        self.pages.addWidget(work)
+        whole = QWidget()
+        rows = QVBoxLayout(whole)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addLayout(top)
+        rows.addWidget(self.notice)
+        rows.addWidget(self.jobs)
+        rows.addWidget(self.pages, 1)
+        self.setCentralWidget(whole)
+
+    def _connect(self) -> None:
+        events = self.studio.events
+        events.on("preset", self.refresh_preset)
+        events.on("corpus", self._corpus_changed)
+        events.on("candidates", self._candidates_changed)
+        events.on("pairs", self._pairs_changed)
+        events.on("settings", self.settings.refresh)
+        events.on("history", self._history_changed)
+        events.on("trained", self._trained)
+        events.on("progress", self._progressed)
+        events.on("error", self.say)
+        events.on("note", lambda line: self.say(line, is_good=True))
+        events.on("transport", self._transport_changed)
+        events.on("film", self.film.follow)
+        events.on("missing", self._show_missing)
+        events.on("sounds", self.wave.redraw)
+        self.map.scrubbed.connect(self._scrub_row)
+        self.map.released.connect(self._release)
+        self.map.dropped.connect(self._place)
+        self.map.menu_wanted.connect(self._show_menu)
+        self.wave.scrubbed.connect(self._scrub)
+        self.wave.released.connect(self._release)
+        self.wave.dropped.connect(self._place_at)
+        self.tray.list.pointed.connect(self._point)
+        self.tray.list.starred.connect(lambda name: self._star(name))
+        self.tray.list.menu_wanted.connect(self._show_menu)
+        self.pairs.wanted.connect(self._go_to)
+        self.pairs.menu_wanted.connect(self._show_menu)
+        self.hints.seen.connect(self._hints_seen)
+        self.look.changed.connect(self._look_changed)
+
+    # what the studio reports
+
+    def open_preset(self, path: str) -> None:
+        """Open a preset by path or name."""
+        self.notice.hide()
+        self.studio.attempt(self.studio.open, path)
+        self.wake()
+
+    def refresh_preset(self) -> None:
+        """Show another preset, or the start page where none is open."""
+        project = self.studio.project
+        self.pages.setCurrentIndex(0 if project is None else 1)
+        self.name.setText(project.preset.name if project else "")
+        self.setWindowTitle(f"{project.preset.name} - Ponticello studio" if project else "Ponticello studio")
+        self.look.change(selected="", region=None)
+        self._fit = None
+        if project is not None:
+            self.memory.note_preset(project.preset.folder)
+            self.memory.save()
+            if not self.memory.hints_seen:
+                self.hints.begin()
+        self.welcome.show_recent(self.memory.recent)
+        self.look.forget_images([])
+        self.pictures.use(project)
+        self.map.fit()
+        self._corpus_changed()
+        self.tray.refresh()
+        self.settings.refresh()
+        self._history_changed()
+        self.jobs.refresh()
+
+    def _corpus_changed(self) -> None:
+        self._pairs_changed()
+        self.map_bar.refresh()
+        self.transport.refresh()
+        self.wave.show_sound(self.studio.transport.sound)
+        self.follow_now()
+
+    def _candidates_changed(self) -> None:
+        self.pictures.use(self.studio.project)
+        self.tray.refresh()
+        self.map.update()
+        self.wave.redraw()
+
+    def _pairs_changed(self) -> None:
+        project = self.studio.project
+        names = [pair.name for pair in project.pairs] if project else []
+        self.look.forget_images(names)
+        if self.look.selected and self.look.selected not in names:
+            self.look.change(selected="")
+        self.map.refresh_points()
+        self.wave.refresh()
+        self.tray.refresh()
+        self.pairs.refresh()
+        self._show_training()
+        self.follow_now()
+
+    def _board_changed(self) -> None:
+        """Other axes or another filter."""
+        self.map.refresh_points()
+        self.follow_now()
+
+    def _history_changed(self) -> None:
+        project = self.studio.project
+        for name, what in (("undo", project.can_undo if project else ""), ("redo", project.can_redo if project else "")):
+            action = self.actions_by_name[name]
+            action.setEnabled(bool(what))
+            key = action.shortcut().toString(action.shortcut().SequenceFormat.NativeText)
+            action.setToolTip(f"{name.capitalize()}: {what} ({key})" if what else f"Nothing to {name}")
+
+    def _trained(self, fit: Fit) -> None:
+        self._fit = fit
+        self.map.refresh_images()
+        self.pairs.refresh()
+        self._show_training()
+        self.follow_now()
+
+    def _progressed(self, progress: Progress) -> None:
+        if progress.kind in QUIET:
+            self._show_training()
+        else:
+            self.jobs.refresh()
+            is_mapping = progress.kind == "sounds" and progress.state == "running"
+            self.map.progress_text = progress.text if is_mapping else ""
+            if self.studio.board is None:
+                self.map.update()
+        self.wake()
+
+    def _show_training(self) -> None:
+        is_running = any(job.kind == "training" for job in self.studio.jobs.running)
+        self.pairs.show_training(is_running, self._fit)
+        self.state.show_text("training…" if is_running else "saved" if self.studio.project else "")
+
+    def _transport_changed(self) -> None:
+        self.transport.refresh()
+        transport = self.studio.transport
+        self.actions_by_name["play"].setChecked(transport.state == "playing")
+        self.actions_by_name["play"].setText("Stop" if transport.state == "playing" else "Play")
+        if transport.sound != self.wave.sound:
+            self.wave.show_sound(transport.sound)
+            self.look.change(region=None)
+        if transport.state == "stopped":
+            self.map.end_trail()
+        self.wake()
+
+    def _show_missing(self) -> None:
+        missing = self.studio.missing
+        if not missing:
+            return
+        first = missing[0]
+
+        def locate() -> None:
+            from PySide6.QtWidgets import QFileDialog
+
+            chosen, _ = QFileDialog.getOpenFileName(self, f"Where is {first.path.name}?", "", f"*{first.path.suffix}")
+            if chosen:
+                self.notice.hide()
+                self.studio.attempt(self.studio.relocate, first, Path(chosen))
+
+        rest = f" ({len(missing) - 1} more are missing)" if len(missing) > 1 else ""
+        self.notice.show_notice(first.line + rest, "Locate…", locate)
+
+    def say(self, line: str, *, is_good: bool = False) -> None:
+        """One line in the bar: what went wrong and what to do, or that something is done."""
+        self.notice.show_notice(line, is_good=is_good)
+
+    # what the views ask for
+
+    def _scrub_row(self, number: int) -> None:
+        if self.studio.board is not None:
+            self._scrub(*self.studio.board.time_of(number))
+
+    def _scrub(self, sound: int, seconds: float) -> None:
+        self.studio.transport.scrub(sound, seconds)
+        self.hints.done("hear")
+        self.wake()
+        self.follow_now()
+
+    def _release(self) -> None:
+        if self.studio.transport.state == "scrubbing":
+            self.studio.transport.stop()
+
+    def _place(self, name: str, x: float, y: float) -> None:
+        board, project = self.studio.board, self.studio.project
+        if board is None or project is None or not name:
+            return
+        if board.axes == ("map", "map"):
+            self.studio.attempt(project.place, name, x, y)
+        else:
+            self.studio.attempt(project.place_at, name, *board.time_of(board.row_at(x, y)))
+        self.look.change(selected=name)
+        self.hints.done("place")
+        self.wake()
+
+    def _place_at(self, name: str, sound: int, seconds: float) -> None:
+        if self.studio.project is not None and name:
+            self.studio.attempt(self.studio.project.place_at, name, sound, seconds)
+            self.look.change(selected=name)
+            self.hints.done("place")
+            self.wake()
+
+    def _star(self, name: str) -> None:
+        project = self.studio.project
+        if project is not None:
+            self.studio.attempt(project.star, [name], not project.is_starred(name))
+
+    def _go_to(self, number: int) -> None:
+        if self.studio.board is not None:
+            self.studio.transport.seek(*self.studio.board.time_of(number))
+            self.follow_now()
+
+    def choose_sound(self, number: int) -> None:
+        """Show another sound below the map."""
+        self.studio.transport.seek(number, 0.0)
+        self.look.change(region=None)
+        self.wave.show_sound(number)
+        self.transport.show_sound(number)
+        self.follow_now()
+
+    def _point(self, name: str) -> None:
+        self.pointed = name
+
+    def _show_menu(self, name: str, place: object) -> None:
+        """The commands for an image, or for the map."""
+        project = self.studio.project
+        if not isinstance(place, QPoint) or project is None:
+            return
+        menu = QMenu(self)
+        actions = self.actions_by_name
+        is_placed = any(pair.name == name for pair in project.pairs)
+        if name:
+            menu.addAction(name).setEnabled(False)
+            if is_placed:
+                menu.addAction(actions["remove"])
+            known = project.candidates is not None and name in project.tray("all")
+            if known:
+                star = menu.addAction("Take the star away" if project.is_starred(name) else "Choose image")
+                star.triggered.connect(lambda: self._star(name))
+                menu.addAction("More like this").triggered.connect(lambda: self.tray.show_similar(name))
+            if known and not is_placed and self.studio.board is not None:
+                here = menu.addAction("Pair with the playhead")
+                here.triggered.connect(
+                    lambda: self._place_at(name, self.studio.transport.sound, self.studio.transport.seconds)
+                )
+        else:
+            for command in ("fit", "to_playhead", "gaps", "play_gap", "images", "add_sounds"):
+                menu.addAction(actions[command])
+        menu.popup(place)
+
+    def turn_tab(self) -> None:
+        """Show the sliders, or the pairs again."""
+        self.tabs.setCurrentIndex(1 - self.tabs.currentIndex())
+        self.actions_by_name["settings"].setChecked(self.tabs.currentIndex() == 1)
+
+    def menu_corner(self) -> QPoint:
+        """Where a menu that has no place of its own opens."""
+        return QPoint(theme.GAP, 40)
+
+    def _look_changed(self, name: str) -> None:
+        look, actions, transport = self.look, self.actions_by_name, self.studio.transport
+        if name in ("region", "loops") and self.studio.board is not None:
+            whole = (0.0, transport.length)
+            transport.loop = (look.region or whole) if look.loops else None
+        actions["loop"].setChecked(look.loops)
+        actions["gaps"].setChecked(look.shows_gaps)
+        actions["images"].setChecked(look.shows_images)
+        for source, command in (("mock-up", "mockup"), ("generator", "generator"), ("both", "both")):
+            actions[command].setChecked(look.source == source)
+        if name == "source":
+            self.follow_now()
+            self.wake()
+
+    def _hints_seen(self) -> None:
+        self.memory.hints_seen = True
+        self.memory.save()
+
+    # the clock
+
+    def wake(self) -> None:
+        """Follow the sound 30 times a second, until nothing moves any more."""
+        if self._timer.interval() != TICK_MS and not self._is_closed:
+            self._timer.start(TICK_MS)
+
+    def follow(self) -> None:
+        """Take up what happened, and show the moment that sounds."""
+        self.ticks += 1
+        self.studio.poll()
+        self.follow_now()
+        transport, film = self.studio.transport, self.studio.film
+        moves = transport.state != "stopped" or bool(self.studio.jobs.running) or self.studio.microphone is not None
+        if not moves and not film.generating and self._timer.interval() == TICK_MS:
+            self._timer.start(IDLE_MS)
+
+    def follow_now(self) -> None:
+        """Show the moment that sounds."""
+        transport = self.studio.transport
+        self.map.set_row(self.studio.row)
+        self.wave.set_playhead(transport.seconds, follow=transport.state == "playing")
+        self.transport.show_time(transport.seconds)
+        self.film.follow()
+        if self.studio.microphone is not None:
+            self.map.set_microphone(self.studio.microphone.place)
+
+    def show_microphone(self) -> None:
+        """Check the action that says whether a live input is shown."""
+        is_on = self.studio.microphone is not None
+        self.actions_by_name["microphone"].setChecked(is_on)
+        if not is_on:
+            self.map.set_microphone(None)
+
+    # files from outside, closing
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dragged_files(event.mimeData()) and not dragged_image(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        event.acceptProposedAction()
+        self.take_files(dragged_files(event.mimeData()))
+
+    def take_files(self, files: list[Path]) -> None:
+        """What was dropped on the window: a preset to open, a generator for a new one, sounds to add."""
+        presets = [file for file in files if (file / "preset.toml").is_file()]
+        generators = [file for file in files if file.suffix.lower() in GENERATORS]
+        pictures = [file for file in files if file.suffix.lower() in PICTURES]
+        if presets:
+            self.open_preset(str(presets[0]))
+        elif generators:
+            self.commands.new(generators[0])
+        elif pictures:
+            self.say(FOREIGN)
+        elif self.studio.project is None:
+            self.say("Open or make a preset first; then drop sounds on it.")
+        else:
+            self.studio.attempt(self.studio.jobs.add_sounds, files)
+        self.wake()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self.hints.isVisible():
+            self.hints.place()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._is_closed = True
+        self._timer.stop()
+        self.film.attach()
+        look, memory = self.look, self.memory
+        memory.colour, memory.image_size, memory.point_size = look.colour, look.image_size, look.point_size
+        memory.note_geometry(bytes(self.saveGeometry().data()))
+        memory.save()
+        self.studio.close()
+        self.pictures.close()
+        event.accept()
+
+
+def fitting(size: tuple[int, int]) -> QRect:
+    """The window's place at first: its usual size, or as much of it as the screen has."""
+    area = QGuiApplication.primaryScreen().availableGeometry()
+    place = QRect(0, 0, min(size[0], area.width()), min(size[1], area.height()))
+    place.moveCenter(area.center())
+    return place

@@ -1,0 +1,132 @@
+"""The film: a picture in time with the sound, the mock-up's or the generator's, or both side by side."""
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from offline.pairing.film import Shown
+from offline.pairing.studio import Studio
+from offline.pairing.window import theme
+from offline.pairing.window.look import Look
+from offline.pairing.window.parts import draw_invitation
+from offline.pairing.window.pictures import to_image
+
+LABEL = 20  # height of a line below a picture
+
+
+class PictureView(QWidget):
+    """One picture, or two beside each other (one above the other where the view is higher than wide)."""
+
+    clicked_twice = Signal()
+
+    def __init__(self, studio: Studio, look: Look) -> None:
+        super().__init__()
+        self.setObjectName("film")
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(120, 120)
+        self.studio, self.look = studio, look
+        self.painted = 0
+        """How often it was painted."""
+        self._shown: list[Shown | None] = []
+        self._images: list[QImage | None] = []
+        look.changed.connect(lambda name: self.follow() if name == "source" else None)
+
+    def sizeHint(self) -> QSize:
+        return QSize(320, 320)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it fills a screen, without words."""
+        return self.window().isFullScreen()
+
+    def follow(self) -> None:
+        """Show the pictures of the moment that sounds; paints only where they are others."""
+        film, source = self.studio.film, self.look.source
+        film.generating = source != "mock-up"
+        shown = []
+        if self.studio.project is not None:
+            if source in ("mock-up", "both"):
+                shown.append(film.mockup())
+            if source in ("generator", "both"):
+                shown.append(film.generated())
+        same = len(shown) == len(self._shown) and all(
+            new is old for new, old in zip(shown, self._shown, strict=True)
+        )
+        if same:
+            return
+        known = dict(zip(map(id, self._shown), self._images, strict=True))
+        self._images = [
+            known[id(each)] if id(each) in known else to_image(each.image) if each and each.image is not None else None
+            for each in shown
+        ]
+        self._shown = shown
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        self.painted += 1
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), Qt.GlobalColor.black if self.is_plain else theme.GROUND)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        area = QRectF(self.rect())
+        if not any(self._images):
+            title, advice = self._invitation()
+            draw_invitation(painter, area, title, advice)
+            return
+        count = len(self._images)
+        beside = area.width() >= area.height()
+        for number, (image, shown) in enumerate(zip(self._images, self._shown, strict=True)):
+            if beside:
+                part = QRectF(area.width() * number / count, 0, area.width() / count, area.height())
+            else:
+                part = QRectF(0, area.height() * number / count, area.width(), area.height() / count)
+            if image is not None and shown is not None:
+                self._paint_picture(painter, part, image, shown if count > 1 and not self.is_plain else None)
+
+    def _paint_picture(self, painter: QPainter, part: QRectF, image: QImage, shown: Shown | None) -> None:
+        """A picture as large as fits, with its kind below it where there are two."""
+        room = part.height() - (LABEL if shown else 0)
+        scale = min(part.width() / image.width(), room / image.height())
+        width, height = image.width() * scale, image.height() * scale
+        box = QRectF(part.x() + (part.width() - width) / 2, part.y() + (room - height) / 2, width, height)
+        painter.drawImage(box, image)
+        if shown:
+            painter.setFont(theme.font(theme.SMALL_SIZE))
+            painter.setPen(theme.DIM)
+            line = QRectF(part.x(), box.bottom() + 2, part.width(), LABEL - 2)
+            painter.drawText(line, Qt.AlignmentFlag.AlignCenter, shown.kind)
+
+    def _invitation(self) -> tuple[str, str]:
+        project = self.studio.project
+        if project is None or not project.pairs:
+            return "", "Drag an image onto the map: the film shows the one nearest to the sound."
+        return "", self.studio.film.state if self.look.source != "mock-up" else "Play, or move over the map with the button held."
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self.clicked_twice.emit()
+
+
+class FilmWindow(QWidget):
+    """The film in a window of its own, for another monitor."""
+
+    closed = Signal()
+    key_pressed = Signal(QKeyEvent)
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.setWindowTitle(f"{name}: film")
+        self.setObjectName("film-window")
+        self.resize(720, 720)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+
+    def take(self, view: PictureView) -> None:
+        """Hold the picture."""
+        layout = self.layout()
+        if layout is not None:
+            layout.addWidget(view)
+        view.show()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.closed.emit()
+        event.accept()

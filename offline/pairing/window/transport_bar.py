@@ -1,0 +1,126 @@
+"""The controls of the sound: play, loop, speed, volume, where the playhead is, which sound and device."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QComboBox, QMenu, QToolButton, QWidget
+
+from offline.pairing.studio import Studio
+from offline.pairing.window import theme
+from offline.pairing.window.parts import Elided, label, row, timecode
+from offline.pairing.window.settings_view import STEPS, Slider
+
+SPEEDS = (1.0, 0.5, 0.25, 0.125)
+SPEED_NAMES = ("1", "1/2", "1/4", "1/8")
+
+
+class TransportBar(QWidget):
+    """One line of controls above the waveform."""
+
+    def __init__(self, studio: Studio, play: QAction, loop: QAction, choose_sound: object) -> None:
+        super().__init__()
+        self.studio = studio
+        self._choose_sound = choose_sound
+        self.play, self.loop = _tool(play), _tool(loop)
+        self.play.setMinimumWidth(64)
+        self.time = label("0:00.00", "title")
+        self.time.setMinimumWidth(74)
+        self.length = label("", "dim")
+        self.speed = QComboBox()
+        self.speed.setObjectName("speed")
+        self.speed.addItems(SPEED_NAMES)
+        self.speed.setToolTip("How fast the sound is played; its pitch stays")
+        self.speed.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.speed.activated.connect(lambda number: setattr(studio.transport, "speed", SPEEDS[number]))
+        self.volume = Slider()
+        self.volume.setFixedWidth(80)
+        self.volume.setToolTip("Volume")
+        self.volume.setValue(round(studio.transport.volume * STEPS))
+        self.volume.valueChanged.connect(lambda step: setattr(studio.transport, "volume", step / STEPS))
+        self.sounds = QComboBox()
+        self.sounds.setObjectName("sounds")
+        self.sounds.setToolTip("The sound below")
+        self.sounds.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.sounds.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.sounds.setMaximumWidth(260)
+        self.sounds.activated.connect(self._choose)
+        self.device = QToolButton()
+        self.device.setText("Output")
+        self.device.setObjectName("output")
+        self.device.setToolTip("The sound device to play on")
+        self.device.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.device.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        menu = QMenu(self.device)
+        menu.aboutToShow.connect(self._list_devices)
+        self.device.setMenu(menu)
+        self.state = Elided("", "small")
+        parts = (self.play, self.loop, 4, self.time, self.length, 8, self.sounds, 8, label("Speed", "dim"), self.speed)
+        layout = row(*parts, 8, label("Volume", "dim"), self.volume, self.device, 8, self.state)
+        layout.setStretch(layout.count() - 1, 1)
+        self.setLayout(layout)
+
+    def refresh(self) -> None:
+        """Offer the sounds of the corpus; say what keeps it silent."""
+        board = self.studio.board
+        names = [] if board is None else [sound.name for sound in board.sounds]
+        if [self.sounds.itemText(number) for number in range(self.sounds.count())] != names:
+            self.sounds.clear()
+            self.sounds.addItems(names)
+        self.sounds.setVisible(len(names) > 1)
+        for part in (self.play, self.loop, self.speed):
+            part.setEnabled(board is not None)
+        self.show_sound(self.studio.transport.sound)
+        silent = self.studio.transport.silent
+        self.state.show_text(f"Silent: {silent}" if silent else names[0] if len(names) == 1 else "")
+        self.state.setStyleSheet(f"color: {theme.WARNING.name()}" if silent else "")
+
+    def show_sound(self, sound: int) -> None:
+        """Select a sound and show how long it is."""
+        board = self.studio.board
+        if board is None or sound >= len(board.sounds):
+            self.length.setText("")
+            return
+        self.sounds.setCurrentIndex(sound)
+        self.length.setText(f"of {timecode(board.sounds[sound].seconds)}")
+
+    def show_time(self, seconds: float) -> None:
+        """Show where the playhead is."""
+        self.time.setText(timecode(seconds))
+
+    def show_speed(self) -> None:
+        """Show the speed that the transport has."""
+        nearest = min(range(len(SPEEDS)), key=lambda number: abs(SPEEDS[number] - self.studio.transport.speed))
+        self.speed.setCurrentIndex(nearest)
+
+    def change_speed(self, steps: int) -> None:
+        """Slower (above 0) or faster by so many steps."""
+        number = min(max(self.speed.currentIndex() + steps, 0), len(SPEEDS) - 1)
+        self.studio.transport.speed = SPEEDS[number]
+        self.speed.setCurrentIndex(number)
+
+    def _choose(self, number: int) -> None:
+        if callable(self._choose_sound):
+            self._choose_sound(number)
+
+    def _list_devices(self) -> None:
+        menu = self.device.menu()
+        menu.clear()
+        devices = self.studio.transport.devices()
+        default = menu.addAction("System default")
+        default.triggered.connect(lambda _=False: self._use(None))
+        for device in devices:
+            entry = menu.addAction(f"{device.number} {device.name}")
+            entry.triggered.connect(lambda _=False, number=device.number: self._use(str(number)))
+        if not devices:
+            none = menu.addAction("No sound output was found")
+            none.setEnabled(False)
+
+    def _use(self, device: str | None) -> None:
+        self.studio.attempt(self.studio.transport.use, device)
+        self.refresh()
+
+
+def _tool(action: QAction) -> QToolButton:
+    made = QToolButton()
+    made.setDefaultAction(action)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return made

@@ -1,0 +1,84 @@
+"""The start page: make a preset, open one, or go on with one of the last ones."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from offline.pairing.window.parts import Elided, button, label
+from shared.preset.preset import SHIPPED
+
+
+def shipped_presets() -> list[str]:
+    """Names of the presets that come with Ponticello."""
+    return sorted(file.parent.name for file in SHIPPED.glob("*/preset.toml"))
+
+
+class Welcome(QWidget):
+    """What the window shows while no preset is open."""
+
+    def __init__(self, new: Callable[[], None], choose: Callable[[], None], open_preset: Callable[[str], None]) -> None:
+        super().__init__()
+        self.setObjectName("welcome")
+        self._open = open_preset
+        inner = QFrame()
+        inner.setFixedWidth(560)
+        column = QVBoxLayout(inner)
+        column.setSpacing(12)
+        column.addWidget(label("Ponticello studio", "heading"))
+        advice = label(
+            "Hear sounds on a map, put images on it, and see the film at once. A preset holds all of it: "
+            "a generator, sounds, images, pairs.",
+            "dim",
+        )
+        advice.setWordWrap(True)
+        column.addWidget(advice)
+        column.addSpacing(6)
+        line = QHBoxLayout()
+        for text, clicked, name, role in (("New preset…", new, "welcome-new", "primary"), ("Open…", choose, "welcome-open", "")):
+            made = button(text, clicked, role=role)
+            made.setObjectName(name)
+            line.addWidget(made)
+        line.addStretch(1)
+        column.addLayout(line)
+        column.addSpacing(10)
+        self._recent_title = label("Recent", "title")
+        column.addWidget(self._recent_title)
+        self._recent = QGridLayout()
+        self._recent.setVerticalSpacing(4)
+        self._recent.setColumnStretch(1, 1)
+        column.addLayout(self._recent)
+        column.addSpacing(10)
+        column.addWidget(label("Shipped with Ponticello", "title"))
+        shipped = QHBoxLayout()
+        for name in shipped_presets():
+            made = button(name, lambda name=name: open_preset(name), "Opens it; the first change makes a copy of your own")
+            made.setObjectName(f"shipped-{name}")
+            shipped.addWidget(made)
+        shipped.addStretch(1)
+        column.addLayout(shipped)
+        column.addSpacing(10)
+        column.addWidget(label("Or drop a preset's folder, a generator or sounds here.", "small"))
+        layout = QVBoxLayout(self)
+        layout.addStretch(2)
+        layout.addWidget(inner, 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addStretch(3)
+
+    def show_recent(self, folders: list[str]) -> None:
+        """List presets that were open; those that are gone are left out."""
+        while (item := self._recent.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.deleteLater()
+        there = [Path(folder) for folder in folders if (Path(folder) / "preset.toml").is_file()]
+        self._recent_title.setVisible(bool(there))
+        for number, folder in enumerate(there[:5]):
+            made = QPushButton(folder.name)
+            made.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+            made.setMinimumWidth(140)
+            made.clicked.connect(lambda _=False, folder=folder: self._open(str(folder)))
+            self._recent.addWidget(made, number, 0)
+            place = Elided(str(folder.parent), "small")
+            self._recent.addWidget(place, number, 1)
+
+
