@@ -22,10 +22,11 @@ def row_colours(board: Storyboard, colour: str, images: Sequence[int]) -> UInt8[
         if not len(images):
             return palette.along(palette.VALUE, board.scale("loudness").ranks.astype(np.float64))
         numbers = np.array([*images, -1], np.int64)
-        return palette.by_number(numbers[board.nearest])
+        chosen: Int64[np.ndarray, "m"] = numbers[board.nearest]
+        return palette.by_number(chosen)
     scale = board.scale(colour)
     if colour == "sound":
-        return palette.by_number(sound_numbers(board))
+        return palette.by_number(board.sound_of)
     return palette.along(palette.TIME if colour == "time" else palette.VALUE, scale.ranks.astype(np.float64))
 
 
@@ -33,7 +34,7 @@ def gap_colours(board: Storyboard) -> UInt8[np.ndarray, "m 3"]:
     """Red where no image is near, calm where one is."""
     share = np.clip(board.gap / GAP_FULL, 0, 1)[:, None]
     covered, gap = np.array(palette.COVERED), np.array(palette.GAP)
-    return np.round(covered + share * (gap - covered)).astype(np.uint8)
+    return np.asarray(np.round(covered + share * (gap - covered)), np.uint8)
 
 
 def drawing_order(board: Storyboard, colour: str, *, gaps: bool) -> Int64[np.ndarray, "m"]:
@@ -46,9 +47,4 @@ def drawing_order(board: Storyboard, colour: str, *, gaps: bool) -> Int64[np.nda
             value = np.random.default_rng(0).permutation(value)
     else:
         value = board.scale(colour).ranks
-    return np.lexsort((value, board.visible)).astype(np.int64)
-
-
-def sound_numbers(board: Storyboard) -> Int64[np.ndarray, "m"]:
-    """The number of each row's sound."""
-    return board.corpus.sound
+    return np.asarray(np.lexsort((value, board.visible)), np.int64)

@@ -8,7 +8,7 @@ from jaxtyping import Float32, Float64
 Place = tuple[float, float]
 """On the map, x right and y up, nominally 0..1; or in pixels, x right and y down."""
 
-MARGIN = 0.92  # of the shorter side that the unit square takes up at zoom 1
+MARGIN = 0.86  # of the shorter side that the unit square takes up at zoom 1
 CLOSEST, FARTHEST = 80.0, 0.5  # zoom
 STEP = 1.2  # of zoom for a notch of the mouse wheel
 BEYOND = 0.5  # how far outside the unit square the centre may be moved
@@ -87,7 +87,7 @@ class Plane:
         side = self.side
         middle = np.array([self.width / 2, self.height / 2])
         scale = np.array([side, -side])
-        return (((places - self.centre) * scale + middle) * ratio).astype(np.float32)
+        return np.asarray(((places - self.centre) * scale + middle) * ratio, np.float32)
 
     def _clamped(self, zoom: float, centre: Place) -> "Plane":
         x, y = (min(max(value, -BEYOND), 1 + BEYOND) for value in centre)

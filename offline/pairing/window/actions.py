@@ -10,6 +10,8 @@ from offline.pairing.window.keys import COMMANDS, MENUS
 
 ALSO = {"remove": ["Backspace"], "redo": ["Ctrl+Y"], "closer": ["="], "fullscreen": ["Ctrl+F11"]}
 """Second keys, of other keyboards and systems."""
+SHORT = {"both": "Both", "detach": "Detach"}
+"""Words on buttons, where they are shorter than those of the menu."""
 
 
 def make_actions(window: QWidget, doer: object) -> dict[str, QAction]:
@@ -24,6 +26,7 @@ def make_actions(window: QWidget, doer: object) -> dict[str, QAction]:
         native = QKeySequence(command.key).toString(QKeySequence.SequenceFormat.NativeText)
         action.setToolTip(f"{command.help} ({native})" if native else command.help)
         action.setCheckable(command.checkable)
+        action.setIconText(SHORT.get(command.name, command.text))
         action.triggered.connect(_call(getattr(doer, command.name)))
         window.addAction(action)
         made[command.name] = action

@@ -5,10 +5,19 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QComboBox, QDialog, QFileDialog, QGridLayout, QLineEdit, QScrollArea, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QGridLayout,
+    QLineEdit,
+    QScrollArea,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from offline.pairing.window.keys import COMMANDS, MENUS
-from offline.pairing.window.parts import button, label, row
+from offline.pairing.window.parts import Choice, button, label, row
 from offline.pairing.window.welcome import shipped_presets
 from shared.preset.preset import OWN
 
@@ -19,7 +28,9 @@ MOST = 10_000  # candidates
 class NewDialog(QDialog):
     """Name, place and generator of a new preset."""
 
-    def __init__(self, parent: QWidget, make: Callable[[Path, Path | str], None], generator: Path | None = None) -> None:
+    def __init__(
+        self, parent: QWidget, make: Callable[[Path, Path | str], None], generator: Path | None = None
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle("New preset")
         self.setObjectName("new-dialog")
@@ -29,15 +40,16 @@ class NewDialog(QDialog):
         self.name.setPlaceholderText("my-piece")
         self.place = QLineEdit(str(OWN))
         self.place.setObjectName("new-place")
-        self.generator = QComboBox()
-        self.generator.setObjectName("new-generator")
+        self.generator = Choice("new-generator", "", 320)
         self.generator.addItems([*(f"that of {name}" for name in shipped_presets()), FILE])
         self.generator.textActivated.connect(lambda text: self._choose_file() if text == FILE else None)
         self.problem = label("", "warning")
         self.problem.setWordWrap(True)
         grid = QGridLayout()
         grid.setVerticalSpacing(8)
-        for line, (text, part) in enumerate((("Name", self.name), ("In the folder", self.place), ("Generator", self.generator))):
+        for line, (text, part) in enumerate(
+            (("Name", self.name), ("In the folder", self.place), ("Generator", self.generator))
+        ):
             grid.addWidget(label(text, "dim"), line, 0)
             grid.addWidget(part, line, 1)
         grid.addWidget(button("Choose…", self._choose_place), 1, 2)

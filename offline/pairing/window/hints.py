@@ -23,6 +23,7 @@ class Hints(QFrame):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
+        self._parent = parent
         self.setObjectName("hints")
         self.setStyleSheet(
             f"#hints {{ background: {theme.RAISED.name()}; border: 1px solid {theme.LINE.name()}; border-radius: 8px; }}"
@@ -38,7 +39,7 @@ class Hints(QFrame):
             line.setFixedWidth(330)
             self._lines[name] = line
             layout.addWidget(line)
-        layout.addLayout(row(None, button("Got it", self._finish)))
+        layout.addLayout(row(None, button("Got it", self._finish, role="strong")))
         self.hide()
 
     @property
@@ -55,7 +56,7 @@ class Hints(QFrame):
         self.raise_()
 
     def done(self, name: str) -> None:
-        """This has been done: its hint goes away."""
+        """Put away the hint whose advice was followed."""
         if self.isVisible() and not self._lines[name].isHidden():
             self._lines[name].hide()
             if self.open:
@@ -65,12 +66,10 @@ class Hints(QFrame):
 
     def place(self) -> None:
         """Stand in the lower right corner of the view that it covers."""
-        parent = self.parentWidget()
         self.adjustSize()
+        parent = self._parent
         self.move(parent.width() - self.width() - theme.GAP, parent.height() - self.height() - theme.GAP)
 
     def _finish(self) -> None:
         self.hide()
         self.seen.emit()
-
-

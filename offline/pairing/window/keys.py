@@ -73,9 +73,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("colour_pitch", "Map", "Colour by pitch", "Colour each sound by its pitch.", "4"),
     Command("colour_sound", "Map", "Colour by sound file", "Colour each sound file differently.", "5"),
 
-    Command("mockup", "Film", "Mock-up", "Show the placed image nearest to the sound.", "Ctrl+1"),
-    Command("generator", "Film", "Generator", "Show what the trained mapping makes of the sound.", "Ctrl+2"),
-    Command("both", "Film", "Side by side", "Show the mock-up and the generator side by side.", "Ctrl+3"),
+    Command("mockup", "Film", "Mock-up", "Show the placed image nearest to the sound.", "Ctrl+1", checkable=True),
+    Command("generator", "Film", "Generator", "Show what the trained mapping makes of the sound.", "Ctrl+2", checkable=True),
+    Command("both", "Film", "Side by side", "Show the mock-up and the generator side by side.", "Ctrl+3", checkable=True),
     Command("detach", "Film", "Own window", "Show the film in a window of its own, for another monitor.", "D", checkable=True, separated=True),
     Command("fullscreen", "Film", "Full screen", "Show the film on a whole screen; Escape ends it.", "F11", checkable=True),
     Command("settings", "Film", "Sliders", "Show the sliders of the preset.", "S", checkable=True, separated=True),

@@ -11,7 +11,9 @@ WIDTH = 150
 LISTED = 8  # sounds
 
 
-def paint_legend(painter: QPainter, corner: QPointF, board: Storyboard, colour: str, *, gaps: bool, images: int) -> QRectF:
+def paint_legend(
+    painter: QPainter, corner: QPointF, board: Storyboard, colour: str, *, gaps: bool, images: int
+) -> QRectF:
     """Paint it with its top right corner here; gives its rectangle."""
     painter.setFont(theme.font(theme.SMALL_SIZE))
     line = painter.fontMetrics().height()
@@ -25,7 +27,7 @@ def paint_legend(painter: QPainter, corner: QPointF, board: Storyboard, colour: 
         name = "loudness" if colour == "image" else colour
         scale = board.scale(name)
         chosen = palette.TIME if name == "time" else palette.VALUE
-        stops = [tuple(int(c) for c in chosen[at]) for at in range(0, 256, 51)]
+        stops = [(int(red), int(green), int(blue)) for red, green, blue in chosen[::51]]
         ends, title = (scale.ticks[0][1], scale.ticks[-1][1]) if scale.ticks else ("low", "high"), name
     box = QRectF(corner.x() - WIDTH - 20, corner.y(), WIDTH + 20, 2 * line + 24)
     _ground(painter, box)

@@ -4,7 +4,17 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, QRect, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QResizeEvent
-from PySide6.QtWidgets import QMainWindow, QMenu, QMenuBar, QSplitter, QStackedWidget, QTabWidget, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QMainWindow,
+    QMenu,
+    QMenuBar,
+    QSplitter,
+    QStackedWidget,
+    QTabWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from offline.pairing.jobs import Fit, Progress
 from offline.pairing.studio import Studio
@@ -59,6 +69,7 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self._connect()
         self.setAcceptDrops(True)
+        self._look_changed("")
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.follow)
@@ -80,7 +91,7 @@ class MainWindow(QMainWindow):
         self.film = FilmPanel(studio, look, actions)
         self.pairs = PairsView(studio, look, pictures)
         self.settings = SettingsView(studio)
-        self.notice = NoticeBar(lambda: self.notice.hide())
+        self.notice = NoticeBar()
         self.jobs = JobsBar(studio)
         self.hints = Hints(self.map)
         self.welcome = Welcome(self.commands.new, self.commands.open, self.open_preset)
@@ -92,11 +103,11 @@ class MainWindow(QMainWindow):
         bar = QMenuBar()
         make_menus(bar, self.actions_by_name)
         bar.setSizePolicy(bar.sizePolicy().Policy.Minimum, bar.sizePolicy().Policy.Fixed)
-        undo, redo = QToolButton(), QToolButton()
-        for made, name in ((undo, "undo"), (redo, "redo")):
+        self._undo, self._redo = QToolButton(), QToolButton()
+        for made, name in ((self._undo, "undo"), (self._redo, "redo")):
             made.setDefaultAction(self.actions_by_name[name])
             made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        top = row(bar, 6, undo, redo, 14, self.name, self.state, margins=(theme.GAP, 4, theme.GAP + 2, 4))
+        top = row(bar, 6, self._undo, self._redo, 14, self.name, self.state, margins=(theme.GAP, 4, theme.GAP + 2, 4))
         top.setStretch(top.count() - 1, 1)
         middle = QWidget()
         column = QVBoxLayout(middle)
@@ -111,8 +122,9 @@ class MainWindow(QMainWindow):
         right = QSplitter(Qt.Orientation.Vertical)
         right.addWidget(self.film)
         right.addWidget(self.tabs)
-        right.setStretchFactor(0, 3)
-        right.setStretchFactor(1, 2)
+        right.setStretchFactor(0, 1)
+        right.setStretchFactor(1, 1)
+        right.setSizes([290, 200])
         right.setChildrenCollapsible(False)
         frame = QWidget()
         inner = QVBoxLayout(frame)
@@ -171,11 +183,12 @@ class MainWindow(QMainWindow):
         self.map.released.connect(self._release)
         self.map.dropped.connect(self._place)
         self.map.menu_wanted.connect(self._show_menu)
+        self.map.sounds_wanted.connect(self.commands.add_sounds)
         self.wave.scrubbed.connect(self._scrub)
         self.wave.released.connect(self._release)
         self.wave.dropped.connect(self._place_at)
         self.tray.list.pointed.connect(self._point)
-        self.tray.list.starred.connect(lambda name: self._star(name))
+        self.tray.list.starred.connect(self._star)
         self.tray.list.menu_wanted.connect(self._show_menu)
         self.pairs.wanted.connect(self._go_to)
         self.pairs.menu_wanted.connect(self._show_menu)
@@ -194,6 +207,8 @@ class MainWindow(QMainWindow):
         """Show another preset, or the start page where none is open."""
         project = self.studio.project
         self.pages.setCurrentIndex(0 if project is None else 1)
+        for part in (self._undo, self._redo):
+            part.setVisible(project is not None)
         self.name.setText(project.preset.name if project else "")
         self.setWindowTitle(f"{project.preset.name} - Ponticello studio" if project else "Ponticello studio")
         self.look.change(selected="", region=None)
@@ -246,7 +261,10 @@ class MainWindow(QMainWindow):
 
     def _history_changed(self) -> None:
         project = self.studio.project
-        for name, what in (("undo", project.can_undo if project else ""), ("redo", project.can_redo if project else "")):
+        for name, what in (
+            ("undo", project.can_undo if project else ""),
+            ("redo", project.can_redo if project else ""),
+        ):
             action = self.actions_by_name[name]
             action.setEnabled(bool(what))
             key = action.shortcut().toString(action.shortcut().SequenceFormat.NativeText)
@@ -267,6 +285,7 @@ class MainWindow(QMainWindow):
             is_mapping = progress.kind == "sounds" and progress.state == "running"
             self.map.progress_text = progress.text if is_mapping else ""
             if self.studio.board is None:
+                self.map.place_button()
                 self.map.update()
         self.wake()
 

@@ -2,12 +2,22 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QGridLayout, QMenu, QSlider, QToolButton, QVBoxLayout, QWidget, QWidgetAction
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QGridLayout,
+    QMenu,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+    QWidgetAction,
+)
 
 from offline.pairing.studio import Studio
 from offline.pairing.window import theme
 from offline.pairing.window.look import IMAGE_SIZES, POINT_SIZES, Look
-from offline.pairing.window.parts import button, label, row
+from offline.pairing.window.parts import Choice, button, label, row
 from offline.pairing.window.settings_view import STEPS, Slider
 
 PLAIN = ("image", "time", "loudness", "pitch", "sound")
@@ -21,16 +31,26 @@ class MapBar(QWidget):
         super().__init__()
         self.studio, self.look = studio, look
         self._changed = board_changed
-        self.colour = _choice("colour", "What the colours of the points and of the waveform show")
+        self.colour = Choice("colour", "What the colours of the points and of the waveform show")
         self.colour.textActivated.connect(lambda name: look.change(colour=name))
-        self.x = _choice("axis-x", "What the map shows to the right")
-        self.y = _choice("axis-y", "What the map shows upwards")
-        self.x.textActivated.connect(lambda _: self._set_axes())
-        self.y.textActivated.connect(lambda _: self._set_axes())
+        self.axis_x = Choice("axis-x", "What the map shows to the right", 86)
+        self.axis_y = Choice("axis-y", "What the map shows upwards", 86)
+        self.axis_x.textActivated.connect(lambda _: self._set_axes())
+        self.axis_y.textActivated.connect(lambda _: self._set_axes())
         self.filter = FilterButton(studio, self._tell)
-        self.size = SizeButton(look)
+        self.sizes = SizeButton(look)
         self.gaps, self.images = _toggle(gaps), _toggle(images)
-        parts = (label("Colour", "dim"), self.colour, 4, label("Axes", "dim"), self.x, self.y, 4, self.filter, self.size)
+        parts = (
+            label("Colour", "dim"),
+            self.colour,
+            4,
+            label("Axes", "dim"),
+            self.axis_x,
+            self.axis_y,
+            4,
+            self.filter,
+            self.sizes,
+        )
         self.setLayout(row(*parts, None, self.gaps, self.images, margins=(0, 0, 0, 0)))
         look.changed.connect(lambda name: self.colour.setCurrentText(look.colour) if name == "colour" else None)
         self.refresh()
@@ -42,9 +62,9 @@ class MapBar(QWidget):
         descriptors = [name for name in names if name != "map"]
         _offer(self.colour, [*PLAIN, *(name for name in descriptors if name not in PLAIN)], self.look.colour)
         axes = ("map", "map") if board is None else board.axes
-        for box, chosen in zip((self.x, self.y), axes, strict=True):
+        for box, chosen in zip((self.axis_x, self.axis_y), axes, strict=True):
             _offer(box, ["map"] if board is None else board.axes_names, chosen)
-        for part in (self.colour, self.x, self.y, self.filter):
+        for part in (self.colour, self.axis_x, self.axis_y, self.filter):
             part.setEnabled(board is not None)
         self.filter.refresh()
 
@@ -53,7 +73,7 @@ class MapBar(QWidget):
         board = self.studio.board
         if board is None:
             return
-        x, y = self.x.currentText(), self.y.currentText()
+        x, y = self.axis_x.currentText(), self.axis_y.currentText()
         if "map" in (x, y) and (x, y) != ("map", "map"):
             others = [name for name in board.axes_names if name != "map"]
             was_map = board.axes == ("map", "map")
@@ -78,7 +98,7 @@ class FilterButton(QToolButton):
     def __init__(self, studio: Studio, changed: object) -> None:
         super().__init__()
         self.studio, self._changed = studio, changed
-        self.setText("Filter")
+        self.setText("Filter ▾")
         self.setObjectName("filter")
         self.setToolTip("Show only some sounds, or moments within a descriptor's range")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -86,7 +106,7 @@ class FilterButton(QToolButton):
         panel = QWidget()
         column = QVBoxLayout(panel)
         column.setContentsMargins(10, 10, 10, 10)
-        self.descriptor = _choice("filter-descriptor", "")
+        self.descriptor = Choice("filter-descriptor", "", 120)
         self.low, self.high = QDoubleSpinBox(), QDoubleSpinBox()
         grid = QGridLayout()
         for line, (text, part) in enumerate((("Descriptor", self.descriptor), ("From", self.low), ("To", self.high))):
@@ -157,7 +177,7 @@ class FilterButton(QToolButton):
         shown = [number for number, box in enumerate(self._boxes) if box.isChecked()]
         board.show_sounds(None if len(shown) == len(self._boxes) else shown)
         is_on = name != NO_FILTER or len(shown) < len(self._boxes)
-        self.setText("Filter on" if is_on else "Filter")
+        self.setText("Filter on ▾" if is_on else "Filter ▾")
         self.setStyleSheet(f"color: {theme.ACCENT.name()}" if is_on else "")
         if callable(self._changed):
             self._changed()
@@ -168,7 +188,7 @@ class SizeButton(QToolButton):
 
     def __init__(self, look: Look) -> None:
         super().__init__()
-        self.setText("Size")
+        self.setText("Size ▾")
         self.setObjectName("size")
         self.setToolTip("The size of images and points on the map")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -195,16 +215,6 @@ class SizeButton(QToolButton):
         self.setMenu(menu)
 
 
-def _choice(name: str, tip: str) -> QComboBox:
-    box = QComboBox()
-    box.setObjectName(name)
-    box.setToolTip(tip)
-    box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    box.setMaxVisibleItems(28)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContentsOnFirstShow)
-    return box
-
-
 def _offer(box: QComboBox, names: list[str], chosen: str) -> None:
     if [box.itemText(number) for number in range(box.count())] != names:
         box.clear()
@@ -217,5 +227,3 @@ def _toggle(action: QAction) -> QToolButton:
     made.setDefaultAction(action)
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return made
-
-

@@ -18,7 +18,7 @@ from offline.pairing.window.legend import paint_legend
 from offline.pairing.window.look import Look
 from offline.pairing.window.map_marks import Mark
 from offline.pairing.window.map_points import MapPoints
-from offline.pairing.window.parts import draw_card, draw_invitation
+from offline.pairing.window.parts import draw_card, draw_invitation, parts_of
 from offline.pairing.window.pictures import Pictures
 
 SETTLED_MS = 80  # after the last step of panning or zooming the points are drawn sharp
@@ -147,7 +147,7 @@ class MapCanvas(QWidget):
         painter = QPainter(self)
         painter.setClipRegion(event.region())
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._settle.isActive())
-        for part in event.region():
+        for part in parts_of(event.region()):
             self.points.paint(painter, QRectF(part), self.plane)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(theme.font(theme.SMALL_SIZE))
@@ -158,14 +158,14 @@ class MapCanvas(QWidget):
         board, look, plane = self.studio.board, self.look, self.plane
         if board is None:
             return
-        if look.shows_gaps and (row := board.farthest()) is not None:
-            marks.paint_farthest(painter, plane, board.place_of(row), "Shift+G")
         if look.shows_images:
             for mark in self._stacked():
                 name = mark.pair.name
                 if name != self.dragged:
-                    near, over = mark is self._near, name == self.hovered
-                    marks.paint_image(painter, plane, mark, look, self.pictures, is_near=near, is_hovered=over)
+                    flags = {"is_near": mark is self._near, "is_hovered": name == self.hovered}
+                    marks.paint_image(painter, plane, mark, look, self.pictures, **flags)
+        if look.shows_gaps and (row := board.farthest()) is not None:
+            marks.paint_farthest(painter, plane, board.place_of(row), "Shift+G")
         if self.row is not None:
             near = self._near if look.shows_images else None
             marks.paint_playhead(painter, plane, board.place_of(self.row), near, list(self._trail))
@@ -194,7 +194,7 @@ class MapCanvas(QWidget):
     def _invitation(self) -> tuple[str, str]:
         if self.progress_text:
             return self.progress_text, "The map appears when it is ready. Everything else works meanwhile."
-        return "Drop sounds here", "Each moment of them becomes a point on this map. Or choose File, Add sounds…"
+        return "Drop sounds here", "Each moment of them becomes a point on this map."
 
     # helpers
 

@@ -54,7 +54,7 @@ class MapPoints:
         image = canvas(width, height, palette.GROUND)
         places = wide.pixels(self._places.astype(np.float64), ratio)
         crowd = min(1.0, (2000 / max(1, len(places))) ** 0.25)  # many points are smaller and let others through
-        radius = (1.0 + 2.4 * crowd) * self._size * min(plane.zoom, 12.0) ** 0.4 * ratio
+        radius = (0.9 + 1.9 * crowd) * self._size * min(plane.zoom, 12.0) ** 0.4 * ratio
         draw_points(image, places, self._colours, radius, 0.55 + 0.4 * crowd)
         picture = QImage(image.data, width, height, 4 * width, QImage.Format.Format_RGB32)
         self._pixmap = QPixmap.fromImage(picture)
@@ -70,7 +70,10 @@ class MapPoints:
             return
         scale = self._pixmap.width() / target.width()
         source = QRectF(
-            (area.x() - target.x()) * scale, (area.y() - target.y()) * scale, area.width() * scale, area.height() * scale
+            (area.x() - target.x()) * scale,
+            (area.y() - target.y()) * scale,
+            area.width() * scale,
+            area.height() * scale,
         )
         painter.drawPixmap(area, self._pixmap, source)
 

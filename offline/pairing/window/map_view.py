@@ -8,6 +8,7 @@ from PySide6.QtGui import (
     QDragMoveEvent,
     QDropEvent,
     QMouseEvent,
+    QResizeEvent,
     QWheelEvent,
 )
 
@@ -18,7 +19,7 @@ from offline.pairing.window import theme
 from offline.pairing.window.dragging import dragged_image
 from offline.pairing.window.look import Look
 from offline.pairing.window.map_canvas import MapCanvas
-from offline.pairing.window.parts import timecode
+from offline.pairing.window.parts import button, timecode
 from offline.pairing.window.pictures import Pictures
 
 DRAG = 4  # pixels that the pointer moves before a press becomes a drag
@@ -36,6 +37,8 @@ class MapView(MapCanvas):
     """The pointer no longer scrubs."""
     dropped = Signal(str, float, float)
     """An image was let go at a place on the shown axes."""
+    sounds_wanted = Signal()
+    """The button of an empty map was clicked."""
     menu_wanted = Signal(str, object)
     """A context menu for an image (empty: for the map), at a point of the screen."""
 
@@ -50,6 +53,23 @@ class MapView(MapCanvas):
         self._panned_from: QPointF | None = None
         self._has_panned = False
         self._hover_row: int | None = None
+        self._add = button("Add sounds…", self.sounds_wanted.emit, role="primary")
+        self._add.setObjectName("add-sounds")
+        self._add.setParent(self)
+
+    def refresh_points(self) -> None:
+        super().refresh_points()
+        self.place_button()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.place_button()
+
+    def place_button(self) -> None:
+        """The button of an empty map stands below its words, until sounds are being mapped."""
+        self._add.setVisible(self.studio.board is None and not self.progress_text)
+        self._add.adjustSize()
+        self._add.move((self.width() - self._add.width()) // 2, self.height() // 2 + 34)
 
     def pointer_place(self) -> QPointF | None:
         """The pixel under the pointer; None where it is elsewhere."""

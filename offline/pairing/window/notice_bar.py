@@ -13,18 +13,18 @@ from offline.pairing.window.parts import button, row
 class NoticeBar(QWidget):
     """One line, a button that mends it where there is one, and one that puts it away."""
 
-    def __init__(self, dismissed: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._act: Callable[[], None] = dismissed
+        self._act: Callable[[], None] = self.hide
         self._colour = theme.WARNING
         self._line = QLabel()
         self._line.setTextFormat(Qt.TextFormat.PlainText)
         self._line.setWordWrap(True)
         self._line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._line.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._mend = button("", lambda: self._act(), role="primary")
+        self._mend = button("", self._mend_it, role="primary")
         self._mend.setObjectName("mend")
-        self._close = button("Dismiss", dismissed)
+        self._close = button("Dismiss", self.hide)
         self._close.setObjectName("dismiss")
         layout = row(self._line, self._mend, self._close, margins=(14, 6, theme.GAP, 6), gap=8)
         layout.setStretch(0, 1)
@@ -48,6 +48,9 @@ class NoticeBar(QWidget):
             self._mend.setText(action)
             self._act = act
         self.show()
+
+    def _mend_it(self) -> None:
+        self._act()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

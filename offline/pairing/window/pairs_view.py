@@ -1,15 +1,23 @@
 """The pairs as a list: image, moment of sound, what was learned of it, what is wrong with it."""
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QColor, QContextMenuEvent, QIcon
-from PySide6.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtGui import QContextMenuEvent, QIcon
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from offline.pairing.jobs import Fit
 from offline.pairing.studio import Studio
 from offline.pairing.window import theme
 from offline.pairing.window.look import Look
 from offline.pairing.window.map_marks import Mark
-from offline.pairing.window.parts import Elided, button, row, timecode
+from offline.pairing.window.parts import Elided, button, label, row, timecode
 from offline.pairing.window.pictures import Pictures
 
 SIDE = 24  # pixels of a thumbnail in the list
@@ -56,9 +64,17 @@ class PairsView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(4)
+        self._empty = label(
+            "No pairs yet. Drag images from the tray onto the map: each is paired with the sound there.", "dim"
+        )
+        self._empty.setWordWrap(True)
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setContentsMargins(16, 0, 16, 0)
         layout.addWidget(self.table, 1)
-        layout.addLayout(row(self.on_drop, None, self.train))
-        layout.addWidget(self.line)
+        layout.addWidget(self._empty, 1)
+        below = row(self.on_drop, self.line, self.train, gap=10)
+        below.setStretch(1, 1)
+        layout.addLayout(below)
         self.table.cellClicked.connect(self._choose)
         look.changed.connect(lambda name: self._mark() if name == "selected" else None)
         pictures.arrived.connect(self._take_picture)
@@ -67,6 +83,8 @@ class PairsView(QWidget):
         """List the pairs anew."""
         project, board = self.studio.project, self.studio.board
         pairs = project.pairs if project else []
+        self.table.setVisible(bool(pairs))
+        self._empty.setVisible(not pairs)
         self.train.setEnabled(bool(pairs))
         self.on_drop.setChecked(self.studio.jobs.train_on_drop)
         if board is not None:
@@ -77,7 +95,9 @@ class PairsView(QWidget):
             moment = ""
             if board is not None:
                 sound, seconds = board.time_of(pair.row)
-                moment = timecode(seconds) if len(board.sounds) == 1 else f"{board.sounds[sound].name} {timecode(seconds)}"
+                moment = (
+                    timecode(seconds) if len(board.sounds) == 1 else f"{board.sounds[sound].name} {timecode(seconds)}"
+                )
             loss = "" if pair.loss is None else f"{pair.loss:.0e}"
             warning = Mark(pair, (pair.x, pair.y), (pair.x, pair.y)).warning
             for column, text in enumerate((pair.name, moment, loss)):
@@ -129,5 +149,3 @@ class PairsView(QWidget):
 
     def _set_on_drop(self, is_on: bool) -> None:
         self.studio.jobs.train_on_drop = is_on
-
-

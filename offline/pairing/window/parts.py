@@ -1,10 +1,11 @@
 """Small parts that several views are made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import cast
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QRegion, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from offline.pairing.window import theme
 
@@ -44,6 +45,30 @@ def row(*parts: QWidget | int | None, margins: tuple[int, int, int, int] = (0, 0
         else:
             made.addWidget(part)
     return made
+
+
+class Choice(QComboBox):
+    """A list to choose from, with a chevron; the wheel passes it by."""
+
+    def __init__(self, name: str, tip: str = "", width: int = 100) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self.setToolTip(tip)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setMaxVisibleItems(28)
+        self.setFixedWidth(width)
+        self.view().setMinimumWidth(max(width, 150))
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(theme.DIM if self.isEnabled() else theme.FAINT, 1.6))
+        x, y = self.width() - 14.0, self.height() / 2
+        painter.drawPolyline([QPointF(x - 4, y - 2), QPointF(x, y + 2), QPointF(x + 4, y - 2)])
 
 
 class Elided(QLabel):
@@ -94,16 +119,26 @@ def draw_card(
 
 def draw_invitation(painter: QPainter, area: QRectF, title: str, advice: str) -> None:
     """Draw what an empty view says: a title and, smaller, the next step, in its middle."""
-    painter.setFont(theme.font(18, bold=True))
-    painter.setPen(theme.TEXT)
     middle = area.center().y()
     flags = Qt.AlignmentFlag.AlignHCenter | Qt.TextFlag.TextWordWrap
     inner = area.adjusted(16, 0, -16, 0)
+    if not title:
+        painter.setFont(theme.font())
+        painter.setPen(theme.DIM)
+        painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter | flags, advice)
+        return
+    painter.setFont(theme.font(18, bold=True))
+    painter.setPen(theme.TEXT)
     above = QRectF(inner.x(), middle - 60, inner.width(), 54)
     painter.drawText(above, Qt.AlignmentFlag.AlignBottom | flags, title)
     painter.setFont(theme.font())
     painter.setPen(theme.DIM)
     painter.drawText(QRectF(inner.x(), middle + 4, inner.width(), 80), Qt.AlignmentFlag.AlignTop | flags, advice)
+
+
+def parts_of(region: QRegion) -> list[QRect]:
+    """The rectangles of a region; the stubs do not know that one can go through it."""
+    return list(cast("Iterable[QRect]", region))
 
 
 def timecode(seconds: float) -> str:
@@ -113,6 +148,3 @@ def timecode(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     rest = f"{hundredths // 100:02d}.{hundredths % 100:02d}"
     return f"{hours}:{minutes:02d}:{rest}" if hours else f"{minutes}:{rest}"
-
-
-SQUARE = QSize(28, 28)

@@ -50,9 +50,7 @@ class PictureView(QWidget):
                 shown.append(film.mockup())
             if source in ("generator", "both"):
                 shown.append(film.generated())
-        same = len(shown) == len(self._shown) and all(
-            new is old for new, old in zip(shown, self._shown, strict=True)
-        )
+        same = len(shown) == len(self._shown) and all(new is old for new, old in zip(shown, self._shown, strict=True))
         if same:
             return
         known = dict(zip(map(id, self._shown), self._images, strict=True))
@@ -100,7 +98,12 @@ class PictureView(QWidget):
         project = self.studio.project
         if project is None or not project.pairs:
             return "", "Drag an image onto the map: the film shows the one nearest to the sound."
-        return "", self.studio.film.state if self.look.source != "mock-up" else "Play, or move over the map with the button held."
+        return (
+            "",
+            self.studio.film.state
+            if self.look.source != "mock-up"
+            else "Play, or move over the map with the button held.",
+        )
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.clicked_twice.emit()

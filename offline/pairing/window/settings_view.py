@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QLabel, QScrollArea, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QScrollArea, QSlider, QVBoxLayout, QWidget
 
 from offline.pairing.studio import Studio
-from offline.pairing.window import theme
-from offline.pairing.window.parts import label
+from offline.pairing.window.parts import Choice, label
 from shared.controls import Control, Value
 
 STEPS = 1000  # of a slider
@@ -109,10 +108,8 @@ class SettingsView(QScrollArea):
             self._add_slider(grid, line, name, control)
 
     def _add_choice(self, grid: QGridLayout, line: int, name: str, control: Control) -> None:
-        box = QComboBox()
+        box = Choice(f"setting-{name}", control.help, 120)
         box.addItems(control.choices)
-        box.setObjectName(f"setting-{name}")
-        box.setToolTip(control.help)
         box.textActivated.connect(lambda chosen: self._set(name, chosen))
         grid.addWidget(box, line, 1, 1, 2)
         self._shown[name] = lambda value: box.setCurrentText(str(value))
@@ -152,5 +149,3 @@ class SettingsView(QScrollArea):
 def names_of(names: list[str], wanted: tuple[str, ...] | None) -> list[str]:
     """Those that are wanted, in that order; None: the others."""
     return [name for name in wanted if name in names] if wanted else [name for name in names if name not in FILM]
-
-

@@ -40,21 +40,25 @@ QPushButton, QToolButton {{
     background: {RAISED.name()}; border: 1px solid transparent; border-radius: 5px; padding: 0 10px;
     min-height: {ROW - 2}px; max-height: {ROW - 2}px;
 }}
-QToolButton {{ padding: 0 7px; }}
+QToolButton {{ padding: 0 5px; }}
 QPushButton:hover, QToolButton:hover {{ background: {RAISED_MORE.name()}; }}
 QPushButton:focus, QToolButton:focus, QComboBox:focus {{ border-color: {FAINT.name()}; }}
 QPushButton:checked, QToolButton:checked {{ background: {ACCENT_DARK.name()}; color: {ACCENT.name()}; }}
 QPushButton:disabled, QToolButton:disabled {{ color: {FAINT.name()}; background: {PANEL.name()}; border-color: {LINE.name()}; }}
 QPushButton[role="primary"] {{ background: {ACCENT.name()}; color: {GROUND.name()}; font-weight: 600; }}
 QPushButton[role="primary"]:hover {{ background: #f6d48a; }}
+QPushButton[role="strong"] {{ background: {RAISED_MORE.name()}; }}
+QPushButton[role="strong"]:hover {{ background: {FAINT.name()}; }}
 QToolButton::menu-indicator {{ image: none; width: 0; }}
 QPushButton::menu-indicator {{ image: none; width: 0; }}
 QComboBox {{
     background: {RAISED.name()}; border: 1px solid transparent; border-radius: 5px; padding: 0 8px;
     min-height: {ROW - 2}px; max-height: {ROW - 2}px;
 }}
+QComboBox:disabled {{ color: {FAINT.name()}; background: {PANEL.name()}; border-color: {LINE.name()}; }}
 QComboBox:hover {{ background: {RAISED_MORE.name()}; }}
-QComboBox::drop-down {{ border: none; width: 18px; }}
+QComboBox::drop-down {{ border: none; width: 22px; }}
+QComboBox::down-arrow {{ image: none; }}
 QComboBox QAbstractItemView, QMenu {{
     background: {RAISED.name()}; border: 1px solid {LINE.name()}; outline: none; padding: 4px;
     selection-background-color: {RAISED_MORE.name()}; selection-color: {TEXT.name()};
@@ -68,10 +72,16 @@ QMenu::indicator {{ width: 12px; height: 12px; left: 4px; }}
 QMenuBar {{ background: transparent; }}
 QMenuBar::item {{ padding: 6px 10px; border-radius: 5px; background: transparent; }}
 QMenuBar::item:selected {{ background: {RAISED_MORE.name()}; }}
-QLineEdit, QSpinBox, QDoubleSpinBox {{
+QLineEdit {{
     background: {GROUND.name()}; border: 1px solid {LINE.name()}; border-radius: 5px; padding: 0 8px;
     min-height: {ROW - 2}px; max-height: {ROW - 2}px; selection-background-color: {ACCENT_DARK.name()};
 }}
+QAbstractSpinBox {{
+    background: {GROUND.name()}; border: 1px solid {LINE.name()}; border-radius: 5px; padding: 0 6px;
+    min-height: 22px; max-height: 22px;
+}}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ subcontrol-origin: border; width: 1px; border: none; }}
+QAbstractSpinBox QLineEdit {{ border: none; padding: 0; min-height: 0; background: transparent; }}
 QLineEdit:focus {{ border-color: {ACCENT.name()}; }}
 QListView, QTreeView, QTableView, QScrollArea {{ border: none; outline: none; background: {PANEL.name()}; }}
 QTableView {{ gridline-color: transparent; selection-background-color: {RAISED_MORE.name()}; selection-color: {TEXT.name()}; }}
@@ -93,7 +103,7 @@ QProgressBar {{ background: {RAISED.name()}; border: none; border-radius: 3px; m
 QProgressBar::chunk {{ background: {ACCENT.name()}; border-radius: 3px; }}
 QSplitter::handle {{ background: {PANEL.name()}; }}
 QSplitter::handle:hover {{ background: {LINE.name()}; }}
-QTabBar {{ background: transparent; }}
+QTabBar {{ background: transparent; qproperty-drawBase: 0; }}
 QTabBar::tab {{ background: transparent; color: {DIM.name()}; padding: 6px 10px; border-bottom: 2px solid transparent; }}
 QTabBar::tab:selected {{ color: {TEXT.name()}; border-bottom-color: {ACCENT.name()}; }}
 QTabBar::tab:hover {{ color: {TEXT.name()}; }}

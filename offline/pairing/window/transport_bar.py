@@ -2,15 +2,15 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QComboBox, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from offline.pairing.studio import Studio
 from offline.pairing.window import theme
-from offline.pairing.window.parts import Elided, label, row, timecode
+from offline.pairing.window.parts import Choice, Elided, label, row, timecode
 from offline.pairing.window.settings_view import STEPS, Slider
 
 SPEEDS = (1.0, 0.5, 0.25, 0.125)
-SPEED_NAMES = ("1", "1/2", "1/4", "1/8")
+SPEED_NAMES = ("1×", "1/2", "1/4", "1/8")
 
 
 class TransportBar(QWidget):
@@ -25,26 +25,18 @@ class TransportBar(QWidget):
         self.time = label("0:00.00", "title")
         self.time.setMinimumWidth(74)
         self.length = label("", "dim")
-        self.speed = QComboBox()
-        self.speed.setObjectName("speed")
+        self.speed = Choice("speed", "How fast the sound is played; its pitch stays", 64)
         self.speed.addItems(SPEED_NAMES)
-        self.speed.setToolTip("How fast the sound is played; its pitch stays")
-        self.speed.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.speed.activated.connect(lambda number: setattr(studio.transport, "speed", SPEEDS[number]))
         self.volume = Slider()
         self.volume.setFixedWidth(80)
         self.volume.setToolTip("Volume")
         self.volume.setValue(round(studio.transport.volume * STEPS))
         self.volume.valueChanged.connect(lambda step: setattr(studio.transport, "volume", step / STEPS))
-        self.sounds = QComboBox()
-        self.sounds.setObjectName("sounds")
-        self.sounds.setToolTip("The sound below")
-        self.sounds.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.sounds.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        self.sounds.setMaximumWidth(260)
+        self.sounds = Choice("sounds", "The sound below", 180)
         self.sounds.activated.connect(self._choose)
         self.device = QToolButton()
-        self.device.setText("Output")
+        self.device.setText("Output ▾")
         self.device.setObjectName("output")
         self.device.setToolTip("The sound device to play on")
         self.device.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)

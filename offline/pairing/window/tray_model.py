@@ -13,7 +13,18 @@ SIDE = 60  # logical pixels of a candidate
 GRID = 64
 Index = QModelIndex | QPersistentModelIndex
 
-STAR = [(0, -1), (0.26, -0.32), (0.98, -0.3), (0.4, 0.14), (0.6, 0.82), (0, 0.42), (-0.6, 0.82), (-0.4, 0.14), (-0.98, -0.3), (-0.26, -0.32)]
+STAR = [
+    (0, -1),
+    (0.26, -0.32),
+    (0.98, -0.3),
+    (0.4, 0.14),
+    (0.6, 0.82),
+    (0, 0.42),
+    (-0.6, 0.82),
+    (-0.4, 0.14),
+    (-0.98, -0.3),
+    (-0.26, -0.32),
+]
 
 
 class TrayModel(QAbstractListModel):
@@ -63,8 +74,8 @@ class TrayDelegate(QStyledItemDelegate):
         name, project = index.data(Qt.ItemDataRole.UserRole), self._studio.project
         if project is None or not isinstance(name, str):
             return
-        area = option.rect  # type: ignore[attr-defined]  # missing in the stubs
-        state = option.state  # type: ignore[attr-defined]
+        area = option.rect
+        state = option.state
         box = area.adjusted(2, 2, -2, -2)
         ratio = painter.device().devicePixelRatio()
         painter.save()

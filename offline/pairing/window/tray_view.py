@@ -1,7 +1,9 @@
 """The tray: candidates to choose from, to look at closely, and to drag onto the map or the waveform."""
 
+from functools import partial
+
 from PySide6.QtCore import QEvent, QModelIndex, QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPixmap
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QLabel, QListView, QPushButton, QVBoxLayout, QWidget
 
 from offline.pairing.project import Show
@@ -10,7 +12,7 @@ from offline.pairing.window import theme
 from offline.pairing.window.dragging import drag_image
 from offline.pairing.window.look import Look
 from offline.pairing.window.parts import button, label, row
-from offline.pairing.window.pictures import Pictures
+from offline.pairing.window.pictures import Pictures, to_image
 from offline.pairing.window.tray_model import GRID, TrayDelegate, TrayModel
 
 SHOWN: tuple[tuple[Show, str], ...] = (
@@ -96,7 +98,7 @@ class Tray(QWidget):
         self._buttons: dict[Show, QPushButton] = {}
         group = QButtonGroup(self)
         for show, tip in SHOWN:
-            made = button(show.capitalize(), lambda show=show: self.show_those(show), tip)
+            made = button(show.capitalize(), partial(self.show_those, show), tip)
             made.setCheckable(True)
             made.setStyleSheet("padding: 0 6px")
             made.setObjectName(f"tray-{show}")
@@ -136,9 +138,8 @@ class Tray(QWidget):
         has_any = project is not None and project.candidates is not None
         self._empty.setVisible(not has_any)
         self.list.setVisible(has_any)
-        self.apart.setEnabled(has_any)
-        self.more.setEnabled(project is not None)
-        self.more.setText(f"{MORE} more" if has_any else f"Make {MORE}")
+        for part in (self.more, self.apart, *self._buttons.values()):
+            part.setVisible(has_any)
         if project is None or not has_any:
             self.model.show_names([])
             self.count.setText("")
@@ -181,21 +182,19 @@ class Tray(QWidget):
         if image is None:
             self._closer.hide()
             return
-        from offline.pairing.window.pictures import to_image
-
         window = self.window()
         if self._closer.parent() is not window:
             self._closer.setParent(window)
             self._closer.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-            self._closer.setStyleSheet(f"border: 2px solid {theme.RAISED_MORE.name()}; background: {theme.GROUND.name()}")
+            self._closer.setStyleSheet(
+                f"border: 2px solid {theme.RAISED_MORE.name()}; background: {theme.GROUND.name()}"
+            )
         ratio = self.devicePixelRatioF()
         side = round(ZOOMED * ratio)
         picture = to_image(image).scaled(
             side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
         )
         picture.setDevicePixelRatio(ratio)
-        from PySide6.QtGui import QPixmap
-
         self._closer.setPixmap(QPixmap.fromImage(picture))
         self._closer.setFixedSize(ZOOMED + 4, ZOOMED + 4)
         index = self.model.index(self.model.names.index(name)) if name in self.model.names else QModelIndex()

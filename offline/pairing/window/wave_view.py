@@ -25,7 +25,7 @@ from offline.pairing.timespan import Timespan
 from offline.pairing.window import theme
 from offline.pairing.window.dragging import dragged_image
 from offline.pairing.window.look import Look
-from offline.pairing.window.parts import draw_invitation
+from offline.pairing.window.parts import draw_invitation, parts_of
 from offline.pairing.window.pictures import Pictures
 from offline.pairing.window.wave_picture import RULER, STRIP, kept_picture
 
@@ -124,7 +124,7 @@ class WaveView(QWidget):
                 self.devicePixelRatioF(),
             )
         ratio = self._picture.devicePixelRatio()
-        for part in event.region():
+        for part in parts_of(event.region()):
             source = QRectF(part.x() * ratio, part.y() * ratio, part.width() * ratio, part.height() * ratio)
             painter.drawPixmap(QRectF(part), self._picture, source)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -132,7 +132,9 @@ class WaveView(QWidget):
             self._paint_region(painter, *self.look.region)
         if self._drop_at is not None:
             painter.setPen(QPen(theme.ACCENT, 2))
-            painter.drawLine(QPointF(self.span.pixel(self._drop_at), 0), QPointF(self.span.pixel(self._drop_at), self.height()))
+            painter.drawLine(
+                QPointF(self.span.pixel(self._drop_at), 0), QPointF(self.span.pixel(self._drop_at), self.height())
+            )
         x = self.span.pixel(self._playhead)
         painter.setPen(QPen(QColor(0, 0, 0, 140), 3.5))
         painter.drawLine(QPointF(x, RULER), QPointF(x, self.height()))

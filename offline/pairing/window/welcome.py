@@ -1,12 +1,12 @@
 """The start page: make a preset, open one, or go on with one of the last ones."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from offline.pairing.window.parts import Elided, button, label
+from offline.pairing.window.parts import Elided, button, label, row
 from shared.preset.preset import SHIPPED
 
 
@@ -23,7 +23,7 @@ class Welcome(QWidget):
         self.setObjectName("welcome")
         self._open = open_preset
         inner = QFrame()
-        inner.setFixedWidth(560)
+        inner.setFixedWidth(600)
         column = QVBoxLayout(inner)
         column.setSpacing(12)
         column.addWidget(label("Ponticello studio", "heading"))
@@ -33,10 +33,14 @@ class Welcome(QWidget):
             "dim",
         )
         advice.setWordWrap(True)
+        advice.setMinimumHeight(2 * advice.fontMetrics().lineSpacing() + 2)
         column.addWidget(advice)
         column.addSpacing(6)
         line = QHBoxLayout()
-        for text, clicked, name, role in (("New preset…", new, "welcome-new", "primary"), ("Open…", choose, "welcome-open", "")):
+        for text, clicked, name, role in (
+            ("New preset…", new, "welcome-new", "primary"),
+            ("Open…", choose, "welcome-open", ""),
+        ):
             made = button(text, clicked, role=role)
             made.setObjectName(name)
             line.addWidget(made)
@@ -53,7 +57,7 @@ class Welcome(QWidget):
         column.addWidget(label("Shipped with Ponticello", "title"))
         shipped = QHBoxLayout()
         for name in shipped_presets():
-            made = button(name, lambda name=name: open_preset(name), "Opens it; the first change makes a copy of your own")
+            made = button(name, partial(open_preset, name), "Opens it; the first change makes a copy of your own")
             made.setObjectName(f"shipped-{name}")
             shipped.addWidget(made)
         shipped.addStretch(1)
@@ -62,7 +66,7 @@ class Welcome(QWidget):
         column.addWidget(label("Or drop a preset's folder, a generator or sounds here.", "small"))
         layout = QVBoxLayout(self)
         layout.addStretch(2)
-        layout.addWidget(inner, 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addLayout(row(None, inner, None))
         layout.addStretch(3)
 
     def show_recent(self, folders: list[str]) -> None:
@@ -80,5 +84,3 @@ class Welcome(QWidget):
             self._recent.addWidget(made, number, 0)
             place = Elided(str(folder.parent), "small")
             self._recent.addWidget(place, number, 1)
-
-
