@@ -26,7 +26,8 @@ def row_colours(board: Storyboard, colour: str, images: Sequence[int]) -> UInt8[
         return palette.by_number(chosen)
     scale = board.scale(colour)
     if colour == "sound":
-        return palette.by_number(board.sound_of)
+        numbers = np.rint(scale.ranks * max(1, len(board.sounds) - 1)).astype(np.int64)
+        return palette.by_number(numbers)
     return palette.along(palette.TIME if colour == "time" else palette.VALUE, scale.ranks.astype(np.float64))
 
 
