@@ -181,7 +181,7 @@ def render(
 def _at_size(image: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "side side 3"]:
     if image.shape[0] == side:
         return image
-    enlarged = resized(torch.from_numpy(image).to(torch.float32), side)
+    enlarged = resized(torch.from_numpy(image).to(torch.float32), (side, side))
     return np.asarray((enlarged + 0.5).to(torch.uint8))
 
 

@@ -12,11 +12,12 @@ append its name: `weight/pitch`. No name is used for both an input and an output
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from shared.errors import SettingError
 
-Kind = Literal["float", "pair", "switch", "choice"]
+Kind = Literal["float", "pair", "switch", "choice", "shape"]
 Value = float | bool | str | tuple[float, float]
 
 
@@ -45,6 +46,8 @@ class Control:
             checked: Value | None = self._switch(value)
         elif self.kind == "pair":
             checked = self._pair(value)
+        elif self.kind == "shape":
+            checked = self._shape(value)
         elif self.kind == "choice" and (isinstance(value, str) or not self.takes_number):
             checked = value if isinstance(value, str) and value in self.choices else None
         else:
@@ -65,6 +68,8 @@ class Control:
         if self.kind == "switch":
             return "0 or 1"
         span = f"{self.low:g} to {self.high:g}" + (f" {self.unit}" if self.unit else "")
+        if self.kind == "shape":
+            return f"{', '.join(self.choices)} or a ratio from 1:{self.high:g} to {self.high:g}:1, such as 16:9"
         if self.kind == "choice":
             return " or ".join([*self.choices, f"a number from {span}"] if self.takes_number else self.choices)
         return f"two numbers from {span}" if self.kind == "pair" else f"a number from {span}"
@@ -77,6 +82,18 @@ class Control:
             return None
         first, second = map(self._number, value)
         return None if first is None or second is None else (first, second)
+
+    def _shape(self, value: object) -> str | None:
+        """One of the words, or the ratio in its lowest terms; 1:1 is the square."""
+        if not isinstance(value, str) or value in self.choices:
+            return value if isinstance(value, str) else None
+        width, _, height = value.replace("x", ":").partition(":")
+        if not all(text.isascii() and text.isdecimal() and len(text) < 6 and int(text) for text in (width, height)):
+            return None
+        ratio = Fraction(int(width), int(height))
+        if not 1 / self.high <= ratio <= self.high:
+            return None
+        return "square" if ratio == 1 else f"{ratio.numerator}:{ratio.denominator}"
 
     def _number(self, value: object) -> float | None:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -98,12 +115,19 @@ CONTROLS: Mapping[str, Control] = {row.name: row for row in (
         "psi: 0 is the average image, 1 the full variety; values above 1 exaggerate."),
     Control("rotate", "float", 0.0, -36000, 36000, "degrees", "preset", "ticks", "Rotates the content of the picture counter-clockwise."),
     Control("translate", "pair", (0.0, 0.0), -10, 10, "picture widths", "preset", "ticks", "Moves the content of the picture right and down."),
+    Control("drift", "pair", (0.0, 0.0), -1, 1, "picture widths per second", "preset", "ticks",
+        "Moves the content of the picture on and on, right and down: a slow pan across a scene without end."),
+    Control("spin", "float", 0.0, -360, 360, "degrees per second", "preset", "ticks",
+        "Turns the content of the picture on and on, counter-clockwise."),
     Control("range", "choice", "free", 0, 0, "", "preset", "ticks",
         "When the sound is far from every pair: `free` follows the mapping, `hold` keeps the last picture within reach.",
         choices=("free", "hold")),
     Control("crossfade", "float", 1.0, 0, 60, "s", "preset", "ticks", "Duration of the cross-fade to a preset that is selected."),
     Control("start", "choice", "black", 0, 0, "", "preset", "ticks",
         "Picture before the first sound or change: `black`, or the image for the `mean` of the corpus.", choices=("black", "mean")),
+    Control("shape", "shape", "square", 0, 16, "", "hall", "ticks",
+        "Shape of the picture: the network's `square`, a ratio such as 16:9, the `window`'s own, or `auto`, the widest that is fast enough.",
+        choices=("square", "window", "auto")),
     Control("freeze", "switch", False, 0, 1, "", "show", "ticks", "Holds the picture; analysis continues."),
     Control("fade", "float", 1.0, 0, 1, "", "show", "ticks", "Brightness of the picture; 0 is black."),
     Control("blackout", "switch", False, 0, 1, "", "show", "ticks", "Fades to black within half a second, and back."),
@@ -210,6 +234,12 @@ class ControlChange:
     sample: int
     name: str
     value: Value
+
+
+def aspect_ratio(shape: Value) -> Fraction:
+    """Width over height of a value of the control `shape`; 1 for its words."""
+    width, colon, height = str(shape).partition(":")
+    return Fraction(int(width), int(height)) if colon else Fraction(1)
 
 
 def find_control(name: str, inputs: tuple[str, ...]) -> tuple[Control, str | None]:

@@ -1,6 +1,7 @@
 """Draws pictures: a `Picture` and the generators to an image."""
 
 from collections.abc import Iterable
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from shared.errors import PresetError
+from shared.image.canvas import Shape, covering_shape
 from shared.image.generator import Generator, load_generator
 from shared.image.latents import transform_matrix
 from shared.picture import Picture
@@ -71,20 +73,21 @@ class Painter:
         while (under := chain[0].under) is not None:
             chain.insert(0, under)
         generator = self._generators[picture.generator]
+        shape = picture_shape(generator, picture.aspect)
         if all(part.generator == picture.generator for part in chain):
             w, motion = self._w(chain[0]), np.array([chain[0].rotate, *chain[0].translate])
             for part in chain[1:]:
                 w = w + part.mix * (self._w(part) - w)
                 motion = motion + part.mix * (np.array([part.rotate, *part.translate]) - motion)
             return generator.synthesize(
-                w, transform_matrix(motion[0], (motion[1], motion[2])) if motion.any() else None
+                w, transform_matrix(motion[0], (motion[1], motion[2])) if motion.any() else None, shape
             )
-        side = generator.img_resolution
-        blend = torch.zeros(side, side, 3, device=generator.device)
+        blend = torch.zeros(*shape, 3, device=generator.device)
         for part in chain:
             transform = transform_matrix(part.rotate, part.translate) if part.rotate or any(part.translate) else None
-            image = self._generators[part.generator].synthesize(self._w(part), transform)
-            blend = blend + part.mix * (resized(image.to(torch.float32), side) - blend)
+            other = self._generators[part.generator]
+            image = other.synthesize(self._w(part), transform, picture_shape(other, picture.aspect))
+            blend = blend + part.mix * (resized(image.to(torch.float32), shape) - blend)
         return (blend + 0.5).to(torch.uint8)
 
     def _w(self, picture: Picture) -> Tensor:
@@ -95,9 +98,14 @@ class Painter:
         return generator.truncate(generator.broadcast(latent), picture.truncation)
 
 
-def resized(image: Float32[Tensor, "h w 3"], side: int) -> Float32[Tensor, "side side 3"]:
+def picture_shape(generator: Generator, aspect: Fraction) -> Shape:
+    """Rows and columns of a generator's pictures of this aspect ratio: the square, continued along the longer side."""
+    return covering_shape(generator.config, float(aspect))
+
+
+def resized(image: Float32[Tensor, "h w 3"], shape: Shape) -> Float32[Tensor, "rows columns 3"]:
     """The image at another size, for generators of different sizes in one show."""
-    if image.shape[0] == side:
+    if tuple(image.shape[:2]) == shape:
         return image
     planes = image.permute(2, 0, 1)[None]
-    return functional.interpolate(planes, (side, side), mode="bilinear", antialias=True)[0].permute(1, 2, 0)
+    return functional.interpolate(planes, shape, mode="bilinear", antialias=True)[0].permute(1, 2, 0)

@@ -1,6 +1,7 @@
 """The description of an image: the pipeline emits one per tick, a painter draws it."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from jaxtyping import Float32
@@ -25,3 +26,5 @@ class Picture:
     """In a cross-fade, the picture below."""
     mix: float = 1.0
     """Progress of the cross-fade: 0 is the picture below alone, 1 this one alone."""
+    aspect: Fraction = Fraction(1)
+    """Width over height; in a cross-fade, that of the uppermost picture counts."""

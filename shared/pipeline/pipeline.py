@@ -174,7 +174,7 @@ class Pipeline:
         self.samples, self.frames, self.ticks = state.samples, state.frames, state.ticks
         if is_other_rate:
             self.ticks = ticks_within(state.frames * HOP, self.fps)
-        self._values = {**state.values}
+        self._values |= state.values  # an older recording lacks newer controls
         self._schedule = Schedule(state.scheduled)
         self._first_change = state.first_change
         self._analyzer.restore(state.analyzer)
@@ -218,9 +218,10 @@ class Pipeline:
             hold = values["range"] == "hold"
             reading = playing.voice.read(row, *playing.weight_and_offset, hold, _float(values["latent_smoothing"]))
             picture = self._picture(playing, reading.latent, level, picture)
+            playing.advance(self.fps)
         assert picture is not None  # there is always a preset
         if self._values["freeze"] and self._last is not None:
-            picture = replace(self._last, level=level)
+            picture = replace(self._last, level=level, aspect=picture.aspect)
         else:
             self._last_presets = tuple(playing.preset for playing in self._playing)
         self._last = picture
@@ -235,9 +236,20 @@ class Pipeline:
             latent, space = self._steer.latent, self._steer.space
         values, translate = playing.values, playing.values["translate"]
         assert isinstance(translate, tuple)
+        x, y, angle = playing.motion
         mix = 1.0 if under is None else (self.ticks - playing.start_tick) / playing.fade_ticks
-        truncation, rotate = _float(values["truncation"]), _float(values["rotate"])
-        return Picture(playing.preset.generator_sha256, latent, space, truncation, rotate, translate, level, under, mix)
+        return Picture(
+            playing.preset.generator_sha256,
+            latent,
+            space,
+            _float(values["truncation"]),
+            _float(values["rotate"]) + angle,
+            (translate[0] + x, translate[1] + y),
+            level,
+            under,
+            mix,
+            controls.aspect_ratio(self._values["shape"]),
+        )
 
     def _level(self, last: int, end: int) -> float:
         """Brightness of a tick that ends at a sample: rounded down (the last one that acts on it) and rounded up."""

@@ -30,12 +30,14 @@ class PlayingPreset:
     """The tick at which it begins to fade in over the preset below."""
     fade_ticks: int
     """Length of that fade."""
+    motion: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Where drift and spin have brought the content: picture widths right and down, degrees counter-clockwise."""
     _vectors: tuple[Vector, Vector] | None = field(default=None, repr=False)
 
     @classmethod
     def start(cls, preset: Preset, fps: Fraction, scaler: Standardizer | None, fade_ticks: int = 0) -> "PlayingPreset":
         """A preset as its file has it, from tick 0 on."""
-        values = {name: value for name, value in preset.controls.items() if belongs_to_preset(name)}
+        values = _preset_values(preset)
         voice = _new_voice(preset, preset.mapping, preset.pairs, fps, scaler)
         return cls(preset, voice, values, 0, fade_ticks)
 
@@ -43,7 +45,14 @@ class PlayingPreset:
         """A copy of everything that it remembers."""
         mapping, pairs = self.voice.mapping, self.voice.pairs
         return PlayingPresetState(
-            self.preset, mapping, pairs, self.voice.state(), {**self.values}, self.start_tick, self.fade_ticks
+            self.preset,
+            mapping,
+            pairs,
+            self.voice.state(),
+            {**self.values},
+            self.start_tick,
+            self.fade_ticks,
+            self.motion,
         )
 
     @classmethod
@@ -59,12 +68,22 @@ class PlayingPreset:
         voice = _new_voice(state.preset, state.mapping, state.pairs, fps, scaler)
         voice.restore(state.voice, frames)
         start_tick, fade_ticks = int(state.start_tick * speed), round(state.fade_ticks * speed)
-        return cls(state.preset, voice, {**state.values}, start_tick, fade_ticks)
+        values = _preset_values(state.preset) | state.values  # an older recording lacks newer controls
+        return cls(state.preset, voice, values, start_tick, fade_ticks, state.motion)
 
     def set(self, name: str, value: Value) -> None:
         """Change one of its controls."""
         self.values[name] = value
         self._vectors = None
+
+    def advance(self, fps: Fraction) -> None:
+        """Let drift and spin act for the length of a tick."""
+        drift, spin = self.values["drift"], self.values["spin"]
+        assert isinstance(drift, tuple)
+        assert isinstance(spin, float)
+        x, y, angle = self.motion
+        seconds = float(1 / fps)
+        self.motion = (x + drift[0] * seconds, y + drift[1] * seconds, (angle + spin * seconds) % 360)
 
     @property
     def weight_and_offset(self) -> tuple[Vector, Vector]:
@@ -81,6 +100,10 @@ class PlayingPreset:
 def input_columns(preset: Preset) -> list[int]:
     """The columns of the 23 descriptors that a preset takes as inputs."""
     return [DESCRIPTORS.index(name) for name in preset.settings.inputs]
+
+
+def _preset_values(preset: Preset) -> dict[str, Value]:
+    return {name: value for name, value in preset.controls.items() if belongs_to_preset(name)}
 
 
 def _new_voice(

@@ -29,6 +29,7 @@ class PlayingPresetState:
     values: Mapping[str, Value]
     start_tick: int
     fade_ticks: int
+    motion: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,7 @@ class _PlayingFacts(msgspec.Struct):
     values: dict[str, Plain]
     start_tick: int = msgspec.field(name="began")
     fade_ticks: int = msgspec.field(name="fade")
+    motion: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 class _PictureFacts(msgspec.Struct):
@@ -44,6 +45,7 @@ class _PictureFacts(msgspec.Struct):
     translate: tuple[float, float]
     level: float
     mix: float
+    aspect: str = "1"
 
 
 class _Facts(msgspec.Struct):
@@ -77,7 +79,7 @@ def write(path: Path, state: PipelineState, snapshots: Snapshots) -> None:
     for number, part in enumerate(state.playing):
         arrays |= _prefixed(f"layer{number}", part.voice)
         preset = snapshots.preset(part.preset, part.mapping, part.pairs)
-        playing.append(_PlayingFacts(preset, dict(part.values), part.start_tick, part.fade_ticks))
+        playing.append(_PlayingFacts(preset, dict(part.values), part.start_tick, part.fade_ticks, part.motion))
     scheduled = {
         level: [(entry.order, encode_change(state.samples, entry.sample, entry.change, snapshots)) for entry in entries]
         for level, entries in state.scheduled.items()
@@ -117,7 +119,14 @@ def _state(facts: _Facts, arrays: Arrays, load_preset: LoadPreset, load_learned:
         voice = _without_prefix(f"layer{number}", arrays)
         playing.append(
             PlayingPresetState(
-                preset, preset.mapping, preset.pairs, voice, _values(part.values), part.start_tick, part.fade_ticks
+                preset,
+                preset.mapping,
+                preset.pairs,
+                voice,
+                _values(part.values),
+                part.start_tick,
+                part.fade_ticks,
+                part.motion,
             )
         )
     last_presets = tuple(load_preset(name) for name in facts.last_presets)
@@ -164,6 +173,7 @@ def _encode_picture(state: PipelineState) -> tuple[list[_PictureFacts], Arrays]:
                 translate=picture.translate,
                 level=picture.level,
                 mix=picture.mix,
+                aspect=str(picture.aspect),
             )
         )
         picture = picture.under
@@ -183,6 +193,7 @@ def _decode_picture(chain: list[_PictureFacts], arrays: Arrays, presets: tuple[P
             facts.level,
             picture,
             facts.mix,
+            Fraction(facts.aspect),
         )
     return picture
 

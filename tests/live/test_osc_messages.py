@@ -127,7 +127,7 @@ def test_refused(read, name, given):
 
 
 def test_every_row_of_the_tables_can_be_reached(read):
-    given = {"float": [0], "pair": [0, 0], "switch": [1], "choice": [0]}
+    given = {"float": [0], "pair": [0, 0], "switch": [1], "choice": [0], "shape": ["16:9"]}
     for row in CONTROLS.values():
         name = f"{row.name}/pitch" if row.per_input else row.name
         assert read(name, *given[row.kind]).name == name

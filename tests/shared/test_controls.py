@@ -2,12 +2,13 @@
 
 import math
 import tomllib
+from fractions import Fraction
 
 import pytest
 
 from shared import controls
 from shared.audio.descriptors import DESCRIPTORS
-from shared.controls import ACTIONS, CONTROLS, OUTPUTS, STREAMS
+from shared.controls import ACTIONS, CONTROLS, OUTPUTS, STREAMS, aspect_ratio
 from shared.errors import SettingError
 from shared.preset import Preset
 from tests.small import make_preset
@@ -75,3 +76,28 @@ def test_choices_live_in_a_preset_and_come_back(tmp_path):
     assert saved.controls["start"] == "mean"
     table = tomllib.loads((folder / "preset.toml").read_text())["controls"]
     assert table == {"range": "hold", "crossfade": 3, "start": "mean"}  # what belongs to the hall is not in a preset
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "aspect"),
+    [
+        ("16:9", "16:9", Fraction(16, 9)),
+        ("1920x1080", "16:9", Fraction(16, 9)),
+        ("2:32", "1:16", Fraction(1, 16)),
+        ("7:7", "square", 1),
+        ("square", "square", 1),
+        ("window", "window", 1),
+    ],
+)
+def test_shapes_are_kept_as_ratios(given, kept, aspect):
+    value = CONTROLS["shape"].checked(given)
+    assert value == kept
+    assert aspect_ratio(value) == aspect
+
+
+@pytest.mark.parametrize(
+    "given", ["0:9", "17:1", "1:17", "16:9:4", "16/9", "16:", "wide", 1.5, "1e9:1", "-16:9", "²:1"]
+)
+def test_other_shapes_are_refused(given):
+    with pytest.raises(SettingError, match=r"allowed are square, window, auto or a ratio from 1:16 to 16:1"):
+        CONTROLS["shape"].checked(given)

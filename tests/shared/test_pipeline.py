@@ -17,7 +17,7 @@ from shared.pipeline.exchanges import Steer, UseMapping, UseScaler
 from shared.preset import Preset
 from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import Pairs
-from tests.small import make_preset, sound
+from tests.small import make_preset, sound, write_generator
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,9 @@ CHANGES = [
     ControlChange(26000, "blackout", 1),
     ControlChange(31000, "freeze", 0),
     ControlChange(36000, "fade", 0.5),
+    ControlChange(38000, "drift", (0.05, -0.02)),
+    ControlChange(39000, "spin", 12),
+    ControlChange(40000, "shape", "16:9"),
 ]
 
 
@@ -349,3 +352,78 @@ def test_what_is_asked_for_around_a_preset_change_acts_on_the_right_preset(prese
         both = [(at, ControlChange(at, "freeze", 1)), (at, other), (at, ControlChange(at, "fade", 0.5))]
         for t in exchanged(preset, samples, [], both):
             assert t.picture.level == (0.5 if (t.number + 1) * 1470 >= at else 1.0)
+
+
+def test_drift_and_spin_move_the_content_by_the_tick(preset):
+    changes = [
+        ControlChange(0, "drift", (0.3, -0.6)),
+        ControlChange(22050, "spin", 90),
+        ControlChange(33075, "drift", (0, 0)),
+    ]
+    ticks = run(preset, sound(1.0)[:, 0], changes=changes)
+    x = [tick.picture.translate[0] for tick in ticks]
+    assert x[:3] == pytest.approx([0, 0.01, 0.02])
+    assert x[22] == pytest.approx(0.22)
+    assert x[23:] == pytest.approx([x[23]] * 7)
+    assert ticks[20].picture.translate[1] == pytest.approx(-0.4)
+    assert [tick.picture.rotate for tick in ticks[12:20]] == pytest.approx([0, 0, 0, 3, 6, 9, 12, 15])
+
+
+def test_motion_is_part_of_the_state(preset):
+    changes = [
+        ControlChange(0, "drift", (0.3, -0.6)),
+        ControlChange(0, "spin", 90),
+        ControlChange(9000, "shape", "9:16"),
+    ]
+    samples = sound(1.0)[:, 0]
+    whole = run(preset, samples, changes=changes)
+    pipeline = Pipeline(preset)
+    for change in changes:
+        pipeline.schedule(change)
+    first = pipeline.process(samples[:20000])
+    rest = Pipeline.restored(pipeline.state())
+    ticks = first + rest.process(samples[20000:]) + rest.finish(30)
+    assert [t.picture.translate for t in ticks] == [t.picture.translate for t in whole]
+    assert [t.picture.rotate for t in ticks] == [t.picture.rotate for t in whole]
+    assert [t.picture.aspect for t in ticks] == [t.picture.aspect for t in whole]
+    faster = Pipeline.restored(pipeline.state(), Fraction(60))
+    assert faster.process(samples[20000:])[0].picture.translate == pytest.approx(
+        whole[len(first)].picture.translate, abs=0.01
+    )
+
+
+def test_shape_acts_on_its_tick_also_on_a_frozen_picture(preset):
+    changes = [
+        ControlChange(0, "freeze", 1),
+        ControlChange(14700, "shape", "16:9"),
+        ControlChange(29400, "shape", "square"),
+    ]
+    aspects = [tick.picture.aspect for tick in run(preset, sound(1.0)[:, 0], changes=changes)]
+    assert aspects == [1] * 9 + [Fraction(16, 9)] * 10 + [1] * 11
+
+
+def test_pictures_of_other_shapes_hold_the_square(preset, tmp_path):
+    painter = Painter()
+    painter.load(preset)
+    square, wide = (
+        run(preset, sound(0.2)[:, 0], changes=[ControlChange(0, "shape", shape)])[3].picture for shape in ("1:1", "2:1")
+    )
+    images = [painter.paint(picture).numpy().astype(int) for picture in (square, wide)]
+    assert [image.shape for image in images] == [(16, 16, 3), (16, 32, 3)]
+    assert np.abs(images[0][4:-4, 4:-4] - images[1][4:-4, 12:-12]).max() <= 2
+
+
+def test_cross_fade_between_generators_of_two_sizes_has_one_shape(preset, tmp_path):
+    other = Preset.load(make_preset(tmp_path / "other", seed=3))
+    write_generator(other.generator_path, resolution=32, seed=4)
+    other = Preset.load(other.folder)
+    painter = Painter()
+    for each in (preset, other):
+        painter.load(each)
+    pipeline = Pipeline(preset)
+    pipeline.schedule(ControlChange(0, "shape", "2:1"))
+    pipeline.exchange(9000, other)
+    ticks = pipeline.process(sound(0.5)[:, 0])
+    fading = [tick.picture for tick in ticks if tick.picture.under is not None]
+    assert fading
+    assert {tuple(painter.paint(picture).shape) for picture in fading} == {(32, 64, 3)}
