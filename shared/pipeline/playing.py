@@ -68,7 +68,7 @@ class PlayingPreset:
         voice = _new_voice(state.preset, state.mapping, state.pairs, fps, scaler)
         voice.restore(state.voice, frames)
         start_tick, fade_ticks = int(state.start_tick * speed), round(state.fade_ticks * speed)
-        values = _preset_values(state.preset) | state.values  # an older recording lacks newer controls
+        values = {**_preset_values(state.preset), **state.values}  # an older recording lacks newer controls
         return cls(state.preset, voice, values, start_tick, fade_ticks, state.motion)
 
     def set(self, name: str, value: Value) -> None:
