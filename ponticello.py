@@ -11,6 +11,7 @@ Each is imported when it is first used, as is the module of a command. docs/pyth
 """
 
 import difflib
+import errno
 import importlib
 import importlib.metadata
 import logging
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 
 from shared.errors import PonticelloError, Stopped, UserError, one_line, printable
+from shared.terminal import prepare_streams
 
 if TYPE_CHECKING:
     from shared.audio.descriptors import DESCRIPTORS, describe
@@ -55,52 +57,66 @@ def __dir__() -> list[str]:
 
 
 class Entry(NamedTuple):
-    """Where a command lives (a module with a typer `app`) and what it is for."""
+    """Where a command lives (a module with a typer `app`) and what it does."""
 
     module: str
     help: str
 
 
-COMMANDS = {
-    "demo": Entry(
-        "offline.demo", "play the shipped preset with the shipped sound: in a window, or without a screen into demo.mp4"
-    ),
-    "live": Entry("live.command", "play live: sound in, pictures out, steered by OSC"),
-    "soundcheck": Entry("live.soundcheck.command", "fit gain, gate and standardising to a source and a hall"),
-    "render": Entry("offline.render", "render a sound to a video"),
-    "convert": Entry("offline.convert", "convert an official StyleGAN3 checkpoint"),
-    "new": Entry("offline.new", "make a preset around a generator"),
-    "analyse": Entry("offline.analyse", "put sounds on a preset's map, or write their 23 descriptors to a file"),
-    "candidates": Entry("offline.candidates", "make images to choose from, and choose"),
-    "pair": Entry("offline.pairing.command", "pair images with moments of sound"),
-    "train": Entry("offline.train", "learn the pairs"),
-    "devices": Entry("live.devices", "list sound inputs and outputs, monitors and processors"),
-    "doctor": Entry("live.doctor", "say how pictures are made here, and whether all that a show needs is there"),
-    "bench": Entry("benchmarks.bench", "measure this machine, as ratios"),
+GROUPS = {
+    "First": {
+        "demo": Entry("offline.demo", "play the shipped preset and sound: in a window, or into demo.mp4"),
+    },
+    "Make a preset": {
+        "convert": Entry("offline.convert", "convert an official StyleGAN3 checkpoint"),
+        "new": Entry("offline.new", "make a preset around a generator"),
+        "analyse": Entry("offline.analyse", "lay sounds out on the preset's map, or write their descriptors to files"),
+        "candidates": Entry("offline.candidates", "make images to choose from, and choose"),
+        "pair": Entry("offline.pairing.command", "pair images with moments of sound"),
+        "train": Entry("offline.train", "learn the pairs"),
+    },
+    "Play it": {
+        "render": Entry("offline.render", "render a sound or a recorded show to a film"),
+        "live": Entry("live.command", "play live: sound in, pictures out, steered by OSC"),
+        "soundcheck": Entry("live.soundcheck.command", "fit gain, gate and scale to an instrument and a hall"),
+    },
+    "This machine": {
+        "devices": Entry("live.devices", "list sound inputs and outputs, monitors and processors"),
+        "doctor": Entry("live.doctor", "check what a show needs, and how pictures are computed here"),
+        "bench": Entry("benchmarks.bench", "measure speed"),
+    },
 }
+COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 ALIASES = {"analyze": "analyse"}
-HELP = "\n".join(
-    [
-        "ponticello: a sound steers a StyleGAN3 image space",
-        "",
-        *(f"  ponticello {name:<10} {entry.help}" for name, entry in COMMANDS.items()),
-        "",
-        "ponticello COMMAND --help tells a command's options; --debug shows where an error comes from.",
-    ]
-)
+
+
+def overview() -> str:
+    """The text of `ponticello --help`: the commands in the order of the work."""
+    lines = ["Usage: ponticello COMMAND ...", "", "Let sound play a StyleGAN3 image space.", ""]
+    for title, group in GROUPS.items():
+        lines += [f"{title}:", *(f"  ponticello {name:<10}  {entry.help}" for name, entry in group.items()), ""]
+    return "\n".join(
+        [
+            *lines,
+            "ponticello COMMAND --help   lists the options of a command",
+            "ponticello --version        prints the version",
+            "--debug                     with any command: shows the traceback of an error",
+        ]
+    )
 
 
 def main() -> None:
-    """Run a command; every error is one line on stderr, with status 2 for a user's mistake and 1 for a failure."""
-    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    """Run a command. Every error is one line on stderr; the status is 2 for a user's mistake, 1 for a failure."""
+    prepare_streams()
     try:
-        run(arguments)
-    except Exception as error:
+        run([argument for argument in sys.argv[1:] if argument != "--debug"])
+        sys.stdout.flush()  # a full disk is reported here, not at the interpreter's end
+    except (Exception, KeyboardInterrupt) as error:
         if "--debug" in sys.argv:
             raise
-        if isinstance(error, Stopped):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is being done; a second Ctrl-C would only disturb it
         line, status = explain(error)
+        if status == Stopped.exit_status:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not disturb the end
         print(f"ponticello: {line}", file=sys.stderr)
         sys.exit(status)
 
@@ -108,7 +124,7 @@ def main() -> None:
 def run(arguments: list[str]) -> None:
     """Find the command and hand it the rest."""
     if not arguments or arguments[0] in ("--help", "-h", "help"):
-        print(HELP)
+        print(overview())
         return
     if arguments[0] == "--version":
         print(f"ponticello {importlib.metadata.version('ponticello')}")
@@ -127,29 +143,34 @@ def run(arguments: list[str]) -> None:
     is_shown = name == "demo" and not options and importlib.import_module("live.display.monitors").has_screen()
     if is_shown:
         glass, violin = (Path(__file__).parent / "presets" / each for each in ("glass", "violin"))
-        print(
-            "H: what is heard; 2: the preset violin, 1: glass; Shift-Esc, or closing the window, ends", file=sys.stderr
-        )
+        print("H shows what is heard; 1 and 2 change the preset; Shift-Esc ends the show", file=sys.stderr)
         name, options = "live", [str(glass), str(violin), "--input", str(glass / "sounds" / "glass.flac")]
-    try:
-        app = importlib.import_module(COMMANDS[name].module).app
-        status = app(options, prog_name=f"ponticello {name}", standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        status = Stopped.exit_status
-    if status == Stopped.exit_status:  # what typer makes of a Ctrl-C that a command let pass
-        raise Stopped("stopped")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is finished stays usable
+    command = typer.main.get_command(importlib.import_module(COMMANDS[name].module).app)
+    try:  # not called as a whole: typer would report any EOFError as a Ctrl-C
+        with command.make_context(f"ponticello {name}", options) as context:
+            command.invoke(context)
+    except typer.Exit as end:  # --help
+        if end.exit_code:
+            sys.exit(end.exit_code)
+        return
     if is_shown:
         print(importlib.import_module("offline.demo").NEXT)
 
 
-def explain(error: Exception) -> tuple[str, int]:
+def explain(error: BaseException) -> tuple[str, int]:
     """One line for an error, and its exit status."""
     if isinstance(error, PonticelloError):
         return one_line(error), error.exit_status
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return "stopped", Stopped.exit_status
     if hasattr(error, "format_message"):  # typer's usage errors
-        return f"{printable(' '.join(error.format_message().split()))}; --help tells what is allowed", 2
+        return f"{printable(' '.join(error.format_message().split())).rstrip('.')}; see --help", 2
     if isinstance(error, MemoryError):
         return "not enough memory; close other programs or render smaller", 1
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = f" ({printable(str(error.filename))})" if error.filename else ""
+        return f"the disk is full{place}; free some space or choose a place on another disk, then run this again", 1
     return f"{type(error).__name__}: {one_line(error)} (--debug shows where)", 1
 
 

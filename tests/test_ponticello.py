@@ -1,24 +1,30 @@
 """The front door: one line for every mistake, and no command loaded before it is asked for."""
 
+import errno
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 import ponticello
 from shared.errors import Failure, PresetError, Stopped
+from tests.small import write_sound
 
 ROOT = Path(__file__).resolve().parents[1]
+posix_only = pytest.mark.skipif(os.name != "posix", reason="a shell and streams of POSIX")
 
 
 @pytest.fixture(autouse=True)
 def interruptible():
-    """What is done with a Ctrl-C is the process's: as it was, for the tests that follow."""
-    before = signal.getsignal(signal.SIGINT)
+    """Signal handlers belong to the process: restore them for the tests that follow."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_a_second_ctrl_c_disturbs_nothing(monkeypatch, capsys):
@@ -71,14 +77,23 @@ def test_help_loads_nothing_slow():
         (Stopped("stopped after 3"), 130, "stopped after 3"),
         (KeyboardInterrupt(), 130, "stopped"),
         (MemoryError(), 1, "not enough memory; close other programs or render smaller"),
+        (EOFError("Ran out of input"), 1, "EOFError: Ran out of input (--debug shows where)"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "x.csv"),
+            1,
+            "the disk is full (x.csv); free some space or choose a place on another disk, then run this again",
+        ),
         (ZeroDivisionError("oh"), 1, "ZeroDivisionError: oh (--debug shows where)"),
     ],
 )
 def test_an_error_is_one_line_and_a_status(monkeypatch, capsys, error, status, line):
-    def fail(*_, **__):
+    app = typer.Typer()
+
+    @app.command()
+    def fail(_: str):
         raise error
 
-    monkeypatch.setattr("offline.analyse.app", fail)
+    monkeypatch.setattr("offline.analyse.app", app)
     assert run(monkeypatch, capsys, "analyze", "x.wav") == (status, "", f"ponticello: {line}\n")
 
 
@@ -90,5 +105,61 @@ def test_debug_shows_where(monkeypatch, capsys):
 def test_unknown_commands(monkeypatch, capsys):
     status, out, err = run(monkeypatch, capsys, "rendr")
     assert (status, out) == (2, "")
-    assert err.startswith("ponticello: no command 'rendr' (did you mean render?); there are: demo, ")
+    assert err.startswith("ponticello: no command 'rendr' (did you mean render?); there are: demo, convert, new, ")
     assert run(monkeypatch, capsys, "--version")[1].startswith("ponticello 0.")
+
+
+def shell(command, **environment):
+    """A command line of a POSIX shell, with `ponticello` in it: gives its status, stdout and stderr."""
+    command = command.replace("ponticello ", f"{sys.executable} {ROOT / 'ponticello.py'} ")
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@posix_only
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_missing_streams_disturb_nothing(tmp_path, closed):
+    write_sound(tmp_path / "a.wav", 0.2)
+    assert shell(f"ponticello analyse {tmp_path}/a.wav -o {tmp_path}/a.csv {closed}") == (0, "", "")
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert len(lines) == 19
+    assert lines[0].startswith("centroid,")
+    assert shell(f"ponticello analyse none.wav -o x.csv {closed}") == (2, "", "")
+
+
+@posix_only
+@pytest.mark.parametrize("reader", ["true", "head -n 1 >/dev/null"])
+def test_a_reader_that_leaves_disturbs_nothing(reader):
+    for command in ("--help", "pair --help"):
+        assert shell(f"ponticello {command} | {reader}") == (0, "", "")
+        assert shell(f"ponticello {command} 2>&1 >/dev/null | {reader}") == (0, "", "")
+    assert shell("ponticello rendr 2>&1 | true")[0] == 2
+
+
+@posix_only
+@pytest.mark.parametrize("environment", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}])
+def test_a_terminal_without_umlauts_disturbs_nothing(tmp_path, environment):
+    write_sound(tmp_path / "gr\u00fcn.wav", 0.2)
+    command = f"ponticello analyse {tmp_path}/gr\u00fcn.wav -o {tmp_path}/gr\u00fcn.csv"
+    status, _, err = shell(command, **environment)
+    assert (status, err.splitlines()[-1].endswith(": 18 frames")) == (0, True)
+    assert (tmp_path / "gr\u00fcn.csv").is_file()
+    status, _, err = shell(f"ponticello render {tmp_path}/gr\u00fcn x.wav -o x.mp4", **environment)
+    assert status == 2
+    assert err.startswith(f"ponticello: no preset {tmp_path}/gr")
+    assert shell("ponticello render --help", **environment)[0] == 0
+
+
+@posix_only
+def test_a_full_disk_is_reported_in_one_line():
+    status, _, err = shell("ponticello --help > /dev/full")
+    assert status == 1
+    assert err == (
+        "ponticello: the disk is full; free some space or choose a place on another disk, then run this again\n"
+    )
