@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from typing import Any, TextIO
 
 
 def prepare_streams() -> None:
@@ -38,7 +39,7 @@ class _Output(io.FileIO):
             raise
 
 
-def _safe(stream: "io.TextIOBase | None") -> "io.TextIOWrapper | io.TextIOBase":
+def _safe(stream: TextIO | None) -> TextIO:
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")  # for the life of the process
     if not isinstance(stream, io.TextIOWrapper):  # a test's, or a program's that embeds Python
@@ -47,9 +48,9 @@ def _safe(stream: "io.TextIOBase | None") -> "io.TextIOWrapper | io.TextIOBase":
         stream.reconfigure(errors="backslashreplace")
         return stream
     stream.flush()
-    raw = _Output(stream.fileno(), "wb", closefd=False)
+    raw: Any = _Output(stream.fileno(), "wb", closefd=False)
     return io.TextIOWrapper(
-        raw if stream.write_through else io.BufferedWriter(raw),  # type: ignore[arg-type]  # as Python does with -u
+        raw if stream.write_through else io.BufferedWriter(raw),  # as Python does with -u
         encoding=stream.encoding,
         errors="backslashreplace",
         line_buffering=stream.line_buffering,
