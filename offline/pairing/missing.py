@@ -1,16 +1,108 @@
 """Files that a preset names and that are gone, and how to point to them."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+import tomlkit
+
+from offline.candidates import image_file
+from shared.errors import PresetError, UserError
+from shared.preset import Preset, history
+from shared.preset.corpus import CorpusSound
+from shared.preset.preset import CORPUS, sha256_of
+
 
 @dataclass(frozen=True)
 class Missing:
-    """A missing file: what it is, where it was, and one line that says what does not work without it."""
+    """A missing file: what it is, where it was, and one line that says what does not work without it.
 
-    kind: Literal["generator", "sound", "image"]
+    number: of the sound, from 0; of images, how many are missing.
+    """
+
+    kind: Literal["generator", "sound", "images"]
     path: Path
     line: str
     number: int = 0
-    """Of the sound, from 0."""
+
+
+def sound_file(preset: Preset, sound: CorpusSound) -> Path:
+    """Where a sound of the corpus should be."""
+    return (preset.folder / sound.file).resolve()
+
+
+def found(preset: Preset, sound: CorpusSound) -> Path | None:
+    """Where a sound of the corpus is; None where it is missing."""
+    path = sound_file(preset, sound)
+    return path if path.is_file() else None
+
+
+def missing_files(preset: Preset) -> list[Missing]:
+    """All files that the preset names and that are not there."""
+    gone: list[Missing] = []
+    generator = (preset.folder / Path(preset.settings.generator.file).expanduser()).resolve()
+    if not generator.is_file():
+        gone.append(
+            Missing(
+                "generator",
+                generator,
+                f"the generator {generator} is missing: no new pictures until you point to it",
+            )
+        )
+    if preset.has_corpus:
+        for number, sound in enumerate(preset.corpus.facts.sounds):
+            path = sound_file(preset, sound)
+            if not path.is_file():
+                line = f"the sound {path} is missing: its map is there, but it stays silent until you point to it"
+                gone.append(Missing("sound", path, line, number))
+    if preset.has_candidates:
+        files = [image_file(preset, seed) for seed in preset.candidates.seeds]
+        if absent := [file for file in files if not file.is_file()]:
+            line = f"{len(absent)} images in {absent[0].parent} are missing: making candidates brings them back"
+            gone.append(Missing("images", absent[0].parent, line, len(absent)))
+    return gone
+
+
+def relocate(preset: Preset, missing: Missing, path: Path) -> None:
+    """Point to where a missing file is now; UserError where it is another file, by its SHA-256."""
+    path = path.expanduser().resolve()
+    if not path.is_file():
+        raise UserError(f"no file {path}; choose the file that was {missing.path}")
+    given = sha256_of(path)
+    if missing.kind == "images":
+        raise UserError(f"images are not pointed to one by one; make the candidates again in {missing.path}")
+    if missing.kind == "sound":
+        corpus = preset.corpus
+        sound = corpus.facts.sounds[missing.number]
+        if sound.sha256 != given:
+            raise UserError(
+                f"{path} is another sound than {missing.path} was; add it as a new sound, or choose the old one"
+            )
+        moved = msgspec.structs.replace(sound, file=_named(path, preset.folder))
+        sounds = tuple(moved if i == missing.number else s for i, s in enumerate(corpus.facts.sounds))
+        other = type(corpus)(
+            corpus.descriptors,
+            corpus.positions,
+            corpus.sound,
+            corpus.frame,
+            corpus.stands_for,
+            msgspec.structs.replace(corpus.facts, sounds=sounds),
+        )
+        other.save(preset.folder / CORPUS)
+        return
+    wanted = preset.settings.generator.sha256.lower()
+    if wanted and wanted != given:
+        raise PresetError(f"{path} is another generator than the one {preset.name} was made with; choose that one")
+    document = tomlkit.parse((preset.folder / history.SETTINGS).read_text("utf-8-sig"))
+    table = document.setdefault("generator", tomlkit.table())
+    table["file"], table["sha256"] = _named(path, preset.folder), given
+    history.save_settings(preset.folder, tomlkit.dumps(document))
+
+
+def _named(path: Path, folder: Path) -> str:
+    """Relative to the preset where it lies in or beside it, else its whole path."""
+    if folder.parent in path.parents:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    return str(path)

@@ -1,20 +1,36 @@
 """The project: a preset as the window edits it. Every change is on disk at once and can be undone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
+from scipy.spatial import cKDTree
 
+from offline.candidates import image_file, propose
+from offline.pairing.changes import Stamps, described
 from offline.pairing.events import Events
+from offline.pairing.session import Pairing
+from offline.sampling import appearance
+from offline.train import conflicts
+from shared import controls
 from shared.controls import Control, Value
-from shared.preset import Preset
-from shared.preset.candidates import Candidates
-from shared.preset.corpus import Corpus
+from shared.errors import PresetError, SettingError, UserError
+from shared.preset import Preset, history
+from shared.preset.pairs import Pairs
+from shared.preset.preset import SHIPPED
+from shared.stage import HOP, SAMPLE_RATE
 
 Show = Literal["all", "chosen", "free", "similar"]
+
+REMOTE = 0.05  # of the map's side: a pair so far from all sound lies in empty space
+SETTLED_S = 0.5  # a setting is written when it has not changed for so long
+DRAWN_S = 3.0  # map.png follows so long after the last change
+LOOKED_S = 0.5  # between two looks for changes by other programs
 
 
 @dataclass(frozen=True)
@@ -22,7 +38,7 @@ class PlacedPair:
     """A pair as the map shows it.
 
     name: of its image. x, y: its place on the map, 0..1, or NaN where it has none (paired while playing). row: the corpus row
-    that it is paired with. loss: mean squared error after the last fit of these very pairs, None before. conflicts: names of
+    that it is paired with. loss: mean squared error after a fit of these very pairs, None before. conflicts: names of
     pairs that want another image at nearly the same sound. is_remote: it lies where there is no sound.
     """
 
@@ -45,98 +61,338 @@ class Project:
 
     def __init__(self, path: str | Path, events: Events) -> None:
         """Open it. UserError where it cannot be read."""
-        raise NotImplementedError
+        self._events = events
+        self._unsaved: dict[str, Value] = {}
+        self._set_at = self._changed_at = self._looked_at = time.monotonic()
+        self._is_drawn = True
+        self._read(Preset.load(path))
 
-    preset: Preset
-    corpus: Corpus | None
-    candidates: Candidates | None
+    def _read(self, preset: Preset, changed: frozenset[str] | None = None) -> None:
+        """Take over a preset; what files outside `changed` hold is kept (None: nothing is)."""
+        if changed is not None:
+            carry_over(self.preset, preset, changed)
+        corpus = preset.corpus if preset.has_corpus else None
+        pairing = Pairing(preset, draws=False)
+        candidates = preset.candidates if preset.has_candidates else None
+        if changed is None or self.corpus is not corpus:
+            self.tree = None if corpus is None else cKDTree(corpus.positions)
+        self.preset, self.corpus, self.candidates, self._pairing = preset, corpus, candidates, pairing
+        self._index = {} if candidates is None else {name: i for i, name in enumerate(candidates.names)}
+        self._placed: list[PlacedPair] | None = None
+        self._steps: tuple[str, str] | None = None
+        self._stamps = Stamps(preset.folder)
 
     # pairs
 
     @property
+    def learned_from(self) -> Pairs:
+        """The pairs themselves: descriptors, latents, positions."""
+        return self._pairing.pairs
+
+    @property
     def pairs(self) -> list[PlacedPair]:
         """All pairs, in the order in which they were made."""
-        raise NotImplementedError
+        if self._placed is None:
+            self._placed = self._place_all()
+        return self._placed
+
+    def _place_all(self) -> list[PlacedPair]:
+        pairs, corpus = self.learned_from, self.corpus
+        if not len(pairs) or corpus is None or self.tree is None:
+            return []
+        losses = self._losses(pairs)
+        rivals: list[list[str]] = [[] for _ in pairs.names]
+        for i, j, _ in conflicts(pairs):
+            rivals[i].append(pairs.names[j])
+            rivals[j].append(pairs.names[i])
+        placed = []
+        for i, (name, (x, y)) in enumerate(zip(pairs.names, pairs.positions.tolist(), strict=True)):
+            has_place = bool(np.isfinite([x, y]).all())
+            distance, row = self.tree.query((x, y)) if has_place else (0.0, corpus.most_like(pairs.descriptors[i]))
+            loss = None if losses is None else losses[i]
+            placed.append(PlacedPair(name, x, y, int(row), loss, tuple(rivals[i]), bool(distance > REMOTE)))
+        return placed
+
+    def _losses(self, pairs: Pairs) -> list[float] | None:
+        """Mean squared errors of the mapping on disk, if it was fitted to these very pairs."""
+        if not self.is_trained:
+            return None
+        predicted = self.preset.mapping.regressor.process(pairs.descriptors).astype(np.float64)
+        losses: list[float] = np.square(predicted - pairs.latents).mean(axis=1).tolist()
+        return losses
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the mapping was fitted to the present pairs."""
+        try:
+            return self.preset.mapping.pairs_digest == self.learned_from.digest
+        except PresetError:
+            return False
 
     def place(self, name: str, x: float, y: float) -> None:
         """Put a candidate on the map, or move its pair; places outside 0..1 are moved to the edge."""
-        raise NotImplementedError
+        x, y = min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
+        self._change_pairs(lambda: self._pairing.place(name, x, y))
+
+    def place_on(self, name: str, row: int) -> None:
+        """Pair a candidate with a row of the corpus, at its place on the map."""
+        self._change_pairs(lambda: self._pairing.place_on(name, row))
 
     def place_at(self, name: str, sound: int, seconds: float) -> None:
         """Pair a candidate with a moment of a sound (from 0); times outside the sound are moved to its ends."""
-        raise NotImplementedError
+        if self.corpus is None:
+            raise UserError("no sounds yet; add a sound first, then place images on its map")
+        rows = self.corpus.frames_of(sound)
+        self.place_on(name, int(rows[min(max(round(seconds * SAMPLE_RATE / HOP), 0), len(rows) - 1)]))
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove pairs, as one step of the history."""
-        raise NotImplementedError
+        self._change_pairs(lambda: self._pairing.remove(*names))
 
     def pair_automatically(self, method: str, count: int) -> int:
         """Replace all pairs by an unsupervised method (`METHODS`); gives how many there are."""
-        raise NotImplementedError
+        self._change_pairs(lambda: self._pairing.auto(method, count))
+        return len(self.learned_from)
+
+    def _change_pairs(self, change: Callable[[], object]) -> None:
+        if self.corpus is None:
+            raise UserError("no sounds yet; add a sound first, then place images on its map")
+        with self._changing():
+            change()
+        self._after(history.PAIRS)
+        self._is_drawn, self._changed_at = False, time.monotonic()
+        self._send("pairs", "history")
 
     # candidates
 
     def tray(self, show: Show, like: str | None = None) -> list[str]:
         """Names of candidates: all; starred; not placed; or the nearest in look to the image `like`, nearest first."""
-        raise NotImplementedError
+        if self.candidates is None:
+            return []
+        names = list(self.candidates.names)
+        if show == "chosen":
+            return [name for name in names if self.is_starred(name)]
+        if show == "free":
+            placed = set(self.learned_from.names)
+            return [name for name in names if name not in placed]
+        if show == "similar" and like in self._index:
+            looks = appearance(self.candidates.thumbnails)
+            distances = np.linalg.norm(looks - looks[self._index[like]], axis=1)
+            return [names[i] for i in np.argsort(distances, kind="stable")]
+        return names
 
     def thumbnail(self, name: str) -> UInt8[np.ndarray, "16 16 3"] | None:
         """A candidate's smallest picture, at hand at once; None where it is unknown."""
-        raise NotImplementedError
+        number = self._index.get(name)
+        return None if number is None or self.candidates is None else self.candidates.thumbnails[number]
 
     def image_file(self, name: str) -> Path | None:
         """A candidate's PNG; None where it is unknown or missing."""
-        raise NotImplementedError
+        number = self._index.get(name)
+        if number is None or self.candidates is None:
+            return None
+        file = image_file(self.preset, self.candidates.seeds[number])
+        return file if file.is_file() else None
 
     def is_starred(self, name: str) -> bool:
         """Whether the artist has chosen it."""
-        raise NotImplementedError
+        number = self._index.get(name)
+        return (
+            number is not None and self.candidates is not None and self.candidates.seeds[number] in self.candidates.kept
+        )
 
     def star(self, names: Sequence[str], is_starred: bool) -> None:
         """Choose candidates, or undo the choice; one step of the history."""
-        raise NotImplementedError
+        if self.candidates is None:
+            raise UserError("no images yet; make candidates first")
+        seeds = frozenset(self.candidates.seeds[self.candidates.number(name)] for name in names)
+        with self._changing():
+            candidates = self.preset.candidates  # of the preset that is written, which may be a copy made just now
+            kept = candidates.kept | seeds if is_starred else candidates.kept - seeds
+            history.save_choice(self.preset.folder, candidates, kept)
+        self._after(history.CANDIDATES)
+        self._send("candidates", "history")
 
     def distant(self, count: int = 17) -> list[str]:
         """Names of candidates that look most different from each other and from the starred ones; changes nothing."""
-        raise NotImplementedError
+        if self.candidates is None:
+            return []
+        return [f"seed{seed}" for seed in propose(self.preset, count)]
 
     # settings
 
     @property
     def settings(self) -> dict[str, Value]:
         """The preset's controls by full name: truncation, smoothing, latent_smoothing, range, weight/pitch, ..."""
-        raise NotImplementedError
+        values = {**self.preset.controls, **self._unsaved}
+        return {name: value for name, value in values.items() if self.control(name).home == "preset"}
 
     def control(self, name: str) -> Control:
         """Range, unit, default and help of a control."""
-        raise NotImplementedError
+        return controls.find_control(name, self.preset.settings.inputs)[0]
 
     def set(self, name: str, value: Value) -> None:
         """A control gets a value: acts at once. Values that follow each other within half a second are one step of the
         history, written half a second after the last. SettingError for a value outside its range, with what is allowed.
         """
-        raise NotImplementedError
+        row = self.control(name)
+        if row.home != "preset":
+            raise SettingError(f"{name} belongs to the {row.home}, not to a preset")
+        if self._unsaved and name not in self._unsaved:
+            self._save_settings()  # of another control: a step of its own
+        self._unsaved[name] = row.checked(value)
+        self._set_at = time.monotonic()
+        self._send("settings")
+
+    def _save_settings(self) -> None:
+        if not self._unsaved:
+            return
+        with self._changing():
+            self.preset.save_controls(self._unsaved)
+        self._unsaved = {}
+        self._after(history.SETTINGS)
+        self._send("history")
 
     # history
 
     @property
     def can_undo(self) -> str:
         """What undo would take back (`move seed17`), empty where there is nothing."""
-        raise NotImplementedError
+        return self._described()[0]
 
     @property
     def can_redo(self) -> str:
         """What redo would bring back; empty where there is nothing."""
-        raise NotImplementedError
+        return self._described()[1]
+
+    def _described(self) -> tuple[str, str]:
+        if self._steps is None:
+            folder = self.preset.folder
+            last, undone = history.last(folder), history.next_undone(folder)
+            self._steps = (
+                "" if last is None else described(folder, last, is_undone=False),
+                "" if undone is None else described(folder, undone, is_undone=True),
+            )
+        return ("set " + ", ".join(self._unsaved), "") if self._unsaved else self._steps
 
     def undo(self) -> None:
-        """Take back the last change of pairs, stars or settings, made here or by a command."""
-        raise NotImplementedError
+        """Undo the last change of pairs, stars or settings, made here or by a command."""
+        self._save_settings()
+        self._step(history.undo)
 
     def redo(self) -> None:
         """Bring back what was undone last."""
-        raise NotImplementedError
+        self._save_settings()
+        self._step(history.redo)
+
+    def _step(self, step: Callable[[Path], history.Kind]) -> None:
+        with self._changing():
+            kind = step(self.preset.folder)
+        file = {"pairs": history.PAIRS, "choice": history.CANDIDATES, "settings": history.SETTINGS}[kind]
+        self._after(file)
+        if kind == "pairs":
+            self._is_drawn, self._changed_at = False, time.monotonic()
+        self._events.send({"pairs": "pairs", "choice": "candidates", "settings": "settings"}[kind])  # type: ignore[arg-type]
+        self._send("history")
+
+    # disk
+
+    def poll(self) -> None:
+        """Write what is due, and take up what other programs have changed."""
+        now = time.monotonic()
+        if self._unsaved and now - self._set_at >= SETTLED_S:
+            self._save_settings()
+        if now - self._looked_at >= LOOKED_S:
+            self._looked_at = now
+            self.take_up()
+
+    @property
+    def map_is_due(self) -> bool:
+        """Whether map.png should be drawn anew now; `map_job` does it, in any thread."""
+        return not self._is_drawn and time.monotonic() - self._changed_at >= DRAWN_S
+
+    def map_job(self) -> Callable[[], None]:
+        """What draws map.png as the pairs are now."""
+        self._is_drawn = True
+        return Pairing(self.preset, draws=False).draw
+
+    def take_up(self) -> None:
+        """Read anew what other programs, or jobs of this one, have changed."""
+        changed = self._stamps.changed()
+        if not changed:
+            return
+        try:
+            self._read(Preset.load(self.preset.folder), changed)
+        except UserError as error:  # half of a change, or a file by hand that is wrong: the last good state stays
+            self._stamps = Stamps(self.preset.folder)
+            self._events.send("error", str(error))
+            return
+        for file, names in TELLS.items():
+            if file in changed:
+                self._send(*names)
+        self._send("history")
 
     def flush(self) -> None:
         """Write what is still to be written (settings of the last half second, map.png)."""
-        raise NotImplementedError
+        self._save_settings()
+        if not self._is_drawn:
+            self._is_drawn = True
+            self._pairing.draw()
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Before a change: what others have changed is read, and a shipped preset is copied."""
+        self.take_up()
+        if self.preset.folder.parent == SHIPPED:
+            self._read(self.preset.own_copy())
+            self._send("preset")
+            self._events.send(
+                "note", f"{self.preset.name} is a shipped preset; your changes go to {self.preset.folder}"
+            )
+        yield
+
+    def _after(self, *files: str) -> None:
+        """After a change of these files by this object."""
+        self._read(Preset.load(self.preset.folder), frozenset(files))
+
+    def _send(self, *names: str) -> None:
+        for name in names:
+            self._events.send(name)  # type: ignore[arg-type]  # names of the table below
+
+
+TELLS: dict[str, tuple[str, ...]] = {
+    "preset.toml": ("settings", "missing"),
+    "corpus.safetensors": ("corpus", "pairs", "missing"),
+    "candidates.safetensors": ("candidates", "missing"),
+    "pairs.safetensors": ("pairs",),
+    "mapping.safetensors": ("pairs",),
+}
+"""The events of a changed file."""
+CACHED = {
+    "corpus.safetensors": ("corpus",),
+    "candidates.safetensors": ("candidates",),
+    "mapping.safetensors": ("mapping",),
+    "preset.toml": (),
+}
+
+
+def carry_over(old: Preset, new: Preset, changed: frozenset[str]) -> None:
+    """Give `new` what `old` has read from files that are not among `changed`, so that it is not read again."""
+    if old.folder != new.folder:
+        return
+    same_inputs = old.settings.inputs == new.settings.inputs
+    for file, names in CACHED.items():
+        for name in names:
+            if file not in changed and same_inputs and name in vars(old):
+                vars(new)[name] = vars(old)[name]
+    if old.settings.generator == new.settings.generator:
+        with suppress(KeyError):
+            vars(new)["generator_sha256"] = vars(old)["generator_sha256"]
+            vars(new)["generator_path"] = vars(old)["generator_path"]
+
+
+def with_settings(preset: Preset, values: dict[str, Value]) -> Preset:
+    """The preset with other values of its controls, not written."""
+    other = replace(preset, controls={**preset.controls, **values})
+    carry_over(preset, other, frozenset())
+    return other

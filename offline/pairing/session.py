@@ -1,4 +1,4 @@
-"""The artist's pairs, changed step by step: each step is written at once and can be taken back."""
+"""The artist's pairs, changed step by step: each step is written at once and can be undone."""
 
 from dataclasses import replace
 
@@ -20,10 +20,14 @@ from shared.stage import HOP, SAMPLE_RATE
 
 
 class Pairing:
-    """The pairs of a preset on the map of its corpus. `pairs` may be read; the methods change them, on the disk too."""
+    """The pairs of a preset on the map of its corpus. `pairs` may be read; the methods change them, on disk too.
 
-    def __init__(self, preset: Preset) -> None:
+    draws: each change draws map.png, which takes a fifth of a second; otherwise `draw` does.
+    """
+
+    def __init__(self, preset: Preset, draws: bool = True) -> None:
         self.preset = preset
+        self._draws = draws
         self._corpus = preset.corpus if preset.has_corpus else None
         file = preset.folder / history.PAIRS
         self._stored = Pairs.load(file) if file.is_file() else None
@@ -46,6 +50,10 @@ class Pairing:
             raise SettingError(f"position {x:g} {y:g} given; the map goes from 0 to 1 in x and in y")
         return self._put(image, self.corpus.nearest(x, y), (x, y))
 
+    def place_on(self, image: str, row: int) -> str:
+        """Pair an image with a row of the corpus, at its position on the map; gives the image's name."""
+        return self._put(image, row, (float(self.corpus.positions[row, 0]), float(self.corpus.positions[row, 1])))
+
     def at(self, image: str, seconds: float, sound: str | None = None) -> str:
         """Put an image where a moment of a sound is on the map; of a silent one, where the last that sounds is."""
         number = self.corpus.sound_named(sound)
@@ -54,8 +62,7 @@ class Pairing:
         if not 0 <= frame < len(frames):
             name = self.corpus.facts.sounds[number].name
             raise SettingError(f"second {seconds:g} given; {name} has 0 to {(len(frames) - 1) * HOP / SAMPLE_RATE:.2f}")
-        row = int(frames[frame])
-        return self._put(image, row, (float(self.corpus.positions[row, 0]), float(self.corpus.positions[row, 1])))
+        return self.place_on(image, int(frames[frame]))
 
     def auto(self, method: str, count: int, seed: int = 0) -> int:
         """Pair by an unsupervised method instead of what was paired; gives how many there are."""
@@ -179,7 +186,8 @@ class Pairing:
             self._stored = pairs.at([])
         history.save_pairs(self.preset.folder, pairs, _with_scaler(self._stored, self.preset))
         self._stored = self.pairs = pairs
-        self.draw()
+        if self._draws:
+            self.draw()
 
 
 def clear(preset: Preset) -> None:

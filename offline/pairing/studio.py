@@ -24,7 +24,7 @@ from offline.pairing.events import Events
 from offline.pairing.film import Film
 from offline.pairing.jobs import Jobs
 from offline.pairing.microphone import Microphone
-from offline.pairing.missing import Missing
+from offline.pairing.missing import Missing, found
 from offline.pairing.project import Project
 from offline.pairing.storyboard import Storyboard
 from offline.pairing.transport import Transport
@@ -42,10 +42,12 @@ class Studio:
 
     def __init__(self, output: str | None = None) -> None:
         self.events = Events()
+        self.events.on("corpus", self._follow_corpus)
+        self.events.on("pairs", self._follow_pairs)
         self.project: Project | None = None
         self.board: Storyboard | None = None
         self.transport = Transport(self.events, output)
-        self.film = Film(self.events)
+        self.film = Film(self)
         self.jobs = Jobs(self)
         self.microphone: Microphone | None = None
 
@@ -54,18 +56,44 @@ class Studio:
 
         Sends `preset`, then `corpus`, `candidates` and `pairs`. What was open stays open where the new one fails.
         """
-        raise NotImplementedError
+        project = Project(path, self.events)
+        if self.project is not None:
+            self.project.flush()
+        self.project = project
+        for name in ("preset", "corpus", "candidates", "pairs", "settings", "history", "missing"):
+            self.events.send(name)  # type: ignore[arg-type]  # names of the table
+        self._follow_corpus()
+        self._follow_pairs()
+
+    def _follow_corpus(self) -> None:
+        corpus = None if self.project is None else self.project.corpus
+        if self.project is None or corpus is None:
+            self.board = None
+            self.transport.load([])
+            return
+        if self.board is None or self.board.corpus is not corpus:
+            self.board = Storyboard(corpus, self.project.tree)
+        self.transport.load([(sound, found(self.project.preset, sound)) for sound in corpus.facts.sounds])
+
+    def _follow_pairs(self) -> None:
+        if self.project is not None and self.board is not None:
+            self.board.set_pairs(self.project.pairs)
 
     def close(self) -> None:
         """Write what is not written yet, stop the sound and all work. Never asks, never loses anything."""
-        raise NotImplementedError
+        if self.project is not None:
+            self.project.flush()
+        self.transport.close()
 
     def poll(self) -> None:
         """Take up what happened: finished work, reports of the sound card, changes by commands in a terminal.
 
         Delivers the events on this thread. Takes well below a millisecond where nothing happened.
         """
-        raise NotImplementedError
+        self.transport.poll()
+        if self.project is not None:
+            self.project.poll()
+        self.events.deliver()
 
     def attempt(self, action: Callable[..., T], *values: Any) -> T | None:
         """Do it; an error becomes an `error` event of one line, and None is returned."""
@@ -78,7 +106,9 @@ class Studio:
     @property
     def row(self) -> int | None:
         """The sounding frame at the playhead, as a row of the corpus; of a silent moment, the last that sounded."""
-        raise NotImplementedError
+        if self.board is None:
+            return None
+        return self.board.row_of(self.transport.sound, self.transport.seconds)
 
     @property
     def missing(self) -> list[Missing]:

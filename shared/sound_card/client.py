@@ -70,7 +70,7 @@ class Played(NamedTuple):
 
 def list_devices() -> list[Device]:
     """The devices there are now. Raises NoPortAudio or Failure."""
-    with _Process({"do": "list"}) as process:
+    with SoundProcess({"do": "list"}) as process:
         return [Device(**row) for row in process.answer["devices"]]
 
 
@@ -83,7 +83,7 @@ class InputStream:
 
     def __init__(self, device: Device, columns: list[int], rate: int | None) -> None:
         self._columns = len(columns)
-        self._process = _Process({"do": "record", "device": asdict(device), "columns": columns, "rate": rate})
+        self._process = SoundProcess({"do": "record", "device": asdict(device), "columns": columns, "rate": rate})
         self.rate: int = self._process.answer["rate"]
         self.over = False
         self._most = math.ceil(BUFFERED_S * self.rate / BLOCK_FRAMES)
@@ -125,7 +125,7 @@ class OutputStream:
     """
 
     def __init__(self, device: Device, channels: int) -> None:
-        self._process = _Process({"do": "play", "device": asdict(device), "channels": channels})
+        self._process = SoundProcess({"do": "play", "device": asdict(device), "channels": channels})
         self.rate: int = self._process.answer["rate"]
         self.channels = channels
         self._reports: deque[Played] = deque(maxlen=1000)
@@ -155,7 +155,7 @@ class OutputStream:
         self._process.end()
 
 
-class _Process:
+class SoundProcess:
     """The process, and its first line: `answer`. Raises NoPortAudio or Failure where it could not do what was asked."""
 
     def __init__(self, request: dict[str, Any]) -> None:
@@ -208,7 +208,7 @@ class _Process:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def __enter__(self) -> "_Process":
+    def __enter__(self) -> "SoundProcess":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,16 +1,24 @@
-"""The sound card's own process: `python sound_process.py REQUEST`, REQUEST as JSON. Started by `sound_link`.
+"""The sound card's own process: `python process.py REQUEST`, REQUEST as JSON. Started by `client` and `grain_player`.
 
 A sound system may hang or abort the process that uses it when a device disappears (PortAudio with JACK does both), and
 its callbacks wait for Python's interpreter lock. So it lives here: a process that can be ended and started again at any
-time, has the devices of that moment, and does nothing but hand blocks on. It needs nothing of the program but this file.
+time, has the devices of that moment, and does nothing but hand blocks on. It needs nothing of the program but this file
+and `grains` beside it.
 
     {"do": "list"}                          one line of JSON: the devices
     {"do": "record", "device": ..., ...}    one line of JSON, then to stdout: for every block BLOCK and its samples
     {"do": "play", "device": ..., ...}      one line of JSON, then from stdin: samples in blocks; to stdout: BLOCK for each
+    {"do": "grains", "device": ...}         one line of JSON, then from stdin: commands, a line of JSON each; to stdout:
+                                            GRAIN_REPORT for each block that sounds, and for the first one after a command
 
 Samples are float32, interleaved. The line is {"error": "..."} where it could not be done. It ends when stdin does.
+
+Commands of "grains" have a "number" that the reports repeat, and any of: "load" (a file of float32 samples at 44.1 kHz),
+"speed", "loop" ([first, end] in samples, or null), "volume" (0 to 1), and one of "play" (from a sample), "scrub" (at a
+sample) and "stop".
 """
 
+import importlib.util
 import json
 import math
 import os
@@ -22,6 +30,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
@@ -31,6 +40,11 @@ BLOCK_FRAMES = 512  # 11.6 ms at 44.1 kHz; with smaller ones Python loses sample
 BLOCK = struct.Struct("<qdd?7x")  # frame number, time in s, delay in s, whether the sound system has lost something
 """What goes with a block. The time is the monotonic clock's, at which its first frame is at the converter; the delay is
 from there to the callback (record) or from the callback to there (play). Frame number -1: nothing was there to play."""
+GRAIN_REPORT = struct.Struct("<qddd??6x")
+"""Number of the last command, position in samples, time in s at which the block is heard, speed (samples of the sound for
+each that is heard, 0 where it stands), whether it moves or sounds, whether the sound system had a gap."""
+RATE = 44100  # Hz, of the sounds that grains are made of
+LATENCY_S = 0.04  # from a command to the ear, at most, where the sound system allows it
 WAITING = 1000  # blocks (11 s) held for a reader that does not come, at most
 LARGEST_S = 2.0  # from a converter to a callback
 PRIORITY = 5  # of real time: below the sound system's own (JACK's clients have 5 less than it, 10 and more)
@@ -223,6 +237,143 @@ def play(request: dict[str, Any]) -> None:
     close(stream, ended)
 
 
+def grains(request: dict[str, Any]) -> None:
+    """Make grains of sounds as commands say, until stdin ends or the device fails."""
+    import numpy
+    import sounddevice
+
+    device = located(request["device"])
+    channels, rate = min(2, device["outputs"]), output_rate(device)
+    voice = GrainVoice(neighbour("grains").Grains(numpy.zeros(0, numpy.float32)), rate)
+    reports: SimpleQueue[tuple[tuple[float, float, float], Any, bool]] = SimpleQueue()
+
+    def callback(outdata: Any, frames: int, stamps: Any, status: Any) -> None:
+        times = (stamps.outputBufferDacTime, stamps.currentTime, time.monotonic())
+        report = voice.fill(outdata)
+        if reports.qsize() < WAITING:
+            reports.put((times, report, status.output_underflow))
+
+    stream = sounddevice.OutputStream(
+        device=device["number"],
+        channels=channels,
+        samplerate=rate,
+        blocksize=BLOCK_FRAMES,
+        dtype="float32",
+        latency=LATENCY_S,
+        callback=callback,
+    )
+    clock = StampClock(usual=stream.latency if 0 < stream.latency < LARGEST_S else BLOCK_FRAMES / rate, latest=math.inf)
+    say({"rate": rate})
+    ended = threading.Event()
+
+    def receive() -> None:
+        for line in sys.stdin.buffer:
+            voice.commands.put(json.loads(line))
+        ended.set()
+
+    threading.Thread(target=receive, daemon=True).start()
+    stream.start()
+    for times, report, gap in arrivals(stream, reports, ended):
+        heard = clock.stamp(*times).time
+        if report is not None or gap:
+            number, position, speed, moves = report or voice.last
+            WIRE.write(GRAIN_REPORT.pack(number, position, heard, speed, moves, gap))
+            WIRE.flush()
+    close(stream, ended)
+
+
+class GrainVoice:
+    """Grains under commands, as blocks of the device's rate. Commands act at the beginning of a block."""
+
+    def __init__(self, engine: Any, rate: int) -> None:
+        import numpy
+        import soxr
+
+        self.commands: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self.last = (0, 0.0, 0.0, False)
+        self._engine, self._number = engine, 0
+        self._volume = self._wanted = 1.0
+        self._resampler = None if rate == RATE else soxr.ResampleStream(RATE, rate, 1, dtype="float32")
+        self._made = numpy.zeros(0, numpy.float32)  # resampled, not played yet
+
+    def fill(self, outdata: Any) -> tuple[int, float, float, bool] | None:
+        """Fill (n, channels); gives number, position, speed and whether it moves, None where there is nothing new."""
+        import numpy
+
+        is_new = False
+        while not self.commands.empty():
+            self._obey(self.commands.get())
+            is_new = True
+        engine = self._engine
+        was_silent = engine.is_silent
+        report = (self._number, engine.position, engine.speed * (engine.mode == "playing"), engine.mode != "stopped")
+        if was_silent and not len(self._made):
+            outdata[:] = 0
+            self._volume = self._wanted
+        else:
+            samples = self._samples(len(outdata))
+            ramp = numpy.linspace(self._volume, self._wanted, len(outdata), endpoint=False, dtype=numpy.float32)
+            self._volume = self._wanted
+            outdata[:] = (samples * ramp)[:, None]
+        is_new = is_new or not was_silent
+        self.last = report
+        return report if is_new else None
+
+    def _samples(self, count: int) -> Any:
+        if self._resampler is None:
+            return self._engine.block()  # of as many samples as a block has
+        import numpy
+
+        while len(self._made) < count:
+            piece = self._resampler.resample_chunk(self._engine.block())
+            self._made = numpy.concatenate([self._made, piece])
+        samples, self._made = self._made[:count], self._made[count:]
+        if self._engine.is_silent:
+            self._made = self._made[:0]
+        return samples
+
+    def _obey(self, command: dict[str, Any]) -> None:
+        import numpy
+
+        engine = self._engine
+        self._number = command["number"]
+        if "load" in command:
+            engine.stop()
+            engine.samples = numpy.memmap(command["load"], numpy.float32, "r")
+        if "speed" in command:
+            engine.speed = command["speed"]
+        if "loop" in command:
+            engine.loop = None if command["loop"] is None else tuple(command["loop"])
+        self._wanted = command.get("volume", self._wanted)
+        if "play" in command:
+            engine.play(command["play"])
+        elif "scrub" in command:
+            engine.scrub(command["scrub"])
+        elif "stop" in command:
+            engine.stop()
+
+
+def output_rate(device: dict[str, Any]) -> int:
+    """44.1 kHz where the device takes it, else its own rate."""
+    import sounddevice
+
+    try:
+        sounddevice.check_output_settings(device["number"], min(2, device["outputs"]), "float32", samplerate=RATE)
+    except (sounddevice.PortAudioError, ValueError):
+        return int(device["rate"])
+    return RATE
+
+
+def neighbour(name: str) -> Any:
+    """A module beside this file, wherever that is: this program is started by its path, outside any package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def arrivals(stream: Any, items: SimpleQueue[T], ended: threading.Event) -> Iterator[T]:
     """What the callback puts in, until the device fails or nobody wants it any more."""
     patience, last = FIRST_S, time.monotonic()
@@ -252,7 +403,12 @@ def located(wanted: dict[str, Any]) -> dict[str, Any]:
     return next((twin for twin in twins if twin["number"] == wanted["number"]), twins[0])
 
 
-DO: dict[str, Callable[[dict[str, Any]], None]] = {"list": list_devices, "record": record, "play": play}
+DO: dict[str, Callable[[dict[str, Any]], None]] = {
+    "list": list_devices,
+    "record": record,
+    "play": play,
+    "grains": grains,
+}
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,93 @@
+"""Changes of a preset: noticed on disk, and put into words."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.preset import history
+from shared.preset.candidates import Candidates
+from shared.preset.pairs import Pairs
+from shared.preset.preset import CANDIDATES, CORPUS
+
+FILES = (history.SETTINGS, history.PAIRS, CANDIDATES, CORPUS, "mapping.safetensors")
+NAMED = 3  # in a line
+
+
+class Stamps:
+    """The files of a preset as they are now; `changed` names those that are others since."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stamps = {name: _stamp(folder / name) for name in FILES}
+
+    def changed(self) -> frozenset[str]:
+        """Files that were written, made or removed since."""
+        return frozenset(name for name, stamp in self._stamps.items() if _stamp(self._folder / name) != stamp)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Time, size and number of a file; a file that was replaced has another number."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def described(folder: Path, step: history.Step, is_undone: bool) -> str:
+    """What a step did, in words: `move seed17`. Compares the file that it keeps with the present state."""
+    try:
+        if step.kind == "pairs":
+            kept, present = _pairs(step.file), _pairs(folder / history.PAIRS)
+            return _pairs_in_words(*((present, kept) if is_undone else (kept, present)))
+        if step.kind == "choice":
+            kept_seeds = set(json.loads(step.file.read_bytes()))
+            seeds = set(Candidates.load(folder / CANDIDATES).kept)
+            return _choice_in_words(*((seeds, kept_seeds) if is_undone else (kept_seeds, seeds)))
+        values, now = (_controls(file) for file in (step.file, folder / history.SETTINGS))
+        return "set " + _listed(
+            sorted(name for name in values.keys() | now.keys() if values.get(name) != now.get(name))
+        )
+    except (OSError, ValueError):  # damaged by hand: the step itself says so when it is used
+        return {"pairs": "change of the pairs", "choice": "change of the stars"}.get(step.kind, "change of settings")
+
+
+def _pairs(file: Path) -> dict[str, tuple[bytes, bytes]]:
+    if not file.is_file():
+        return {}
+    pairs = Pairs.load(file)
+    rows = zip(pairs.names, pairs.positions, pairs.descriptors, strict=True)
+    return {name: (np.asarray(place).tobytes(), np.asarray(row).tobytes()) for name, place, row in rows}
+
+
+def _pairs_in_words(before: dict[str, Any], after: dict[str, Any]) -> str:
+    added, removed = [n for n in after if n not in before], [n for n in before if n not in after]
+    moved = [n for n in after if n in before and before[n] != after[n]]
+    if added and removed:
+        return f"replace {len(before)} pairs by {len(after)}"
+    for verb, names in (("place", added), ("remove", removed), ("move", moved)):
+        if names:
+            return f"{verb} {_listed(names)}"
+    return "change of the pairs"
+
+
+def _choice_in_words(before: set[int], after: set[int]) -> str:
+    if chosen := sorted(after - before):
+        return "star " + _listed([f"seed{seed}" for seed in chosen])
+    return "unstar " + _listed([f"seed{seed}" for seed in sorted(before - after)])
+
+
+def _controls(file: Path) -> dict[str, Any]:
+    table = tomllib.loads(file.read_text("utf-8-sig"))
+    values: dict[str, Any] = {}
+    for name, value in table.get("controls", {}).items():
+        values |= {f"{name}/{key}": entry for key, entry in value.items()} if isinstance(value, dict) else {name: value}
+    return values
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
