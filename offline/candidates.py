@@ -1,7 +1,8 @@
 """`ponticello candidates`: images to choose from, the artist's choice among them, and a proposal."""
 
 import hashlib
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 import typer
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from numpy.typing import NDArray
 
 from offline.pictures import note_of, read_png, thumbnail, write_png, write_sheet
@@ -22,10 +23,12 @@ from shared.image.checkpoint import read_architecture
 from shared.image.latents import latents_from_seeds
 from shared.preset.candidates import THUMBNAIL, Candidates, Draw, Origin, name_of
 from shared.preset.history import PAIRS, save_choice
+from shared.preset.lock import preset_lock
 from shared.preset.pairs import LatentSpace, Pairs
 from shared.preset.preset import CANDIDATES, Preset
 
 MOST = 10_000
+SAVED_S = 1.0  # so often images that are made so far become candidates
 LARGEST_IMAGE = 512  # pixels a side of a single image's file: a render shows it whole
 SHEET, PROPOSAL = "candidates.png", "proposal.png"
 
@@ -59,19 +62,74 @@ def draw_candidates(preset: Preset, draw: Draw, device: str | None = None) -> Ca
     if before and not missing and is_shown and (before.seeds, before.draw) == (tuple(seeds), draw):
         say(f"{preset.folder / CANDIDATES} holds these {len(seeds)} images already; nothing to do")
         return before
-    _paint(preset, draw.space, [(seeds[i], latents[i], notes[i]) for i in missing], device)
-    thumbnails = np.stack([thumbnail(read_png(image_file(preset, seed)), THUMBNAIL) for seed in seeds])
-    made = Candidates(tuple(seeds), latents, thumbnails, origin, draw, kept)
+    thumbnails = _thumbnails(preset, before, {seed for i, seed in enumerate(seeds) if i not in set(missing)})
+
+    def save() -> Candidates:
+        """Write the images that are made so far, with the choice as it is now: it may be changed meanwhile."""
+        made = [i for i, seed in enumerate(seeds) if seed in thumbnails]
+        with preset_lock(preset.folder):
+            so_far = Candidates(
+                tuple(seeds[i] for i in made),
+                latents[made],
+                np.stack([thumbnails[seeds[i]] for i in made]),
+                origin,
+                draw,
+                _choice_now(preset, draw, origin) & {seeds[i] for i in made},
+            )
+            so_far.save(preset.folder / CANDIDATES)
+        return so_far
+
+    grows = before is None or set(before.seeds) <= set(seeds)  # else a draw that is broken off leaves the old one whole
+    saved = time.monotonic()
+    try:
+        for number in _paint(preset, draw.space, [(seeds[i], latents[i], notes[i]) for i in missing], device):
+            seed = seeds[missing[number]]
+            thumbnails[seed] = thumbnail(read_png(image_file(preset, seed)), THUMBNAIL)
+            if grows and time.monotonic() - saved >= SAVED_S:
+                save()
+                saved = time.monotonic()
+    except BaseException:
+        if grows and thumbnails:
+            save()
+        raise
+    made = save()
     if before and (gone := len(set(before.seeds) - set(seeds))):
         again = f"-n {before.draw.count} --seed {before.draw.first}"
         say(f"{gone} images that were not chosen are taken away; {again} brings them back")
-    made.save(preset.folder / CANDIDATES)
     write_contact_sheet(preset, made)
     ours = {image_file(preset, seed) for seed in seeds}
     for file in folder.glob("seed*.png"):
         if file not in ours and note_of(file):  # of an earlier draw; what the program did not make stays
             file.unlink()
     return made
+
+
+def next_draw(preset: Preset, count: int) -> Draw:
+    """A draw of `count` images more than there are; the first class in w, where the generator has classes."""
+    if preset.has_candidates and preset.candidates.origin.generator == preset.generator_sha256:
+        there = preset.candidates.draw
+        return msgspec.structs.replace(there, count=there.count + count)
+    if read_architecture(preset.generator_path).c_dim:
+        return Draw(count=count, space="w", class_=0)
+    return Draw(count=count)
+
+
+def _choice_now(preset: Preset, draw: Draw, origin: Origin) -> frozenset[int]:
+    """The artist's choice on disk, of candidates of this generator and space."""
+    try:
+        there = Candidates.load(preset.folder / CANDIDATES)
+    except PresetError:  # none yet, or damaged
+        return frozenset()
+    return there.kept if (there.origin.generator, there.space) == (origin.generator, draw.space) else frozenset()
+
+
+def _thumbnails(preset: Preset, before: Candidates | None, seeds: set[int]) -> dict[int, UInt8[np.ndarray, "16 16 3"]]:
+    """Those of images that are made already: as they are known, else from their files."""
+    known = {} if before is None else dict(zip(before.seeds, before.thumbnails, strict=True))
+    return {
+        seed: known[seed] if seed in known else thumbnail(read_png(image_file(preset, seed)), THUMBNAIL)
+        for seed in seeds
+    }
 
 
 def draw_latents(preset: Preset, draw: Draw, seeds: list[int]) -> Float32[np.ndarray, "n latent"]:
@@ -181,8 +239,10 @@ def _paint(
     space: LatentSpace,
     missing: list[tuple[int, Float32[np.ndarray, "latent"], str]],
     device: str | None,
-) -> None:
-    """Make the images of these seeds, latents and notes, with the preset's truncation and motion."""
+) -> Iterator[int]:
+    """Make the images of these seeds, latents and notes, with the preset's truncation and motion; gives the number of each
+    that is made.
+    """
     from shared.image.device import pick_device
     from shared.image.threads import side_by_side
     from shared.painter import Painter
@@ -201,6 +261,7 @@ def _paint(
     at_once = None if generator.device.type == "cpu" else 1
     with closing(side_by_side(make, missing, at_once)) as images, progress("images", len(missing)) as advance:
         for done, _ in enumerate(images, 1):
+            yield done - 1
             advance(done)
 
 

@@ -1,17 +1,21 @@
-"""How far long work has come: a bar with the time left on a terminal, quiet plain lines elsewhere."""
+"""Progress of long work: a bar with the time left on a terminal, quiet plain lines elsewhere, or a window's own display."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from contextvars import ContextVar
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-QUIET_SECONDS = 15.0  # between two plain lines
+QUIET_SECONDS, LIVELY_SECONDS = 15.0, 0.3  # between two plain lines
+LIVELY = "PONTICELLO_PROGRESS"  # environment: set by a program that shows the plain lines as its own progress
 
 
+@runtime_checkable
 class Advance(Protocol):
     """Called with the number of steps done so far."""
 
@@ -19,9 +23,36 @@ class Advance(Protocol):
         """Report."""
 
 
+@runtime_checkable
+class Reporter(Protocol):
+    """Shows progress and lines in place of stderr."""
+
+    def begin(self, what: str, total: int) -> Advance:
+        """Work of so many steps begins. What is returned may raise an error to end the work."""
+
+    def say(self, line: str) -> None:
+        """A line for the user."""
+
+
+_reporter: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
+
+
+@contextmanager
+def reporting(reporter: Reporter) -> Iterator[None]:
+    """Send the progress and lines of this thread to a reporter."""
+    token = _reporter.set(reporter)
+    try:
+        yield
+    finally:
+        _reporter.reset(token)
+
+
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Advance]:
-    """Report on stderr how many of `total` steps are done."""
+    """Report how many of `total` steps are done: on stderr, or to the thread's reporter."""
+    if (reporter := _reporter.get()) is not None:
+        yield reporter.begin(what, total)
+        return
     if sys.stderr.isatty():
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True)) as bars:
@@ -29,11 +60,12 @@ def progress(what: str, total: int) -> Iterator[Advance]:
             yield lambda done: bars.update(task, completed=done)
         return
     last = start = time.monotonic()
+    quiet_s = LIVELY_SECONDS if os.environ.get(LIVELY) else QUIET_SECONDS
 
     def advance(done: int, /) -> None:
         nonlocal last
         now = time.monotonic()
-        if done and now - last >= QUIET_SECONDS:
+        if done and now - last >= quiet_s:
             last = now
             left = (now - start) * (total - done) / done
             print(f"{what}: {done} of {total}, {left:.0f} s left", file=sys.stderr, flush=True)
@@ -42,5 +74,8 @@ def progress(what: str, total: int) -> Iterator[Advance]:
 
 
 def say(line: str) -> None:
-    """A line for the user, beside the results: on stderr."""
+    """A line for the user, beside the results: on stderr, or to the thread's reporter."""
+    if (reporter := _reporter.get()) is not None:
+        reporter.say(line)
+        return
     print(line, file=sys.stderr, flush=True)

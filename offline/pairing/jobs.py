@@ -1,14 +1,38 @@
 """Jobs: long work beside the window, on the same code as the commands, with progress; cancellable."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from offline.candidates import draw_candidates, next_draw
+from offline.corpus import make_corpus
+from offline.new import new
+from offline.pairing.children import Child, live_command, render_command
+from offline.pairing.missing import found, sound_file
+from offline.pairing.project import Project
+from offline.progress import Advance, reporting
+from offline.train import train
+from shared.background import Background, Then
+from shared.errors import Stopped, UserError
+from shared.preset import Preset
 
 if TYPE_CHECKING:
     from offline.pairing.studio import Studio
 
-JobKind = Literal["new", "sounds", "candidates", "training", "render", "decode"]
+JobKind = Literal["new", "sounds", "candidates", "training", "map", "render", "live"]
+TITLES: dict[str, str] = {
+    "new": "New preset",
+    "sounds": "Analysing",
+    "candidates": "Making images",
+    "training": "Training",
+    "map": "Drawing map.png",
+    "render": "Rendering",
+    "live": "Live",
+}
+REPORTED_S = 0.1  # between two reports of progress
 
 
 @dataclass(frozen=True)
@@ -36,48 +60,268 @@ class Fit:
     unlearned: tuple[str, ...]
 
 
+class Job:
+    """A running job, as a reporter of its progress: sends events, and ends the work where it was cancelled."""
+
+    def __init__(self, studio: "Studio", kind: JobKind) -> None:
+        self._studio = studio
+        self.progress = Progress(kind, TITLES[kind])
+        self.is_cancelled = False
+        self._reported = 0.0
+
+    def begin(self, what: str, total: int) -> Advance:
+        """Work of so many steps begins."""
+        start = time.monotonic()
+        title = TITLES[self.progress.kind]
+
+        def advance(done: int, /) -> None:
+            if self.is_cancelled:
+                raise Stopped(f"{title} was cancelled")
+            now = time.monotonic()
+            if now - self._reported >= REPORTED_S:
+                left = (now - start) * (total - done) / done if done else None
+                self.report(replace(self.progress, text=f"{title}: {what}", done=done, total=total, seconds_left=left))
+
+        advance(0)
+        return advance
+
+    def say(self, line: str) -> None:
+        """A line for the user."""
+        self._studio.events.send("note", line)
+
+    def report(self, progress: Progress) -> None:
+        """Send how far it is."""
+        self.progress = progress
+        self._reported = time.monotonic()
+        self._studio.events.send("progress", progress)
+
+
 class Jobs:
     """Each method returns at once; `progress` events follow. Of training, the newest request wins."""
 
     def __init__(self, studio: "Studio") -> None:
-        return
+        self._studio = studio
+        self._running: dict[str, Job] = {}
+        self._children: dict[str, Child] = {}
+        self._work, self._training = Background("work"), Background("training")
+        for background in (self._work, self._training):
+            background.start()
+        self._learned = ""  # digest of the pairs that training was last asked for
+        self.train_on_drop = True
+        studio.events.on("preset", self._note_pairs)
+        studio.events.on("pairs", self._train_if_changed)
+        self._training.do(_warm_up, lambda line: None)
 
     @property
     def running(self) -> list[Progress]:
         """What goes on now."""
-        return
+        return [job.progress for job in self._running.values()]
 
     def cancel(self, kind: JobKind) -> None:
         """End a job; what is finished stays usable."""
-        return
+        if (job := self._running.get(kind)) is not None:
+            job.is_cancelled = True
+        if (child := self._children.get(kind)) is not None:
+            child.end()
 
     def new(self, folder: Path, generator: Path | str) -> None:
         """Make a preset around a generator file (.safetensors) or a shipped preset's generator (its name), and open it."""
-        return
+
+        def work(_: Job) -> Then:
+            path = Path(generator)
+            file = path if path.suffix or path.is_file() else Preset.load(str(generator)).generator_path
+            new(folder, file)
+            return lambda: self._studio.open(folder)
+
+        self._start(self._work, "new", work)
 
     def add_sounds(self, paths: Sequence[Path]) -> None:
         """Analyse sounds and map them together with those that are there."""
-        return
+        self._make_corpus(list(paths), None)
 
     def remove_sound(self, number: int) -> None:
         """Map anew without one of the sounds."""
-        return
+        self._make_corpus([], number)
+
+    def _make_corpus(self, added: list[Path], removed: int | None) -> None:
+        project = self._project()
+        preset = project.writable()
+        sounds: list[Path] = []
+        seed = 0
+        if project.corpus is not None:
+            seed = project.corpus.facts.seed
+            for number, sound in enumerate(project.corpus.facts.sounds):
+                if number == removed:
+                    continue
+                if found(preset, sound) is None:
+                    raise UserError(
+                        f"the sound {sound_file(preset, sound)} is missing; point to it, or remove it, first"
+                    )
+                sounds.append(sound_file(preset, sound))
+        for path in added:
+            if (resolved := path.expanduser().resolve()) not in sounds:
+                sounds.append(resolved)
+        if not sounds:
+            raise UserError("this is the only sound; add another one before you remove it")
+
+        def work(_: Job) -> Then:
+            make_corpus(preset, sounds, seed=seed)
+            return project.take_up
+
+        self._start(self._work, "sounds", work)
 
     def make_candidates(self, count: int = 500) -> None:
         """Make `count` more images; they appear as they are made (`candidates` events)."""
-        return
+        project = self._project()
+        preset = project.writable()
+
+        def work(_: Job) -> Then:
+            draw_candidates(preset, next_draw(preset, count))
+            return project.take_up
+
+        self._start(self._work, "candidates", work)
 
     def train(self) -> None:
         """Fit the mapping to the pairs, now; done by itself after each change of the pairs while `train_on_drop` is set."""
-        return
+        project = self._project()
+        preset, pairs = project.writable(), project.learned_from
+        self._learned = pairs.digest
+        if (before := self._running.get("training")) is not None:
+            before.is_cancelled = True  # the newest pairs are what matters
 
-    train_on_drop: bool
-    """Whether each change of the pairs starts a fit. May be set; True at first."""
+        def work(_: Job) -> Then:
+            start = time.monotonic()
+            trained = train(preset)
+            fit = Fit(len(pairs), trained.orders, time.monotonic() - start, tuple(trained.unlearned))
+
+            def then() -> None:
+                project.take_up()
+                self._studio.events.send("trained", fit)
+
+            return then
+
+        self._start(self._training, "training", work)
 
     def render(self, sound: int, start: float, end: float, output: Path) -> None:
         """Render a region of a sound to a video: `ponticello render`, with progress."""
-        return
+        project = self._project()
+        project.flush()
+        if project.corpus is None or (path := found(project.preset, project.corpus.facts.sounds[sound])) is None:
+            raise UserError("the sound of this region is missing; point to it first")
+        facts = project.corpus.facts.sounds[sound]
+        self._start_child("render", render_command(project.preset.folder, path, facts.channel, start, end, output))
 
     def play_live(self) -> None:
         """Open `ponticello live PRESET` beside the window."""
-        return
+        project = self._project()
+        project.flush()
+        if not project.is_trained:
+            raise UserError("the mapping is not trained on these pairs yet; place images, or wait for the training")
+        self._start_child("live", live_command(project.preset.folder))
+
+    def draw_map(self) -> None:
+        """Draw map.png as the pairs are now."""
+        draw = self._project().map_job()
+
+        def work(_: Job) -> Then:
+            draw()
+            return lambda: None
+
+        self._start(self._work, "map", work)
+
+    def poll(self) -> None:
+        """Finish what has ended, on the window's thread."""
+        for background in (self._training, self._work):
+            for then in background.done():
+                then()
+        for kind, child in list(self._children.items()):
+            job = self._running[kind]
+            for what, done, total in child.progress():
+                job.is_cancelled = False
+                job.begin(what, total)(done)
+            if (status := child.status()) is not None:
+                del self._children[kind]
+                self._finish(job, "done" if status == 0 else "cancelled" if child.is_ended else "failed")
+                if status != 0 and not child.is_ended:
+                    self._studio.events.send("error", child.last_line())
+
+    def close(self) -> None:
+        """Cancel all work and wait for its end."""
+        for job in self._running.values():
+            job.is_cancelled = True
+        for kind, child in self._children.items():
+            if kind != "live":  # a show goes on without the window
+                child.end()
+        for background in (self._training, self._work):
+            background.close()
+
+    def _project(self) -> Project:
+        if self._studio.project is None:
+            raise UserError("no preset is open; open one, or make a new one")
+        return self._studio.project
+
+    def _start(self, background: Background, kind: JobKind, work: Callable[[Job], Then]) -> None:
+        if kind != "training" and kind in self._running:
+            raise UserError(f"{TITLES[kind]} is still going on; wait for its end, or cancel it")
+        job = self._running[kind] = Job(self._studio, kind)
+        job.report(job.progress)
+
+        def run() -> Then:
+            if job.is_cancelled:
+                return partial(self._finish, job, "cancelled")
+            try:
+                with reporting(job):
+                    then = work(job)
+            except Stopped:
+                return partial(self._finish, job, "cancelled")
+
+            def finish() -> None:
+                then()
+                self._finish(job, "done")
+
+            return finish
+
+        def failed(line: str) -> None:
+            self._finish(job, "failed")
+            self._studio.events.send("error", line)
+
+        background.do(run, failed, kind)
+
+    def _start_child(self, kind: JobKind, command: list[str]) -> None:
+        if kind in self._running:
+            raise UserError(f"{TITLES[kind]} is still going on; wait for its end, or cancel it")
+        self._children[kind] = Child(command)
+        job = self._running[kind] = Job(self._studio, kind)
+        job.report(job.progress)
+
+    def _finish(self, job: Job, state: Literal["done", "cancelled", "failed"]) -> None:
+        if self._running.get(job.progress.kind) is job:
+            del self._running[job.progress.kind]
+        job.report(replace(job.progress, state=state, text=f"{TITLES[job.progress.kind]}: {state}", seconds_left=None))
+        if job.progress.kind == "candidates" and self._studio.project is not None:
+            self._studio.project.take_up()
+
+    def _note_pairs(self) -> None:
+        """What is there when a preset is opened is not trained again by itself."""
+        project = self._studio.project
+        self._learned = "" if project is None else project.learned_from.digest
+
+    def _train_if_changed(self) -> None:
+        project = self._studio.project
+        if project is None or not self.train_on_drop or not len(project.learned_from):
+            return
+        if project.learned_from.digest != self._learned and not project.is_trained:
+            self.train()
+
+
+def _warm_up() -> Then:
+    """Import torch and fit once: the first fit of a process takes more than a second longer than the others."""
+    import numpy as np
+
+    from shared.mapping.regression import MLPRegressor, Training
+
+    generator = np.random.default_rng(0)
+    MLPRegressor.fit(
+        generator.standard_normal((2, 23)), generator.standard_normal((2, 8)).astype(np.float32), Training(epochs=2)
+    )
+    return lambda: None

@@ -13,14 +13,16 @@ from scipy.spatial import cKDTree
 
 from offline.candidates import image_file, propose
 from offline.pairing.changes import Stamps, described
-from offline.pairing.events import Events
-from offline.pairing.session import Pairing
+from offline.pairing.events import Events, Name
+from offline.pairing.session import Pairing, row_of
 from offline.sampling import appearance
 from offline.train import conflicts
 from shared import controls
 from shared.controls import Control, Value
 from shared.errors import PresetError, SettingError, UserError
 from shared.preset import Preset, history
+from shared.preset.corpus import Corpus
+from shared.preset.lock import preset_lock
 from shared.preset.pairs import Pairs
 from shared.preset.preset import SHIPPED
 from shared.stage import HOP, SAMPLE_RATE
@@ -54,7 +56,7 @@ class PlacedPair:
 class Project:
     """An open preset. Properties give its present state; methods change it, write it and send events.
 
-    preset      the files; replaced by a new object after each change, never changed itself
+    preset      as its files are now; replaced by a new object after each change, never changed itself
     corpus      the analysed sounds, None before there are any
     candidates  images to choose from, None before there are any
     """
@@ -65,7 +67,9 @@ class Project:
         self._unsaved: dict[str, Value] = {}
         self._set_at = self._changed_at = self._looked_at = time.monotonic()
         self._is_drawn = True
-        self._read(Preset.load(path))
+        self.preset = Preset.load(path)
+        self.corpus: Corpus | None = None
+        self._read(self.preset)
 
     def _read(self, preset: Preset, changed: frozenset[str] | None = None) -> None:
         """Take over a preset; what files outside `changed` hold is kept (None: nothing is)."""
@@ -98,7 +102,7 @@ class Project:
 
     def _place_all(self) -> list[PlacedPair]:
         pairs, corpus = self.learned_from, self.corpus
-        if not len(pairs) or corpus is None or self.tree is None:
+        if not len(pairs) or corpus is None:
             return []
         losses = self._losses(pairs)
         rivals: list[list[str]] = [[] for _ in pairs.names]
@@ -107,10 +111,10 @@ class Project:
             rivals[j].append(pairs.names[i])
         placed = []
         for i, (name, (x, y)) in enumerate(zip(pairs.names, pairs.positions.tolist(), strict=True)):
-            has_place = bool(np.isfinite([x, y]).all())
-            distance, row = self.tree.query((x, y)) if has_place else (0.0, corpus.most_like(pairs.descriptors[i]))
+            row = row_of(corpus, pairs, i)
+            distance = float(np.hypot(*(corpus.positions[row] - (x, y))))
             loss = None if losses is None else losses[i]
-            placed.append(PlacedPair(name, x, y, int(row), loss, tuple(rivals[i]), bool(distance > REMOTE)))
+            placed.append(PlacedPair(name, x, y, row, loss, tuple(rivals[i]), distance > REMOTE))
         return placed
 
     def _losses(self, pairs: Pairs) -> list[float] | None:
@@ -288,12 +292,11 @@ class Project:
     def _step(self, step: Callable[[Path], history.Kind]) -> None:
         with self._changing():
             kind = step(self.preset.folder)
-        file = {"pairs": history.PAIRS, "choice": history.CANDIDATES, "settings": history.SETTINGS}[kind]
+        file, name = STEPS[kind]
         self._after(file)
         if kind == "pairs":
             self._is_drawn, self._changed_at = False, time.monotonic()
-        self._events.send({"pairs": "pairs", "choice": "candidates", "settings": "settings"}[kind])  # type: ignore[arg-type]
-        self._send("history")
+        self._send(name, "history")
 
     # disk
 
@@ -341,26 +344,33 @@ class Project:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Before a change: what others have changed is read, and a shipped preset is copied."""
-        self.take_up()
+        """A change: a shipped preset is copied, other programs wait, and what they have changed is read first."""
         if self.preset.folder.parent == SHIPPED:
             self._read(self.preset.own_copy())
             self._send("preset")
             self._events.send(
                 "note", f"{self.preset.name} is a shipped preset; your changes go to {self.preset.folder}"
             )
-        yield
+        with preset_lock(self.preset.folder):
+            self.take_up()
+            yield
+
+    def writable(self) -> Preset:
+        """The preset for a job that writes into it: with all settings on disk; of a shipped one, the artist's own copy."""
+        self._save_settings()
+        with self._changing():
+            return self.preset
 
     def _after(self, *files: str) -> None:
         """After a change of these files by this object."""
         self._read(Preset.load(self.preset.folder), frozenset(files))
 
-    def _send(self, *names: str) -> None:
+    def _send(self, *names: Name) -> None:
         for name in names:
-            self._events.send(name)  # type: ignore[arg-type]  # names of the table below
+            self._events.send(name)
 
 
-TELLS: dict[str, tuple[str, ...]] = {
+TELLS: dict[str, tuple[Name, ...]] = {
     "preset.toml": ("settings", "missing"),
     "corpus.safetensors": ("corpus", "pairs", "missing"),
     "candidates.safetensors": ("candidates", "missing"),
@@ -368,6 +378,12 @@ TELLS: dict[str, tuple[str, ...]] = {
     "mapping.safetensors": ("pairs",),
 }
 """The events of a changed file."""
+STEPS: dict[history.Kind, tuple[str, Name]] = {
+    "pairs": (history.PAIRS, "pairs"),
+    "choice": (history.CANDIDATES, "candidates"),
+    "settings": (history.SETTINGS, "settings"),
+}
+"""The file that a step of the history changes, and its event."""
 CACHED = {
     "corpus.safetensors": ("corpus",),
     "candidates.safetensors": ("candidates",),

@@ -24,11 +24,11 @@ from offline.pairing.events import Events
 from offline.pairing.film import Film
 from offline.pairing.jobs import Jobs
 from offline.pairing.microphone import Microphone
-from offline.pairing.missing import Missing, found
+from offline.pairing.missing import Missing, found, missing_files, relocate
 from offline.pairing.project import Project
 from offline.pairing.storyboard import Storyboard
 from offline.pairing.transport import Transport
-from shared.errors import PonticelloError, one_line
+from shared.errors import PonticelloError, UserError, one_line
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class Studio:
             self.project.flush()
         self.project = project
         for name in ("preset", "corpus", "candidates", "pairs", "settings", "history", "missing"):
-            self.events.send(name)  # type: ignore[arg-type]  # names of the table
+            self.events.send(name)
         self._follow_corpus()
         self._follow_pairs()
 
@@ -81,8 +81,12 @@ class Studio:
 
     def close(self) -> None:
         """Write what is not written yet, stop the sound and all work. Never asks, never loses anything."""
+        self.jobs.close()
         if self.project is not None:
             self.project.flush()
+        self.film.close()
+        if self.microphone is not None:
+            self.microphone.close()
         self.transport.close()
 
     def poll(self) -> None:
@@ -91,8 +95,11 @@ class Studio:
         Delivers the events on this thread. Takes well below a millisecond where nothing happened.
         """
         self.transport.poll()
+        self.jobs.poll()
         if self.project is not None:
             self.project.poll()
+            if self.project.map_is_due and not any(job.kind in ("map", "training") for job in self.jobs.running):
+                self.jobs.draw_map()
         self.events.deliver()
 
     def attempt(self, action: Callable[..., T], *values: Any) -> T | None:
@@ -113,16 +120,25 @@ class Studio:
     @property
     def missing(self) -> list[Missing]:
         """Files that the preset names and that are not where they were: generator, sounds, candidates' images."""
-        raise NotImplementedError
+        return [] if self.project is None else missing_files(self.project.preset)
 
     def relocate(self, missing: Missing, path: Path) -> None:
         """Point to where a missing file is now; UserError where it is another file (by its SHA-256)."""
-        raise NotImplementedError
+        if self.project is not None:
+            relocate(self.project.writable(), missing, path)
+            self.project.take_up()
 
-    def listen(self, device: str | None, channel: int = 1) -> None:
-        """Show a live input as a dot on the map: `microphone.place`. Failure where there is no such input."""
-        raise NotImplementedError
+    def listen(self, device: str | None = None, channel: int = 1) -> None:
+        """Show a live input as a dot on the map: `microphone.place`. It is opened beside the window; an `error` event says
+        why it cannot be.
+        """
+        if self.project is None or self.board is None:
+            raise UserError("no sounds yet; a live input is shown on the map of a sound")
+        self.stop_listening()
+        self.microphone = Microphone(self, device, channel)
 
     def stop_listening(self) -> None:
         """Free the live input."""
-        raise NotImplementedError
+        if self.microphone is not None:
+            self.microphone.close()
+            self.microphone = None

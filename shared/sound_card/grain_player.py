@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from shared.sound_card.client import Device, SoundProcess
 from shared.sound_card.grains import FASTEST, HOP, SLOWEST
@@ -23,6 +23,7 @@ class Playhead(NamedTuple):
     is_moving: bool
 
 
+@runtime_checkable
 class GrainPlayer(Protocol):
     """One sound at a time, played, scrubbed or still."""
 

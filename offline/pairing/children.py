@@ -1,0 +1,106 @@
+"""Commands that run beside the window: `ponticello render` and `ponticello live`."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from queue import SimpleQueue
+
+from offline.progress import LIVELY
+from shared.errors import Failure
+
+PROGRESS = re.compile(r"(.+): (\d+) of (\d+), \d+ s left")
+KEPT_LINES = 20
+
+
+class Child:
+    """A running command. Its progress and its last line of stderr are kept."""
+
+    def __init__(self, command: list[str]) -> None:
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env={**os.environ, LIVELY: "1"},
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Failure(f"{command[0]} did not start: {error.strerror}") from error
+        self.is_ended = False
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._progress: SimpleQueue[tuple[str, int, int]] = SimpleQueue()
+        self._reader = threading.Thread(target=self._read, name="command", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as lines:
+            for line in lines:
+                if found := PROGRESS.fullmatch(line.strip()):
+                    self._progress.put((found[1], int(found[2]), int(found[3])))
+                elif line.strip():
+                    self._lines.append(line.strip())
+
+    def progress(self) -> list[tuple[str, int, int]]:
+        """What it does, steps done, steps in all: since the last call."""
+        reports = []
+        while not self._progress.empty():
+            reports.append(self._progress.get())
+        return reports
+
+    def status(self) -> int | None:
+        """Its exit status; None while it runs."""
+        status = self._process.poll()
+        if status is not None:
+            self._reader.join(1.0)
+        return status
+
+    def last_line(self) -> str:
+        """What it said last: the reason, where it failed."""
+        return self._lines[-1].removeprefix("ponticello: ") if self._lines else "the command failed without a word"
+
+    def end(self) -> None:
+        """Ask it to end, as Ctrl-C does."""
+        self.is_ended = True
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+
+
+def render_command(preset: Path, sound: Path, channel: int | None, start: float, end: float, output: Path) -> list[str]:
+    """The command that renders a region of a sound."""
+    region = ["--start", f"{start:.4f}", "--end", f"{end:.4f}"]
+    return [
+        *program(),
+        "render",
+        str(preset),
+        str(sound),
+        "-o",
+        str(output),
+        *region,
+        *(["--channel", str(channel)] if channel else []),
+    ]
+
+
+def live_command(preset: Path) -> list[str]:
+    """The command that plays a preset live."""
+    return [*program(), "live", str(preset)]
+
+
+def program() -> list[str]:
+    """How `ponticello` is started."""
+    beside = Path(sys.executable).with_name("ponticello")
+    if beside.is_file():
+        return [str(beside)]
+    anywhere = shutil.which("ponticello")
+    if anywhere is None:
+        raise Failure("the command ponticello is not on the PATH; start the studio by it")
+    return [anywhere]
