@@ -55,6 +55,8 @@ class Film:
     """
 
     def __init__(self, studio: "Studio") -> None:
+        self.generating = False
+        """Whether the generator's picture is shown; the window sets it."""
         self._studio = studio
         self._images: OrderedDict[str, UInt8[np.ndarray, "h w 3"]] = OrderedDict()
         self._mockup: Shown | None = None
@@ -150,6 +152,17 @@ class Film:
             if len(self._images) > KEPT_IMAGES:
                 self._images.popitem(last=False)
         return image
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the generator still works at the picture that was asked for last."""
+        newest = self._newest
+        return (
+            self.generating
+            and not self._problem
+            and self._wish is not None
+            and (not newest or newest[0] is not self._wish)
+        )
 
     @property
     def rate(self) -> float:

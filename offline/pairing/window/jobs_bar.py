@@ -7,7 +7,7 @@ from offline.pairing.studio import Studio
 from offline.pairing.window import theme
 from offline.pairing.window.parts import button, label, row
 
-QUIET: tuple[JobKind, ...] = ("training", "decode")
+QUIET: tuple[JobKind, ...] = ("training", "map", "live")
 """Kinds that are too short for a bar."""
 
 

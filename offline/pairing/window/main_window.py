@@ -451,7 +451,7 @@ class MainWindow(QMainWindow):
         self.follow_now()
         transport, film = self.studio.transport, self.studio.film
         moves = transport.state != "stopped" or bool(self.studio.jobs.running) or self.studio.microphone is not None
-        if not moves and not film.generating and self._timer.interval() == TICK_MS:
+        if not moves and not film.is_waiting and self._timer.interval() == TICK_MS:
             self._timer.start(IDLE_MS)
 
     def follow_now(self) -> None:
