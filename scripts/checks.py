@@ -5,7 +5,12 @@ import subprocess
 from console import ROOT, say, stop
 from environment import Environment
 
-SCRIPTS = ("scripts/check", "scripts/demo", "scripts/test")  # whose names do not say that they are Python
+SCRIPTS = (
+    "scripts/check",
+    "scripts/demo",
+    "scripts/mutants",
+    "scripts/test",
+)  # whose names do not say that they are Python
 CHECKS = (
     ("ruff", "check", "--quiet", ".", *SCRIPTS),
     ("ruff", "format", "--quiet", "--check", ".", *SCRIPTS),

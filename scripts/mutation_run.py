@@ -1,0 +1,327 @@
+"""`scripts/mutants`: which faults are tried on which tests, and how many of them are noticed."""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import math
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from typing import Any
+
+import coverage
+import pytest
+
+from console import ROOT
+from mutation import Mutant, mutants_of
+
+ROOMS = (
+    "shared/mapping",
+    "shared/pipeline",
+    "shared/painter.py",
+    "shared/picture.py",
+    "shared/preset",
+    "shared/recording",
+    "shared/audio",
+    "live/osc",
+    "live/show/engine.py",
+)
+TESTS = (
+    "tests/mapping",
+    "tests/shared",
+    "tests/audio",
+    "tests/offline/test_analyse.py",
+    "tests/offline/test_candidates.py",
+    "tests/offline/test_corpus.py",
+    "tests/offline/test_new.py",
+    "tests/offline/test_pairing.py",
+    "tests/offline/test_render.py",
+    "tests/offline/test_train.py",
+    "tests/live/test_learning.py",
+    "tests/live/test_osc.py",
+    "tests/live/test_osc_messages.py",
+    "tests/live/test_osc_packets.py",
+    "tests/live/test_osc_reference.py",
+    "tests/live/test_performance.py",
+    "tests/live/test_performance_parts.py",
+    "tests/live/test_recording_shows.py",
+    "tests/live/test_soundcheck.py",
+)
+FOLDER = ROOT / ".mutants"  # coverage, and the results of an interrupted run
+EQUIVALENT = ROOT / "scripts" / "equivalent_mutants.toml"
+MOST_S = 120.0  # of tests for one fault, as long as they take without it
+EXTRA_S, SLOWER = 60.0, 6.0  # a fault has made an endless loop where its tests take so much longer
+KILLED, SURVIVED, UNREACHED, TIMED_OUT, EQUIVALENTS = "killed", "survived", "unreached", "timed out", "equivalent"
+
+
+def main() -> None:
+    """Draw the sample, try each fault, print the score."""
+    options = _options()
+    FOLDER.mkdir(exist_ok=True)
+    sample = draw(options.seed, options.count, options.only)
+    if options.list:
+        print("\n".join(f"{mutant.file}:{mutant.line}: {mutant.change}    {mutant.code}" for mutant in sample))
+        return
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    sys.dont_write_bytecode = True
+    sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+    preload()
+    results = FOLDER / "results.jsonl"
+    done = read(results) if options.resume else {}
+    baseline = FOLDER / "baseline.json"
+    if not (options.resume and baseline.exists()):
+        results.unlink(missing_ok=True)
+        measure(baseline)
+    reach = Reach(json.loads(baseline.read_text("utf-8")))
+    known = equivalents()
+    counts = dict.fromkeys((KILLED, TIMED_OUT, SURVIVED, UNREACHED, EQUIVALENTS), 0)
+    for number, mutant in enumerate(sample, 1):
+        outcome = done.get(str(mutant.key))
+        if mutant.key in known:
+            outcome = EQUIVALENTS
+        elif outcome is None:
+            outcome = try_out(mutant, *reach.tests(mutant))
+            with open(results, "a", encoding="utf-8") as file:
+                file.write(json.dumps({"key": str(mutant.key), "outcome": outcome}) + "\n")
+        counts[outcome] += 1
+        print(
+            f"{number}/{len(sample)} {outcome}: {mutant.file}:{mutant.line}: {mutant.change}    {mutant.code}",
+            flush=True,
+        )
+    noticed, tried = counts[KILLED] + counts[TIMED_OUT], len(sample) - counts[EQUIVALENTS]
+    low, high = wilson(noticed, tried)
+    print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
+    print(f"{noticed} of {tried} noticed: {noticed / tried:.1%} (95 % interval {low:.1%} to {high:.1%})")
+
+
+def draw(seed: int, count: int, only: str = "") -> list[Mutant]:
+    """A sample of all faults that is the same for a seed; where the code changes, only faults of the changed lines do."""
+    files = sorted(
+        path for room in ROOMS for path in ([ROOT / room] if room.endswith(".py") else (ROOT / room).rglob("*.py"))
+    )
+    ranked = []
+    for path in files:
+        name = path.relative_to(ROOT).as_posix()
+        seen: dict[tuple[str, ...], int] = {}
+        for mutant in mutants_of(path.read_bytes(), name):
+            seen[mutant.key] = seen.get(mutant.key, 0) + 1
+            rank = hashlib.sha256(repr((seed, *mutant.key, seen[mutant.key])).encode()).digest()
+            if name.startswith(only):
+                ranked.append((rank, mutant))
+    print(f"{len(ranked)} possible faults in {len(files)} files")
+    return sorted(mutant for _, mutant in sorted(ranked)[:count])
+
+
+def preload() -> None:
+    """Import what takes long and is not ours, once; the processes of the faults are copies of this one."""
+    for name in ("torch", "numba", "scipy.signal", "soundfile", "soxr", "typer", "PIL.Image", "safetensors.numpy"):
+        __import__(name)
+    for name in (
+        "hypothesis",
+        "beartype",
+        "jaxtyping",
+        "msgspec",
+        "tomlkit",
+        "sklearn.decomposition",
+        "pythonosc.osc_message",
+    ):
+        __import__(name)
+
+
+def measure(output: Path) -> None:
+    """Run all tests once: which lines each reaches, how long it takes, whether it passes."""
+    plugin = _Recorder()
+    data = FOLDER / "coverage"
+
+    def run_tests() -> int:
+        measured = coverage.Coverage(
+            data_file=str(data), include=[f"{ROOT / room}*" for room in ROOMS], config_file=False
+        )
+        plugin.measured = measured
+        measured.start()
+        pytest.main(_pytest_options(*TESTS), plugins=[plugin])
+        measured.stop()
+        measured.save()
+        (FOLDER / "durations.json").write_text(json.dumps([plugin.seconds, sorted(plugin.failed)]), "utf-8")
+        return 0
+
+    print("running the tests once, with coverage", flush=True)
+    in_a_process(run_tests, None)
+    seconds, failed = json.loads((FOLDER / "durations.json").read_text("utf-8"))
+    if failed:
+        print(f"fail without a fault, and are left out: {', '.join(failed)}")
+    collected = coverage.CoverageData(str(data))
+    collected.read()
+    lines = {
+        Path(file).relative_to(ROOT).as_posix(): {
+            str(line): names for line, names in collected.contexts_by_lineno(file).items()
+        }
+        for file in collected.measured_files()
+    }
+    output.write_text(json.dumps({"seconds": seconds, "failed": failed, "lines": lines}), "utf-8")
+
+
+class _Recorder:
+    """A plugin of pytest: the test at work becomes the coverage's context."""
+
+    measured: coverage.Coverage
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.failed: set[str] = set()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.measured.switch_context(nodeid)
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
+        if not report.passed:
+            self.failed.add(report.nodeid)
+
+    @pytest.hookimpl
+    def pytest_runtest_logfinish(self) -> None:
+        self.measured.switch_context("")
+
+
+class Reach:
+    """Which tests reach which lines."""
+
+    def __init__(self, baseline: dict[str, Any]) -> None:
+        self._seconds: dict[str, float] = baseline["seconds"]
+        self._failed = set(baseline["failed"])
+        self._lines: dict[str, dict[str, list[str]]] = baseline["lines"]
+
+    def tests(self, mutant: Mutant) -> tuple[list[str], float]:
+        """The tests of a fault, the quickest first, and the seconds they take without it."""
+        lines = self._lines.get(mutant.file, {})
+        last = mutant.line + mutant.before.count("\n")
+        names = {name for line in range(mutant.line, last + 1) for name in lines.get(str(line), [])}
+        if "" in names or not names:  # it acts when the module is imported, or within a statement of several lines
+            names = {name for reached in lines.values() for name in reached}
+        usable = sorted((self._seconds[name], name) for name in names - self._failed if name in self._seconds)
+        chosen, total = [], 0.0
+        for seconds, name in usable:
+            if total + seconds <= MOST_S:
+                chosen.append(name)
+                total += seconds
+        return chosen, total
+
+
+def try_out(mutant: Mutant, tests: list[str], seconds: float) -> str:
+    """What the tests say to a fault."""
+    if not tests:
+        return UNREACHED
+    path = ROOT / mutant.file
+    content = mutant.applied(path.read_bytes())
+
+    def run_tests() -> int:
+        import torch
+
+        torch.set_num_threads(1)
+        _plant(path, content)
+        return int(pytest.main([*_pytest_options(*tests), "-x"]))
+
+    status = in_a_process(run_tests, EXTRA_S + SLOWER * seconds)
+    return TIMED_OUT if status is None else SURVIVED if status == 0 else KILLED
+
+
+def _plant(path: Path, content: bytes) -> None:
+    """From now on the module of this file is imported from other source, and not from its compiled form on disk."""
+    read_data, read_stats = SourceFileLoader.get_data, SourceFileLoader.path_stats
+
+    def get_data(self: SourceFileLoader, name: str) -> bytes:
+        return content if Path(name) == path else read_data(self, name)
+
+    def path_stats(self: SourceFileLoader, name: str) -> Any:
+        if Path(name) == path:
+            raise OSError
+        return read_stats(self, name)
+
+    SourceFileLoader.get_data, SourceFileLoader.path_stats = get_data, path_stats  # type: ignore[method-assign,assignment]
+
+
+def _pytest_options(*tests: str) -> list[str]:
+    return ["-q", "-p", "no:cacheprovider", f"--basetemp={tempfile.mkdtemp(prefix='mutant', dir=FOLDER)}", *tests]
+
+
+def in_a_process(work: Callable[[], int], limit_s: float | None) -> int | None:
+    """Do this in a copy of this process, silently; its result, None where it takes longer than the limit."""
+    before = set(FOLDER.iterdir())
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        os.chdir(ROOT)
+        with open(os.devnull, "r+b") as nothing:
+            for stream in (0, 1, 2):
+                os.dup2(nothing.fileno(), stream)
+        status = 70
+        with contextlib.suppress(BaseException):
+            status = work()
+        os._exit(status)
+    try:
+        return _waited(child, limit_s)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)  # what the tests started and left
+        for folder in set(FOLDER.iterdir()) - before:
+            if folder.name.startswith("mutant"):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _waited(child: int, limit_s: float | None) -> int | None:
+    deadline = None if limit_s is None else time.monotonic() + limit_s
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if deadline is not None and time.monotonic() > deadline:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return None
+        time.sleep(0.05)
+
+
+def equivalents() -> set[tuple[str, str, str]]:
+    """The keys of faults that change nothing that matters; the file says why."""
+    rows = tomllib.loads(EQUIVALENT.read_text("utf-8"))["mutant"]
+    return {(row["file"], row["line"], row["change"]) for row in rows if row["why"]}
+
+
+def read(results: Path) -> dict[str, str]:
+    """The outcomes of an interrupted run."""
+    if not results.exists():
+        return {}
+    return {row["key"]: row["outcome"] for row in map(json.loads, results.read_text("utf-8").splitlines())}
+
+
+def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of a proportion (Wilson, JASA 22, 1927)."""
+    p, n = successes / trials, trials
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return middle - half, middle + half
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/mutants")
+    parser.add_argument("--seed", type=int, default=1, help="of the sample (default 1)")
+    parser.add_argument("--count", type=int, default=300, help="faults in the sample (default 300)")
+    parser.add_argument("--only", default="", metavar="PATH", help="only files whose path begins so")
+    parser.add_argument("--list", action="store_true", help="print the sample and end")
+    parser.add_argument("--resume", action="store_true", help="keep the outcomes of an interrupted run")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
