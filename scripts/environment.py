@@ -70,7 +70,7 @@ class Environment:
         begin = time.monotonic()
         before = self._read_stamp()
         keep = before.startswith(f"{self.folder}\n") and os.path.exists(self.program("python"))
-        how = "bringing up to date" if keep else "setting up (once; several minutes and up to 3 GB, most of it PyTorch)"
+        how = "updating" if keep else "setting up (once; several minutes and up to 3 GB, most of it PyTorch)"
         say(f"{how}: {self.folder}")
         dev = dev or before.endswith("\ndev")
         try:
@@ -83,7 +83,7 @@ class Environment:
             self._install(".[dev,studio]" if dev else ".[studio]")
             self.stamp.write_text(self.stamp_for(dev=dev), encoding="utf-8")
         except KeyboardInterrupt:
-            stop("set-up interrupted; the next run makes it good")
+            stop("set-up interrupted; the next run repairs it")
         except OSError as error:
             stop(f"cannot set up {self.folder}: {error}")
         say(f"set up in {time.monotonic() - begin:.0f} s")

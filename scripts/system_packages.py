@@ -69,8 +69,8 @@ def advice(missing: list[SystemPackage]) -> str:
     elif shutil.which("apt-get"):
         cure = shell_line([p.name for p in missing])
     else:
-        cure = f"install what brings {', '.join(p.proof for p in missing)}"
-    return f"not installed, and all works without it but {', '.join(_once(p.needed_for for p in missing))}: {cure}"
+        cure = f"install the packages that provide {', '.join(p.proof for p in missing)}"
+    return f"missing packages; everything works without them except {', '.join(_once(p.needed_for for p in missing))}: {cure}"
 
 
 def shell_line(names: list[str]) -> str:

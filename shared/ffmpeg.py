@@ -34,7 +34,7 @@ def find_ffmpeg(encoder: str | None = None) -> Path:
     bundled = _bundled()
     trouble = _trouble(bundled, encoder) if bundled else "is missing"
     if bundled is None or trouble:
-        wanted = "no ffmpeg that runs" + (f" and has the encoder {encoder}" if encoder else "")
+        wanted = "no working ffmpeg" + (f" with the encoder {encoder}" if encoder else "")
         raise Failure(f"{wanted} (the one of imageio-ffmpeg {trouble}): install ffmpeg or set {SETTINGS[0]} to one")
     return Path(bundled).absolute()
 

@@ -88,7 +88,7 @@ class SoundReader:
     def _cut_off(self, promised: int | None, there: int, tolerance: int = 0) -> str | None:
         if promised is None or promised <= there + tolerance:
             return None
-        return f"{self.path} is cut off or damaged: its header promises {promised} samples, {there} are there"
+        return f"{self.path} is truncated or damaged: its header promises {promised} samples, it holds {there}"
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +124,10 @@ class SoundReader:
         """What the user should know about this file, a line each, complete once `blocks` has ended."""
         lines = [self.truncated] if self.truncated else []
         if self.nonfinite:
-            lines.append(f"{self.path}: samples that are no numbers (NaN, infinite) count as 0: {self.nonfinite}")
+            many = "s" if self.nonfinite > 1 else ""
+            lines.append(
+                f"{self.path}: {self.nonfinite} invalid sample{many} (NaN or infinite) count{'' if many else 's'} as 0"
+            )
         return lines
 
     def soundtrack(
@@ -170,7 +173,7 @@ def _open(path: Path) -> soundfile.SoundFile:
         with path.open("rb") as file:
             empty = not file.read(1)
     except FileNotFoundError:
-        raise SoundError(f"no file {path}; name a sound file that is there") from None
+        raise SoundError(f"no file {path}; name an existing sound file") from None
     except IsADirectoryError:
         raise SoundError(f"{path} is a folder; name one sound file in it") from None
     except OSError as error:
@@ -183,7 +186,7 @@ def _open(path: Path) -> soundfile.SoundFile:
         reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
         allowed = "WAV, AIFF, FLAC, OGG, MP3 and what else libsndfile reads"
         raise SoundError(
-            f"{path} is no sound that can be read ({reason.rstrip('.')}); allowed are {allowed}; convert others to WAV"
+            f"{path} is not a sound file that can be read ({reason.rstrip('.')}); allowed are {allowed}; convert others to WAV"
         ) from None
 
 

@@ -47,7 +47,7 @@ def read_architecture(path: Path) -> Architecture:
     try:
         arguments = json.loads(metadata["config"])
         if not isinstance(arguments, dict):
-            raise ModelError("'config' is no JSON object")
+            raise ModelError("'config' is not a JSON object")
         architecture = Architecture.from_arguments(arguments)
     except (ModelError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: {error}") from error
@@ -153,8 +153,8 @@ def _read_header(path: Path) -> dict[str, Any]:
         missing = max(ends, default=0) + 8 + length - size
     except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise ModelError(
-            f"{path} is no safetensors file, or cut off in its header; name a generator's .safetensors"
+            f"{path} is not a safetensors file, or its header is truncated; name a generator's .safetensors"
         ) from error
     if missing > 0:
-        raise ModelError(f"{path} is cut off: {missing} bytes are missing; copy it again")
+        raise ModelError(f"{path} is truncated: {missing} bytes are missing; copy it again")
     return dict(header)

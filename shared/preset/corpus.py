@@ -119,7 +119,7 @@ class Corpus:
             many = f"{len(wanted)} sounds are '{name}'" if wanted else f"no sound '{name}'"
             known = ", ".join(f"{i} {sound.name}" for i, sound in enumerate(sounds, 1))
             raise SettingError(
-                f"{'no sound named' if name is None else many}; the corpus has: {known}; its number will do"
+                f"{'which sound?' if name is None else f'{many};'} the corpus has {known}; give a name or a number"
             )
         return wanted[0]
 

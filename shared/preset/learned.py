@@ -75,9 +75,7 @@ class LearnedMapping:
             raise PresetError(f"{path}: {error}; train again") from error
         sizes = checked.sizes
         if arrays["scaler.deviation"].shape != (sizes[0],) or not (arrays["scaler.deviation"] >= 0).all():
-            raise PresetError(
-                f"{path}: 'scaler.deviation' must be {sizes[0]} numbers that are not negative; train again"
-            )
+            raise PresetError(f"{path}: 'scaler.deviation' must be {sizes[0]} non-negative numbers; train again")
         for j, (inputs, outputs) in enumerate(pairwise(sizes)):
             for name, shape in ((f"layer{j}.weight", (outputs, inputs)), (f"layer{j}.bias", (outputs,))):
                 if name not in arrays or arrays[name].shape != shape:
@@ -85,7 +83,7 @@ class LearnedMapping:
                     raise PresetError(f"{path}: '{name}' is {given}, must have shape {shape}; train again")
         bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
         if bad:
-            raise PresetError(f"{path}: '{bad[0]}' holds numbers that are not finite; train again")
+            raise PresetError(f"{path}: '{bad[0]}' holds NaN or infinity; train again")
         layers = range(len(sizes) - 1)
         regressor = MLPRegressor(
             tuple(arrays[f"layer{j}.weight"].astype(np.float32) for j in layers),

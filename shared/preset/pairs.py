@@ -57,7 +57,7 @@ class Pairs:
                 f"{len(self.latents)} latents, {len(self.positions)} positions"
             )
         if not (np.isfinite(self.descriptors).all() and np.isfinite(self.latents).all()):
-            raise PresetError("pairs hold numbers that are not finite; make them again")
+            raise PresetError("pairs hold NaN or infinity; make them again")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -119,7 +119,7 @@ class Pairs:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise PresetError(f"{path} has no list of names; restore it or pair again")
         if not np.isfinite(arrays["descriptors"]).all() or not np.isfinite(arrays["latents"]).all():
-            raise PresetError(f"{path} holds numbers that are not finite; restore it or pair again")
+            raise PresetError(f"{path} holds NaN or infinity; restore it or pair again")
         scaler = None
         if "scaler.mean" in arrays:
             width = arrays["descriptors"].shape[1]

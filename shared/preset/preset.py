@@ -79,7 +79,7 @@ class Preset:
         except PermissionError as error:
             raise PresetError(f"{folder} cannot be read: {error.strerror}") from error
         if not there:
-            raise PresetError(f"{folder} is no preset: it has no preset.toml")
+            raise PresetError(f"{folder} is not a preset: it has no preset.toml")
         try:
             plain = tomllib.loads(file.read_text("utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:

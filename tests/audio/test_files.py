@@ -154,7 +154,7 @@ def test_a_truncated_file_is_read_to_what_is_there(tmp_path, name):
         told = reader.truncated
         mono = np.concatenate(list(reader.blocks()))
         there = reader.frames_read
-        assert f"promises 100000 samples, {there} are there" in reader.truncated
+        assert f"promises 100000 samples, it holds {there}" in reader.truncated
     assert told is not None or name in ("a.flac", "a.mp3")  # these tell at the end
     assert 50_000 < there < 67_000
     assert len(mono) == there
@@ -197,13 +197,16 @@ def write_header_alone(path):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda path: None, "no file .*a.wav; name a sound file that is there"),
+        (lambda path: None, "no file .*a.wav; name an existing sound file"),
         (lambda path: path.mkdir(), "a.wav is a folder; name one sound file in it"),
         (lambda path: path.write_bytes(b""), r"a.wav is empty \(0 bytes\)"),
-        (lambda path: path.write_text("Dear violin\n" * 99), r"a.wav is no sound that can be read .*allowed are WAV"),
-        (lambda path: path.write_bytes(b"RIFF\x00\x00\x00\x00WAVEfmt "), "a.wav is no sound that can be read"),
+        (
+            lambda path: path.write_text("Dear violin\n" * 99),
+            r"a.wav is not a sound file that can be read .*allowed are WAV",
+        ),
+        (lambda path: path.write_bytes(b"RIFF\x00\x00\x00\x00WAVEfmt "), "a.wav is not a sound file that can be read"),
         (write_no_frames, "a.wav holds no sound: it is 0 samples long"),
-        (write_header_alone, "a.wav is cut off or damaged: its header promises 20000 samples, 0 are there"),
+        (write_header_alone, "a.wav is truncated or damaged: its header promises 20000 samples, it holds 0"),
         (lambda path: soundfile.write(path, stereo(), 300), "a.wav: a sample rate of 300 Hz; allowed are 1000 to"),
     ],
 )
@@ -216,7 +219,7 @@ def test_what_cannot_be_read(tmp_path, make, words):
 
 def test_a_headerless_file(tmp_path):
     (tmp_path / "a.raw").write_bytes(bytes(1000))
-    with pytest.raises(SoundError, match="no sound that can be read"):
+    with pytest.raises(SoundError, match="not a sound file that can be read"):
         SoundReader(tmp_path / "a.raw")
 
 

@@ -35,7 +35,7 @@ def test_csv_has_all_digits(sound, tmp_path, capsys):
     assert table.tobytes() == expected(sound).tobytes()
     said = capsys.readouterr().err.splitlines()
     assert said == [
-        f"{sound}: samples that are no numbers (NaN, infinite) count as 0: 1",
+        f"{sound}: 1 invalid sample (NaN or infinite) counts as 0",
         f"{tmp_path / 'a.csv'}: 87 frames",
     ]
 

@@ -190,7 +190,7 @@ def test_where_a_corpus_goes(tmp_path, monkeypatch):
     write_sound("a.wav", 0.5)
     for arguments, words in [
         (["nowhere", "a.wav"], "no preset nowhere; give the path of a preset folder"),
-        ([".", "a.wav"], "is no preset: it has no preset.toml"),
+        ([".", "a.wav"], "is not a preset: it has no preset.toml"),
         (
             ["a.wav"],
             r"a.wav is a file; name the preset first \(ponticello analyse PRESET a.wav\), or write a table: -o FILE.csv",
@@ -218,7 +218,7 @@ def test_a_corpus_by_hand(tmp_path):
     assert found.frames_of(1)[:6].tolist() == [45, 45, 46, 47, 47, 48]
     assert [found.sound_named(name) for name in ("a", "b.wav")] == [0, 1]
     for name in (None, "c"):
-        with pytest.raises(SettingError, match=re.escape("; the corpus has: 1 a, 2 b; its number will do")):
+        with pytest.raises(SettingError, match=re.escape("the corpus has 1 a, 2 b; give a name or a number")):
             found.sound_named(name)
 
 

@@ -64,7 +64,7 @@ def test_an_image_is_paired_with_a_moment_of_a_sound(folder, capsys):
         (9, "a", "second 9 given; a has 0 to 0.68"),
         (-1, "a", "second -1 given"),
         ("nan", "a", "second nan given"),
-        (0, "c", "no sound 'c'; the corpus has: 1 a, 2 b; its number will do"),
+        (0, "c", "no sound 'c'; the corpus has 1 a, 2 b; give a name or a number"),
     ]:
         with pytest.raises(SettingError, match=words):
             run("at", folder, "1", seconds, "--sound", sound)
@@ -177,7 +177,7 @@ def test_two_sounds_of_one_name_are_told_apart_by_their_numbers(folder):
     corpus = Preset.load(folder).corpus
     sounds = tuple(msgspec.structs.replace(sound, file=f"/{i}/a.wav") for i, sound in enumerate(corpus.facts.sounds))
     corpus = replace(corpus, facts=msgspec.structs.replace(corpus.facts, sounds=sounds))
-    with pytest.raises(SettingError, match="2 sounds are 'a'; the corpus has: 1 a, 2 a; its number will do"):
+    with pytest.raises(SettingError, match="2 sounds are 'a'; the corpus has 1 a, 2 a; give a name or a number"):
         corpus.sound_named("a")
     assert (corpus.sound_named("2"), corpus.sound_named("/0/a.wav")) == (1, 0)
 
@@ -352,7 +352,7 @@ def test_scales_by_hand():
         (["place", "1", -0.5, 1], r"position -0.5 1 given; the map goes from 0 to 1 in x and in y"),
         (["place", "1", "nan", 0], "the map goes from 0 to 1"),
         (["remove", "5"], "no pair '5'; there are: none"),
-        (["at", "1", 0], "no sound named; the corpus has: 1 a, 2 b"),
+        (["at", "1", 0], "which sound\\? the corpus has 1 a, 2 b"),
     ],
 )
 def test_mistakes(folder, arguments, words):

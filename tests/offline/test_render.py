@@ -207,7 +207,7 @@ def test_every_mistake_is_answered_in_one_line(tmp_path, preset, run):
     for arguments, message in [
         (("nowhere", path, *out), "no preset nowhere"),
         ((preset.folder, tmp_path / "none.wav", *out), "no file"),
-        ((preset.folder, tmp_path / "text.wav", *out), "is no sound that can be read"),
+        ((preset.folder, tmp_path / "text.wav", *out), "is not a sound file that can be read"),
         ((preset.folder, tmp_path / "empty.wav", *out), "is empty"),
         ((preset.folder, path, *out, "--channel", "2"), "--channel 2 asked for"),
         ((preset.folder, path, *out, "--fps", "1000"), "allowed are 1 to 240"),

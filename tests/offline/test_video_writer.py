@@ -702,14 +702,14 @@ def test_which_ffmpeg(tmp_path, monkeypatch, fake):
     assert find_ffmpeg("libx264") == bundled
 
     monkeypatch.setenv("PONTICELLO_FFMPEG", str(tmp_path / "nothing"))
-    with pytest.raises(Failure, match="which is no program"):
+    with pytest.raises(Failure, match="which is not a program"):
         find_ffmpeg()
     monkeypatch.setenv("PONTICELLO_FFMPEG", str(script))
     with pytest.raises(Failure, match=r"does not run \(cannot open libfoo"):
         find_ffmpeg()
     monkeypatch.delenv("PONTICELLO_FFMPEG")
     monkeypatch.setattr("shared.ffmpeg._bundled", lambda: None)
-    with pytest.raises(Failure, match=r"^no ffmpeg that runs and has the encoder hap .*install ffmpeg or set"):
+    with pytest.raises(Failure, match=r"^no working ffmpeg with the encoder hap .*install ffmpeg or set"):
         find_ffmpeg("hap")
 
 

@@ -194,9 +194,9 @@ def rewritten(path, change):
             r"\$.sizes",
         ),
         (lambda arrays, header: header.update(facts=header["facts"].replace('"z"', '"q"')), "latent space 'q'"),
-        (lambda arrays, header: arrays.update({"scaler.deviation": np.ones(22)}), "must be 23 numbers"),
-        (lambda arrays, header: arrays.update({"scaler.deviation": -np.ones(23)}), "not negative"),
-        (lambda arrays, header: arrays.update({"layer0.bias": np.full(40, np.nan, np.float32)}), "not finite"),
+        (lambda arrays, header: arrays.update({"scaler.deviation": np.ones(22)}), "must be 23 non-negative numbers"),
+        (lambda arrays, header: arrays.update({"scaler.deviation": -np.ones(23)}), "non-negative"),
+        (lambda arrays, header: arrays.update({"layer0.bias": np.full(40, np.nan, np.float32)}), "NaN or infinity"),
         (lambda arrays, header: arrays.pop("layer1.weight"), "'layer1.weight' is missing"),
     ],
 )
