@@ -1,0 +1,269 @@
+"""The studio without its window, from an empty folder to a trained instrument, and its film against a render."""
+
+import csv
+import hashlib
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+from offline import render
+from offline.pairing.ticks import FPS
+from shared.preset import Preset
+from shared.stage import SAMPLE_RATE
+from tests.small import make_preset, write_candidates, write_generator, write_sound
+from tests.studio.parts import make_studio_preset, opened, until
+
+
+def place_all(studio, rows=(5, 40, 80, 120)):
+    for i, row in enumerate(rows):
+        studio.project.place_on(f"seed{i}", row)
+
+
+def hashes_of(folder, tmp_path, *options):
+    """Those of `ponticello render`, by tick."""
+    output, hashes = str(tmp_path / "out.mkv"), str(tmp_path / "hashes.csv")
+    render.app(
+        [str(folder), str(folder / "sounds" / "a.wav"), "-o", output, "--hashes", hashes, *options],
+        standalone_mode=False,
+    )
+    with open(hashes) as file:
+        return {int(row["tick"]): row["sha256"] for row in csv.DictReader(file)}
+
+
+def generated_at(studio, tick):
+    """The hash of the generator's picture with the playhead at a tick."""
+    studio.transport.seek(0, (tick + 0.5) / float(FPS))
+    found = []
+
+    def is_there():
+        shown = studio.film.generated()
+        found.append(shown)
+        return shown is not None and not shown.stands_in and shown.tick == tick and not studio.film.is_waiting
+
+    studio.film.generating = True
+    until(studio, is_there)
+    return hashlib.sha256(np.ascontiguousarray(found[-1].image).tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        "version = 1\n",
+        "version = 1\n[controls]\nlatent_smoothing = 0.9\nsmoothing = 0.5\ntruncation = 0.7\n",
+        'version = 1\n[controls]\nrange = "hold"\nrotate = 20.0\n[controls.weight]\npitch = 2.0\n',
+        'version = 1\n[controls]\nstart = "mean"\n',
+    ],
+)
+def test_the_generators_pictures_are_those_of_a_render(tmp_path, monkeypatch, toml):
+    folder = make_studio_preset(tmp_path / "p", toml=toml, quiet=9000)
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        place_all(studio)
+        until(studio, lambda: sent["trained"] and not studio.jobs.running)
+        studio.project.flush()
+        rendered = hashes_of(folder, tmp_path)
+        ticks = [0, 1, 7, 8, 30, 29, 55, 12, len(rendered) - 1]
+        assert {tick: generated_at(studio, tick) for tick in ticks} == {tick: rendered[tick] for tick in ticks}
+        (tmp_path / "out.mkv").unlink()
+        late = hashes_of(folder, tmp_path, "--start", "1")
+        assert min(late) == 30
+        assert generated_at(studio, 33) == late[33]
+        assert not sent["error"]
+
+
+def test_sliders_act_at_once_on_the_generators_picture(tmp_path, monkeypatch):
+    folder = make_studio_preset(tmp_path / "p")
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        place_all(studio)
+        until(studio, lambda: sent["trained"] and not studio.jobs.running)
+        before = generated_at(studio, 20)
+        studio.project.set("truncation", 0.25)
+        assert generated_at(studio, 20) != before
+        studio.project.flush()
+        assert generated_at(studio, 20) == hashes_of(folder, tmp_path)[20]
+
+
+def test_the_mockup_shows_the_nearest_placed_image(tmp_path, monkeypatch):
+    folder = make_studio_preset(tmp_path / "p")
+    with opened(folder, monkeypatch, tmp_path) as (studio, _):
+        assert studio.film.mockup() is None
+        place_all(studio)
+        studio.poll()
+        corpus = studio.project.corpus
+        places = np.array([(pair.x, pair.y) for pair in studio.project.pairs])
+        for tick in (0, 11, 25, 50):
+            studio.transport.seek(0, tick / 30)
+            row = studio.board.row_of(0, tick / 30)
+            nearest = np.linalg.norm(places - corpus.positions[row], axis=1).argmin()
+            shown = studio.film.mockup()
+            assert shown.name == f"seed{nearest}"
+            assert shown is studio.film.mockup()
+
+
+def test_a_drop_trains_and_losses_and_undo_follow(tmp_path, monkeypatch):
+    folder = make_studio_preset(tmp_path / "p")
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        place_all(studio)
+        until(studio, lambda: sent["trained"] and not studio.jobs.running)
+        fit = sent["trained"][-1]
+        assert fit.pairs == 4
+        assert fit.orders > 3
+        assert all(pair.loss is not None and pair.loss < 1e-2 for pair in studio.project.pairs)
+        assert Preset.load(folder).mapping.pairs_digest == studio.project.learned_from.digest
+        studio.project.undo()
+        assert all(pair.loss is None for pair in studio.project.pairs)
+        until(studio, lambda: studio.project.is_trained)
+        assert Preset.load(folder).mapping.pairs_digest == studio.project.learned_from.digest
+
+
+def test_of_many_drops_the_newest_is_learned(tmp_path, monkeypatch):
+    folder = make_studio_preset(tmp_path / "p")
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        for row in range(30):
+            studio.project.place_on("seed1", row)
+            studio.poll()
+        until(studio, lambda: studio.project.is_trained and not studio.jobs.running)
+        assert len(sent["trained"]) < 30
+        assert not sent["error"]
+        states = [progress.state for progress in sent["progress"] if progress.kind == "training"]
+        assert states[-1] == "done"
+
+
+def test_from_an_empty_folder_to_a_trained_instrument(tmp_path, monkeypatch):
+    write_generator(tmp_path / "generator.safetensors")
+    first = write_sound(tmp_path / "first.wav", 1.5)
+    second = write_sound(tmp_path / "second.wav", 1.0, rate=48000, channels=2)
+    with opened(None, monkeypatch, tmp_path) as (studio, sent):
+        studio.jobs.new(tmp_path / "piece", tmp_path / "generator.safetensors")
+        until(studio, lambda: studio.project is not None and not studio.jobs.running)
+        studio.jobs.add_sounds([first])
+        until(studio, lambda: studio.board is not None and not studio.jobs.running, 120)
+        studio.jobs.add_sounds([second])
+        until(studio, lambda: len(studio.board.sounds) == 2 and not studio.jobs.running, 120)
+        until(studio, lambda: studio.transport.envelope(1, 0.0, 1.0, 10) is not None)
+        studio.jobs.make_candidates(8)
+        until(studio, lambda: len(studio.project.tray("all")) == 8 and not studio.jobs.running)
+        studio.jobs.make_candidates(4)
+        until(studio, lambda: len(studio.project.tray("all")) == 12 and not studio.jobs.running)
+        studio.project.place("seed1", 0.3, 0.3)
+        studio.project.place_at("seed9", 1, 0.5)
+        until(studio, lambda: studio.project.is_trained and not studio.jobs.running)
+        studio.jobs.remove_sound(0)
+        until(studio, lambda: len(studio.board.sounds) == 1 and not studio.jobs.running, 120)
+        assert not sent["error"]
+    preset = Preset.load(tmp_path / "piece")
+    assert [sound.name for sound in preset.corpus.facts.sounds] == ["second"]
+    assert preset.pairs.names == ("seed1", "seed9")
+
+
+def test_stars_given_while_images_are_made_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("offline.candidates.SAVED_S", 0.0)
+    folder = make_studio_preset(tmp_path / "p")
+    (folder / "candidates.safetensors").unlink()
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        studio.jobs.make_candidates(60)
+        until(studio, lambda: len(studio.project.tray("all")) >= 3)
+        studio.project.star(["seed1"], True)
+        until(studio, lambda: not studio.jobs.running)
+        assert len(studio.project.tray("all")) == 60
+        assert studio.project.tray("chosen") == ["seed1"]
+        assert not sent["error"]
+
+
+def test_making_images_can_be_cancelled_and_what_is_made_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr("offline.candidates.SAVED_S", 0.0)
+    folder = make_studio_preset(tmp_path / "p")
+    (folder / "candidates.safetensors").unlink()
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        studio.jobs.make_candidates(2000)
+        until(studio, lambda: len(studio.project.tray("all")) >= 3)
+        studio.jobs.cancel("candidates")
+        until(studio, lambda: not studio.jobs.running)
+        assert sent["progress"][-1].state == "cancelled"
+        assert 3 <= len(studio.project.tray("all")) < 2000
+
+
+def test_what_cannot_be_done_is_one_line(tmp_path, monkeypatch):
+    folder = make_studio_preset(tmp_path / "p")
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        studio.jobs.add_sounds([tmp_path / "none.wav"])
+        until(studio, lambda: sent["error"])
+        assert f"no file {tmp_path / 'none.wav'}" in sent["error"][0]
+        studio.attempt(studio.jobs.remove_sound, 0)
+        studio.attempt(studio.project.place, "seed99", 0.5, 0.5)
+        studio.attempt(studio.jobs.play_live)
+        studio.poll()
+        assert "the only sound" in sent["error"][1]
+        assert "no image 'seed99'" in sent["error"][2]
+        assert "not trained" in sent["error"][3]
+        assert not any("--" in line or "\n" in line for line in sent["error"])
+
+
+def test_missing_files_are_named_and_pointed_to(tmp_path, monkeypatch):
+    folder = make_studio_preset(tmp_path / "p")
+    shutil.move(folder / "sounds" / "a.wav", tmp_path / "moved.wav")
+    shutil.move(folder / "generator.safetensors", tmp_path / "g.safetensors")
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        gone = {missing.kind: missing for missing in studio.missing}
+        assert set(gone) == {"generator", "sound", "images"}
+        assert gone["images"].number == 12
+        other = write_sound(tmp_path / "other.wav", 0.5)
+        studio.attempt(studio.relocate, gone["sound"], other)
+        studio.poll()
+        assert "is another sound" in sent["error"][0]
+        assert studio.transport.envelope(0, 0.0, 1.0, 10) is None
+        studio.relocate(gone["sound"], tmp_path / "moved.wav")
+        studio.relocate(gone["generator"], tmp_path / "g.safetensors")
+        assert {missing.kind for missing in studio.missing} == {"images"}
+        until(studio, lambda: studio.transport.envelope(0, 0.0, 1.0, 10) is not None)
+    assert Preset.load(folder).generator_path == tmp_path / "g.safetensors"
+
+
+def test_the_envelope_is_that_of_the_samples_at_any_zoom(tmp_path, monkeypatch):
+    folder = make_studio_preset(tmp_path / "p", seconds=3.0)
+    samples, _ = soundfile.read(folder / "sounds" / "a.wav", dtype="float32")
+    with opened(folder, monkeypatch, tmp_path) as (studio, _):
+        until(studio, lambda: studio.transport.envelope(0, 0.0, 1.0, 10) is not None)
+        close = studio.transport.envelope(0, 0.5, 0.6, 90)  # 49 samples a column
+        edges = np.linspace(0.5 * SAMPLE_RATE, 0.6 * SAMPLE_RATE, 91)
+        for i, (low, high) in enumerate(close):
+            piece = samples[int(edges[i]) : int(np.ceil(edges[i + 1]))]
+            assert (low, high) == (piece.min(), piece.max())
+        far = studio.transport.envelope(0, 0.0, 3.0, 60)
+        for i, (low, high) in enumerate(far):  # of whole peaks: a little more than the column
+            first, last = i * 2205 // 256 * 256, -(-(i + 1) * 2205 // 256) * 256
+            assert (low, high) == (samples[first:last].min(), samples[first:last].max())
+        assert not studio.transport.envelope(0, 5.0, 6.0, 10).any()
+        assert studio.transport.envelope(0, -1.0, 4.0, 5)[0].tolist() == [0, 0]
+
+
+def test_without_a_sound_card_the_studio_goes_on_silently(tmp_path, monkeypatch):
+    monkeypatch.setenv("JACK_NO_START_SERVER", "1")
+    monkeypatch.setenv("ALSA_CONFIG_PATH", "/dev/null")
+    folder = make_studio_preset(tmp_path / "p")
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        until(studio, lambda: studio.transport.silent != "opening the sound card")
+        assert studio.transport.silent.startswith("silent: ")
+        studio.transport.play()
+        until(studio, lambda: studio.transport.seconds > 0.2)
+        studio.transport.loop = (0.5, 0.7)
+        studio.transport.play()
+        until(studio, lambda: 0.5 <= studio.transport.seconds < 0.7)
+        studio.transport.stop()
+        at = studio.transport.seconds
+        studio.poll()
+        assert studio.transport.seconds == at
+        assert studio.row == studio.board.row_of(0, at)
+        assert sent["note"]
+
+
+def test_a_preset_of_its_own_pairs_is_not_trained_by_opening_it(tmp_path, monkeypatch):
+    folder = make_preset(tmp_path / "p")
+    write_candidates(folder, 12)
+    (folder / "mapping.safetensors").unlink()
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        studio.poll()
+        assert not studio.jobs.running
+        assert not sent["error"]
+    assert not (folder / "mapping.safetensors").exists()
