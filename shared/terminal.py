@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 
 def prepare_streams() -> None:
@@ -39,7 +39,7 @@ class _Output(io.FileIO):
             raise
 
 
-def _safe(stream: TextIO | None) -> TextIO:
+def _safe(stream: Any) -> Any:
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")  # for the life of the process
     if not isinstance(stream, io.TextIOWrapper):  # a test's, or a program's that embeds Python
