@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -22,48 +23,70 @@ SILENCE_DB = -60.0  # loudness; quieter frames are no part of the corpus
 LOUDNESS = DESCRIPTORS.index("loudness")
 
 
+class Described(NamedTuple):
+    """The sounding frames of a sound: their numbers (m,), raw descriptors (m, 23), and for every frame of the sound (n,) the
+    one of the m that it stands for.
+    """
+
+    frame: Int64[np.ndarray, "m"]
+    descriptors: Float64[np.ndarray, "m 23"]
+    stands_for: Int64[np.ndarray, "n"]
+
+
 def make_corpus(
-    preset: Preset, sounds: list[Path], channel: int | None = None, seed: int = 0, copy: bool = False
+    preset: Preset,
+    sounds: list[Path],
+    channel: int | None = None,
+    seed: int = 0,
+    copy: bool = False,
+    channels: list[int | None] | None = None,
 ) -> Corpus:
     """Analyse sounds and write them as the preset's corpus, with map.png; nothing is done where it is that already.
 
-    Sounds are named by their place and SHA-256, or with `copy` copied into the preset's sounds/. Raises SoundError for
-    sounds that cannot be used, UserError where there is too little of them.
+    Sounds are named by their place and SHA-256, or with `copy` copied into the preset's sounds/. channels: one for each
+    sound, instead of one for all. What the present corpus knows of a sound is used as it is. Raises SoundError for sounds
+    that cannot be used, UserError where there is too little of them.
     """
     paths = [sound.expanduser().resolve() for sound in sounds]
+    chosen = [channel] * len(paths) if channels is None else channels
     if twice := next((sound for i, sound in enumerate(paths) if sound in paths[:i]), None):
         raise UserError(f"{twice} is named twice; name each sound once")
-    for path in paths:  # what is wrong with one is told before any work
-        with SoundReader(path, channel):
+    for path, one in zip(paths, chosen, strict=True):  # what is wrong with one is reported before any work
+        with SoundReader(path, one):
             pass
     hashes = [sha256_of(path) for path in paths]
     if copy:
         paths = [_copied(path, sha256, preset.folder / "sounds") for path, sha256 in zip(paths, hashes, strict=True)]
     files = [_named(path, preset.folder) for path in paths]
-    if preset.has_corpus and (there := _as_it_is(preset, files, hashes, channel, seed)):
+    before = _present(preset)
+    wanted = list(zip(files, hashes, chosen, strict=True))
+    if before is not None and _is_same(before, wanted, seed, preset):
         say(f"{preset.folder / CORPUS} is of these sounds already; nothing to do")
-        return there
+        return before
 
-    described = [_describe(path, channel) for path in paths]
-    facts = [
-        CorpusSound(file, sha256, channel, len(rows))
-        for file, sha256, rows in zip(files, hashes, described, strict=True)
+    described = [
+        _known(before, sha256, one) or _describe(path, one)
+        for path, sha256, one in zip(paths, hashes, chosen, strict=True)
     ]
-    gathered = [silence_left_out(rows, path) for rows, path in zip(described, paths, strict=True)]
-    lengths = [len(frame) for frame, _ in gathered]
+    facts = [
+        CorpusSound(file, sha256, one, len(each.stands_for))
+        for (file, sha256, one), each in zip(wanted, described, strict=True)
+    ]
+    lengths = [len(each.frame) for each in described]
     first = np.cumsum([0, *lengths[:-1]])
-    frame = np.concatenate([frame for frame, _ in gathered])
-    descriptors = np.concatenate([rows[frames] for rows, (frames, _) in zip(described, gathered, strict=True)])
+    frame = np.concatenate([each.frame for each in described])
+    descriptors = np.concatenate([each.descriptors for each in described])
     columns = [DESCRIPTORS.index(name) for name in preset.settings.inputs]
     heard = descriptors[:, columns]
-    say(f"{len(frame)} frames sound, {sum(map(len, described)) - len(frame)} are silent and left out")
+    frames = sum(len(each.stands_for) for each in described)
+    say(f"{len(frame)} frames sound, {frames - len(frame)} are silent and left out")
     made = sound_map(Standardizer.fit(heard).process(heard), seed)
     corpus = Corpus(
         descriptors,
         made.positions,
         np.repeat(np.arange(len(paths)), lengths),
         frame,
-        np.concatenate([stands_for + start for (_, stands_for), start in zip(gathered, first, strict=True)]),
+        np.concatenate([each.stands_for + start for each, start in zip(described, first, strict=True)]),
         MapFacts(DESCRIPTORS, preset.settings.inputs, tuple(facts), made.components, made.kept_variance, seed),
     )
     corpus.save(preset.folder / CORPUS)
@@ -85,21 +108,34 @@ def silence_left_out(
     return np.flatnonzero(sounding), stands_for
 
 
-def _as_it_is(preset: Preset, files: list[str], hashes: list[str], channel: int | None, seed: int) -> Corpus | None:
-    """The corpus that is there, where making it anew would give the same."""
+def _present(preset: Preset) -> Corpus | None:
+    """The corpus on disk; None where there is none that can be read."""
     try:
-        there = Corpus.load(preset.folder / CORPUS)
-    except PresetError:  # damaged, or of an older program: it is made anew
+        return Corpus.load(preset.folder / CORPUS)
+    except PresetError:  # none, damaged, or of an older program: it is made anew
         return None
-    facts = there.facts
-    same = [(sound.file, sound.sha256, sound.channel) for sound in facts.sounds] == [
-        (file, sha256, channel) for file, sha256 in zip(files, hashes, strict=True)
-    ] and (facts.inputs, facts.descriptors, facts.seed) == (preset.settings.inputs, DESCRIPTORS, seed)
-    same = same and (preset.folder / MAP).is_file()
-    return there if same else None
 
 
-def _describe(path: Path, channel: int | None) -> Float64[np.ndarray, "m 23"]:
+def _is_same(corpus: Corpus, wanted: list[tuple[str, str, int | None]], seed: int, preset: Preset) -> bool:
+    """Whether making it anew would give the same. wanted: file, SHA-256 and channel of each sound."""
+    facts = corpus.facts
+    is_same = [(sound.file, sound.sha256, sound.channel) for sound in facts.sounds] == wanted
+    is_same = is_same and (facts.inputs, facts.descriptors, facts.seed) == (preset.settings.inputs, DESCRIPTORS, seed)
+    return is_same and (preset.folder / MAP).is_file()
+
+
+def _known(corpus: Corpus | None, sha256: str, channel: int | None) -> Described | None:
+    """A sound as the corpus has it; None where it has not."""
+    if corpus is None or corpus.facts.descriptors != DESCRIPTORS:
+        return None
+    for number, sound in enumerate(corpus.facts.sounds):
+        if (sound.sha256, sound.channel) == (sha256, channel):
+            rows = np.flatnonzero(corpus.sound == number)
+            return Described(corpus.frame[rows], corpus.descriptors[rows], corpus.frames_of(number) - rows[0])
+    return None
+
+
+def _describe(path: Path, channel: int | None) -> Described:
     with SoundReader(path, channel) as reader, progress(path.name, reader.frames) as advance:
         blocks = []
         for rows in describe_blocks(reader.blocks()):
@@ -107,7 +143,9 @@ def _describe(path: Path, channel: int | None) -> Float64[np.ndarray, "m 23"]:
             advance(reader.frames_read)
     for remark in reader.remarks():
         say(remark)
-    return np.concatenate(blocks)
+    rows = np.concatenate(blocks)
+    frame, stands_for = silence_left_out(rows, path)
+    return Described(frame, rows[frame], stands_for)
 
 
 def _named(path: Path, folder: Path) -> str:

@@ -20,6 +20,9 @@ LEAST = NEIGHBORS + 1  # different frames; with fewer there are no 15 neighbours
 EPOCHS_OF_SMALL, SMALL = 500, 10_000  # umap-learn's own choice of epochs, said here so that progress can be told
 EPOCHS_OF_LARGE = 200
 MANY = 4096  # points; of fewer umap-learn takes the exact neighbours itself
+MOST = 50_000  # points that UMAP embeds; of more, an even random sample, and the others are placed between them
+BETWEEN = 4  # embedded points that a further point is placed between
+CHUNK = 4096  # points placed between two reports
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +51,10 @@ def principal_components(
 def sound_map(standardised: Float64[np.ndarray, "m d"], seed: int = 0) -> SoundMap:
     """A place for each frame: 99 % of the variance by PCA, UMAP with 15 neighbours and a least distance of 0.1.
 
-    The same frames and seed give the same map: UMAP then works in one thread. Equal frames share a place. UserError
-    where there are fewer than 16 different frames.
+    The same frames and seed give the same map: UMAP then works in one thread. Equal frames share a place. Of more than
+    50,000 different frames (about 10 minutes), UMAP embeds a random sample of so many; each other frame is placed between the
+    4 embedded frames nearest to it, weighted by the inverse of their distances. UserError where there are fewer than 16
+    different frames.
     """
     distinct, inverse = np.unique(standardised, axis=0, return_inverse=True)
     if len(distinct) < LEAST:
@@ -59,8 +64,38 @@ def sound_map(standardised: Float64[np.ndarray, "m d"], seed: int = 0) -> SoundM
         )
     scores, kept = principal_components(standardised)
     _, first = np.unique(inverse, return_index=True)
-    places = _umap(scores[first], seed)[inverse.reshape(-1)]
+    places = _embedded(scores[first], seed)[inverse.reshape(-1)]
     return SoundMap(_within_one(places), scores.shape[1], kept)
+
+
+def _embedded(scores: Float64[np.ndarray, "n components"], seed: int) -> Float64[np.ndarray, "n 2"]:
+    """A place for each point: UMAP's, or where there are too many, between points of a sample that UMAP has placed."""
+    if len(scores) <= MOST:
+        return _umap(scores, seed)
+    sample = np.sort(np.random.default_rng(seed).choice(len(scores), MOST, replace=False))
+    places = np.empty((len(scores), 2))
+    places[sample] = _umap(scores[sample], seed)
+    others = np.setdiff1d(np.arange(len(scores)), sample, assume_unique=True)
+    places[others] = placed_between(scores[others], scores[sample], places[sample])
+    return places
+
+
+def placed_between(
+    points: Float64[np.ndarray, "n d"], known: Float64[np.ndarray, "k d"], places: Float64[np.ndarray, "k 2"]
+) -> Float64[np.ndarray, "n 2"]:
+    """Places (n, 2) of points between those of the 4 nearest known ones, weighted by inverse distance (Shepard 1968)."""
+    from sklearn.neighbors import NearestNeighbors
+
+    search = NearestNeighbors(n_neighbors=BETWEEN, algorithm="brute").fit(known)
+    found = np.empty((len(points), 2))
+    with progress("placing", len(points)) as advance:
+        for first in range(0, len(points), CHUNK):
+            distances, numbers = search.kneighbors(points[first : first + CHUNK])
+            weights = 1 / np.maximum(distances, 1e-9)
+            weights /= weights.sum(axis=1, keepdims=True)
+            found[first : first + CHUNK] = (weights[:, :, None] * places[numbers]).sum(axis=1)
+            advance(min(first + CHUNK, len(points)))
+    return found
 
 
 def _umap(scores: Float64[np.ndarray, "n components"], seed: int) -> Float64[np.ndarray, "n 2"]:

@@ -13,6 +13,7 @@ from offline.new import new
 from offline.pairing.children import Child, live_command, render_command
 from offline.pairing.missing import found, sound_file
 from offline.pairing.project import Project
+from offline.pairing.session import Pairing, remember_sources
 from offline.progress import Advance, reporting
 from offline.train import train
 from shared.background import Background, Then
@@ -147,6 +148,7 @@ class Jobs:
         project = self._project()
         preset = project.writable()
         sounds: list[Path] = []
+        channels: list[int | None] = []
         seed = 0
         if project.corpus is not None:
             seed = project.corpus.facts.seed
@@ -158,20 +160,26 @@ class Jobs:
                         f"the sound {sound_file(preset, sound)} is missing; point to it, or remove it, first"
                     )
                 sounds.append(sound_file(preset, sound))
+                channels.append(sound.channel)
         for path in added:
             if (resolved := path.expanduser().resolve()) not in sounds:
                 sounds.append(resolved)
+                channels.append(None)
         if not sounds:
             raise UserError("this is the only sound; add another one before you remove it")
 
         def work(_: Job) -> Then:
-            make_corpus(preset, sounds, seed=seed)
+            remember_sources(preset)
+            make_corpus(preset, sounds, seed=seed, channels=channels)
+            pairing = Pairing(Preset.load(preset.folder))
+            if len(pairing.pairs):
+                pairing.draw()
             return project.take_up
 
         self._start(self._work, "sounds", work)
 
     def make_candidates(self, count: int = 500) -> None:
-        """Make `count` more images; they appear as they are made (`candidates` events)."""
+        """Make `count` more images; they appear as they are made (`candidates` events). 0: only those whose files are missing."""
         project = self._project()
         preset = project.writable()
 

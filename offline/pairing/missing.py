@@ -60,7 +60,7 @@ def missing_files(preset: Preset) -> list[Missing]:
     if preset.has_candidates:
         files = [image_file(preset, seed) for seed in preset.candidates.seeds]
         if absent := [file for file in files if not file.is_file()]:
-            line = f"{len(absent)} images in {absent[0].parent} are missing: making candidates brings them back"
+            line = f"{len(absent)} images are not painted yet: the tray shows small blurs until you make them"
             gone.append(Missing("images", absent[0].parent, line, len(absent)))
     return gone
 

@@ -29,6 +29,8 @@ from offline.pairing.project import Project
 from offline.pairing.storyboard import Storyboard
 from offline.pairing.transport import Transport
 from shared.errors import PonticelloError, UserError, one_line
+from shared.sound_card.client import Device, list_devices
+from shared.sound_card.devices import channels_of
 
 T = TypeVar("T")
 
@@ -136,6 +138,13 @@ class Studio:
             raise UserError("no sounds yet; a live input is shown on the map of a sound")
         self.stop_listening()
         self.microphone = Microphone(self, device, channel)
+
+    def inputs(self) -> list[Device]:
+        """Live inputs to choose from; empty without a sound system. Takes up to a second: call it when a menu opens."""
+        try:
+            return [device for device in list_devices() if channels_of(device, "input")]
+        except PonticelloError:
+            return []
 
     def stop_listening(self) -> None:
         """Free the live input."""

@@ -8,8 +8,8 @@ import soundfile
 import typer
 
 from offline import analyse, corpus, sound_map
-from offline.corpus import silence_left_out
-from offline.sound_map import principal_components
+from offline.corpus import make_corpus, silence_left_out
+from offline.sound_map import placed_between, principal_components
 from shared.audio.descriptors import DESCRIPTORS, describe
 from shared.errors import PresetError, SettingError, SoundError, UserError
 from shared.preset.corpus import Corpus
@@ -69,7 +69,7 @@ def test_the_folder_holds_the_sounds_and_the_map(made):
     assert [entry.sha256 for entry in found.facts.sounds] == [sha256_of(made / "a.wav"), sha256_of(made / "b.wav")]
     assert (made / "p" / "sounds" / "b.wav").read_bytes() == (made / "b.wav").read_bytes()
     assert (made / "p" / "map.png").is_file()
-    assert not list((made / "p").glob(".*"))
+    assert {path.name for path in (made / "p").glob(".*")} <= {".lock"}
 
 
 def test_the_same_again_does_nothing_and_another_seed_is_another_map(made, capsys):
@@ -245,3 +245,37 @@ def test_a_damaged_corpus_is_named(tmp_path, change, message):
 
 def test_names_of_descriptors_stand_in_the_file(made):
     assert Preset.load(made / "p").corpus.facts.descriptors == DESCRIPTORS
+
+
+def test_a_sound_that_the_corpus_knows_is_not_analysed_again(tmp_path, monkeypatch):
+    folder = make_preset(tmp_path / "p")
+    first, second = (write_sound(tmp_path / f"{name}.wav", 1.0 + i / 2) for i, name in enumerate("ab"))
+    make_corpus(Preset.load(folder), [first])
+    described = []
+    real = corpus.describe_blocks
+    monkeypatch.setattr(corpus, "describe_blocks", lambda blocks: described.append(1) or real(blocks))
+    both = make_corpus(Preset.load(folder), [second, first])
+    assert len(described) == 1
+    other = make_preset(tmp_path / "q")
+    assert make_corpus(Preset.load(other), [second, first]).digest == both.digest
+    assert np.array_equal(Preset.load(other).corpus.stands_for, both.stands_for)
+
+
+def test_points_are_placed_between_the_nearest_that_are_known():
+    known = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [50.0, 50.0]])
+    places = np.array([[0.1, 0.1], [0.9, 0.1], [0.1, 0.9], [0.9, 0.9], [5.0, 5.0]])
+    found = placed_between(np.array([[0.5, 0.5], [1.0, 0.0]]), known, places)
+    assert found[0] == pytest.approx([0.5, 0.5])
+    assert found[1] == pytest.approx([0.9, 0.1])
+
+
+def test_of_many_frames_a_sample_is_embedded_and_the_others_lie_near_it(monkeypatch):
+    monkeypatch.setattr(sound_map, "MOST", 400)
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((3, 23)) * 30
+    which = rng.integers(0, 3, 1200)
+    made = sound_map.sound_map(centres[which] + rng.standard_normal((1200, 23)))
+    assert made.positions.shape == (1200, 2)
+    middles = np.array([np.median(made.positions[which == i], axis=0) for i in range(3)])
+    nearest = np.linalg.norm(made.positions[:, None] - middles, axis=2).argmin(axis=1)
+    assert (nearest == which).mean() > 0.99
