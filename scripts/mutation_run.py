@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import tomllib
+import traceback
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -56,6 +57,7 @@ TESTS = (
     "tests/live/test_soundcheck.py",
 )
 FOLDER = ROOT / ".mutants"  # coverage, and the results of an interrupted run
+LOG = FOLDER / "log"  # of the last process
 EQUIVALENT = ROOT / "scripts" / "equivalent_mutants.toml"
 MOST_S = 120.0  # of tests for one fault, as long as they take without it
 EXTRA_S, SLOWER = 60.0, 6.0  # a fault has made an endless loop where its tests take so much longer
@@ -252,22 +254,27 @@ def _plant(path: Path, content: bytes) -> None:
 
 
 def _pytest_options(*tests: str) -> list[str]:
-    return ["-q", "-p", "no:cacheprovider", f"--basetemp={tempfile.mkdtemp(prefix='mutant', dir=FOLDER)}", *tests]
+    temporary = tempfile.mkdtemp(prefix="mutant", dir=FOLDER)
+    known = "ignore::pytest.PytestAssertRewriteWarning"  # plugins that `preload` has imported
+    return ["-q", "-p", "no:cacheprovider", "-W", known, f"--basetemp={temporary}", *tests]
 
 
 def in_a_process(work: Callable[[], int], limit_s: float | None) -> int | None:
-    """Do this in a copy of this process, silently; its result, None where it takes longer than the limit."""
+    """Do this in a copy of this process; its result, None where it takes longer than the limit. What it prints is in `LOG`."""
     before = set(FOLDER.iterdir())
     child = os.fork()
     if child == 0:
         os.setsid()
         os.chdir(ROOT)
-        with open(os.devnull, "r+b") as nothing:
-            for stream in (0, 1, 2):
-                os.dup2(nothing.fileno(), stream)
+        with open(os.devnull, "rb") as nothing, open(LOG, "wb") as log:
+            for stream, target in enumerate((nothing, log, log)):
+                os.dup2(target.fileno(), stream)
         status = 70
-        with contextlib.suppress(BaseException):
+        try:
             status = work()
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
         os._exit(status)
     try:
         return _waited(child, limit_s)
