@@ -198,10 +198,11 @@ def test_time_tags(port, client):
     client.send_bytes(bundle(now + 0.7, message("/ponticello/preset", 3), message("/ponticello/preset", 4)))
     client.send_bytes(bundle(now + 0.4, message("/ponticello/preset", 2)))
     client.send_bytes(bundle(now + 60.0, message("/ponticello/preset", 1)))  # a wrong clock: at once
+    client.send_bytes(bundle(now + 5.0, message("/ponticello/preset", 5)))
     client.send_bytes(bundle(now - 60.0, message("/ponticello/seek", 1)))
     client.send_bytes(bundle(None, message("/ponticello/seek", 2)))
     settle(client)  # while something waits for its time, all else goes on
-    assert names(port.take()) == [("preset", 1.0), ("seek", 1.0), ("seek", 2.0)]
+    assert names(port.take()) == [("preset", 1.0), ("preset", 5.0), ("seek", 1.0), ("seek", 2.0)]
     later = events(port, 3)
     assert names(later) == [("preset", 2.0), ("preset", 3.0), ("preset", 4.0)]
     assert [e.arrived - start for e in later] == pytest.approx([0.4, 0.7, 0.7], abs=0.05)

@@ -127,6 +127,13 @@ def test_black_until_the_first_sound_or_change(tmp_path):
     assert [t.picture.level for t in ticks] == [0.0] * 3 + [1.0] * 27
 
 
+def test_a_sound_that_begins_with_the_next_tick_does_not_light_this_one(preset):
+    samples = sound(1.0)[:, 0]
+    samples[:1024] = 0  # frame 2, whose centre is sample 1024, is the first that sounds; tick 0 ends there
+    ticks = run(preset, samples, fps=Fraction(44100, 1024))
+    assert [tick.picture.level for tick in ticks[:3]] == [0.0, 1.0, 1.0]
+
+
 def test_out_of_reach_the_last_latent_within_holds(tmp_path):
     folder = make_preset(tmp_path / "p", toml="version = 1\n[controls]\nrange = 'hold'\n")
     free = run(preset := Preset.load(folder), sound(1.0)[:, 0])
