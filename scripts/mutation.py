@@ -7,7 +7,7 @@ f-strings, what `raise` gets), assertions, and loops that numba compiles, whose 
 import ast
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "is not": "is", "is": "is not"}
@@ -30,6 +30,8 @@ class Mutant(NamedTuple):
     after: str
     code: str
     """The line as it stands, without its indentation."""
+    function: bool
+    """Whether it lies in the body of a function, and so acts when that runs; else when the module is imported."""
 
     @property
     def change(self) -> str:
@@ -49,18 +51,29 @@ class Mutant(NamedTuple):
 
 def mutants_of(source: bytes, file: str) -> list[Mutant]:
     """Every fault that can be planted in a source, in the order of their places."""
-    starts = [0]
-    for line in source.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
-    lines = source.decode().splitlines()
+    lines = [line.decode() for line in source.splitlines(keepends=True)]
+    starts = [0, *accumulate(len(line.encode()) for line in lines)]
+    tree = ast.parse(source)
+    bodies = [
+        range(starts[first.lineno - 1] + first.col_offset, starts[last.end_lineno or 0])
+        for first, last in _bodies(tree)
+    ]
     found: dict[_Fault, Mutant] = {}
-    for fault in _Faults(source, starts).visit(ast.parse(source)):
+    for fault in _Faults(source, starts).visit(tree):
         number = next(n for n, start in enumerate(starts) if start > fault.start)
         before = source[fault.start : fault.end].decode()
-        mutant = Mutant(file, number, fault.start, fault.end, before, fault.text, lines[number - 1].strip())
+        code, in_function = lines[number - 1].strip(), any(fault.start in body for body in bodies)
+        mutant = Mutant(file, number, fault.start, fault.end, before, fault.text, code, in_function)
         if before != fault.text and _parses(mutant.applied(source)):
             found[fault] = mutant
     return [found[place] for place in sorted(found)]
+
+
+def _bodies(tree: ast.AST) -> Iterator[tuple[ast.stmt, ast.stmt]]:
+    """First and last statement of every function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.body[0], node.body[-1]
 
 
 def _parses(source: bytes) -> bool:

@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import functools
+import gc
 import hashlib
 import json
 import math
@@ -13,6 +15,7 @@ import tempfile
 import time
 import tomllib
 import traceback
+import types
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -86,6 +89,7 @@ def main() -> None:
     reach = Reach(json.loads(baseline.read_text("utf-8")))
     known = equivalents()
     counts = dict.fromkeys((KILLED, TIMED_OUT, SURVIVED, UNREACHED, EQUIVALENTS), 0)
+    sample.sort(key=lambda mutant: mutant.function)  # stable: modules' faults first, as long as no module is imported
     for number, mutant in enumerate(sample, 1):
         outcome = done.get(str(mutant.key))
         if mutant.key in known:
@@ -226,19 +230,48 @@ def try_out(mutant: Mutant, tests: list[str], seconds: float) -> str:
         return UNREACHED
     path = ROOT / mutant.file
     content = mutant.applied(path.read_bytes())
+    if mutant.function:
+        import_everything()
 
     def run_tests() -> int:
         import torch
 
         torch.set_num_threads(1)
-        _plant(path, content)
+        if mutant.function:
+            replace_functions(path, content)
+        else:
+            replace_module(path, content)
         return int(pytest.main([*_pytest_options(*tests), "-x"]))
 
     status = in_a_process(run_tests, EXTRA_S + SLOWER * seconds)
     return TIMED_OUT if status is None else SURVIVED if status == 0 else KILLED
 
 
-def _plant(path: Path, content: bytes) -> None:
+@functools.cache
+def import_everything() -> None:
+    """Import all tests and our modules, as pytest does it; the processes of later faults find them here."""
+    with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
+        pytest.main([*_pytest_options(*TESTS), "--collect-only"])
+
+
+def replace_functions(path: Path, content: bytes) -> None:
+    """Give the functions of an imported module the code that other source has for them."""
+    changed: dict[str, list[types.CodeType]] = {}
+    waiting = [compile(content, str(path), "exec")]
+    while waiting:
+        code = waiting.pop()
+        changed.setdefault(code.co_qualname, []).append(code)
+        waiting += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    for function in gc.get_objects():
+        if isinstance(function, types.FunctionType) and function.__code__.co_filename == str(path):
+            old = function.__code__
+            same_name = changed.get(old.co_qualname, [])  # several for a property with a setter
+            same_name = [code for code in same_name if len(code.co_freevars) == len(old.co_freevars)]
+            if same_name:
+                function.__code__ = min(same_name, key=lambda code: abs(code.co_firstlineno - old.co_firstlineno))
+
+
+def replace_module(path: Path, content: bytes) -> None:
     """From now on the module of this file is imported from other source, and not from its compiled form on disk."""
     read_data, read_stats = SourceFileLoader.get_data, SourceFileLoader.path_stats
 
