@@ -1,0 +1,49 @@
+"""The transforms in their order: geometry, colour, bands, noise, cutout."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+from torch import Tensor
+
+from offline.training.augmentation import colour, corruption, filtering, geometry
+from offline.training.augmentation.parameters import DEFAULT_GROUPS, Draws
+
+GEOMETRY = ("xflip", "rotate90", "xint", "scale", "rotate_before", "aniso", "rotate_after", "xfrac")
+COLOUR = ("brightness", "contrast", "lumaflip", "hue", "saturation")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """The same random changes for real and generated images, before the discriminator sees them.
+
+    groups: the transforms that are on, names of `parameters.GROUPS`.
+    """
+
+    groups: frozenset[str] = DEFAULT_GROUPS
+
+    def __call__(
+        self, images: Float32[Tensor, "n c h w"], p: float, chances: Sequence[np.random.Generator]
+    ) -> Float32[Tensor, "n c h w"]:
+        """Each image changed by numbers of its own random generator, every transform with probability p."""
+        if not self.groups or p <= 0:
+            return images
+        return self.apply(images, Draws.at_random(self.groups, p, chances), chances)
+
+    def apply(
+        self, images: Float32[Tensor, "n c h w"], draws: Draws, chances: Sequence[np.random.Generator] = ()
+    ) -> Float32[Tensor, "n c h w"]:
+        """The images changed as drawn; `chances` are needed for noise alone."""
+        _, channels, height, width = images.shape
+        if any(draws.on(name) for name in GEOMETRY):
+            images = geometry.resample(images, geometry.inverse_matrix(draws, width, height))
+        if any(draws.on(name) for name in COLOUR):
+            images = colour.recolour(images, *colour.colour_map(draws, channels))
+        if draws.on("imgfilter"):
+            images = filtering.filter_bands(images, filtering.band_gains(draws))
+        if draws.on("noise"):
+            images = corruption.add_noise(images, draws, chances)
+        if draws.on("cutout"):
+            images = corruption.cut_out(images, draws)
+        return images

@@ -1,0 +1,18 @@
+"""Random numbers by name: the same (seed, iteration, phase, sample) gives the same numbers, whatever process asks for them."""
+
+from typing import Literal
+
+import numpy as np
+
+Phase = Literal["start", "order", "generator", "discriminator", "r1", "augment_generator", "augment_fakes", "augment_reals", "augment_r1", "grid", "score"]
+PHASES: tuple[Phase, ...] = (
+    "start", "order", "generator", "discriminator", "r1",
+    "augment_generator", "augment_fakes", "augment_reals", "augment_r1", "grid", "score",
+)  # fmt: skip
+
+
+def numbers(seed: int, iteration: int, phase: Phase, sample: int) -> np.random.Generator:
+    """A generator of its own for one sample of one phase of one iteration (Philox: Salmon et al. 2011)."""
+    key = np.array([seed, PHASES.index(phase)], np.uint64)
+    counter = np.array([0, 0, sample, iteration], np.uint64)  # the low words count what is drawn
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
