@@ -18,6 +18,6 @@ class Adaptation:
     target: float = TARGET
 
     def adjusted(self, p: float, mean_sign: float, batch: int) -> float:
-        """p moved by batch · 4 / (1000 · kimg) towards where the mean sign is the target; 0 to 1."""
+        """P moved by batch · 4 / (1000 · kimg) towards where the mean sign is the target; 0 to 1."""
         step = batch * INTERVAL / (self.kimg * 1000)
         return float(min(max(p + np.sign(mean_sign - self.target) * step, 0.0), MOST))

@@ -25,7 +25,10 @@ def magnitude_beta(batch: int) -> float:
 
 @torch.no_grad()
 def average(
-    ema: Mapping[str, Tensor], trained: Mapping[str, Tensor], buffers: tuple[Mapping[str, Tensor], Mapping[str, Tensor]], beta: float
+    ema: Mapping[str, Tensor],
+    trained: Mapping[str, Tensor],
+    buffers: tuple[Mapping[str, Tensor], Mapping[str, Tensor]],
+    beta: float,
 ) -> None:
     """Move the parameters of `ema` towards `trained`; buffers (those of G_ema, those of G) are copied."""
     for name, parameter in ema.items():

@@ -1,14 +1,22 @@
 """Random numbers by name: the same (seed, iteration, phase, sample) gives the same numbers, whatever process asks for them."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-Phase = Literal["start", "order", "generator", "discriminator", "r1", "augment_generator", "augment_fakes", "augment_reals", "augment_r1", "grid", "score"]
-PHASES: tuple[Phase, ...] = (
-    "start", "order", "generator", "discriminator", "r1",
-    "augment_generator", "augment_fakes", "augment_reals", "augment_r1", "grid", "score",
-)  # fmt: skip
+Phase = Literal[
+    "start",
+    "order",
+    "generator",
+    "discriminator",
+    "augment_generator",
+    "augment_fakes",
+    "augment_reals",
+    "augment_r1",
+    "grid",
+    "score",
+]
+PHASES: tuple[Phase, ...] = get_args(Phase)
 
 
 def numbers(seed: int, iteration: int, phase: Phase, sample: int) -> np.random.Generator:

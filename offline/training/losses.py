@@ -25,7 +25,7 @@ def discriminator_loss_on_reals(real: Logits) -> Scalar:
 
 
 def r1_penalty(real: Logits, images: Float32[Tensor, "n c h w"], gamma: float) -> Scalar:
-    """gamma / 2 times the squared gradient of D at the real images, mean over the batch; itself with a gradient.
+    """Gamma / 2 times the squared gradient of D at the real images, mean over the batch; itself with a gradient.
 
     `images` are those that require a gradient: the ones before blur and augmentation.
     """

@@ -4,30 +4,26 @@ import colorsys
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch.nn.functional import conv2d, leaky_relu, pad
 
+from offline.training.generator import TrainableGenerator
 from presets.glass.make.painting.fields import FIELDS, PARAMETERS, TURN, WAVES, Fields
 from presets.glass.make.painting.optics import palette, render
-from presets.glass.make.training.filtered_lrelu import Filters, TrainableFilteredLReLU
 from presets.glass.make.training.keeping import load_run, save_run
 from presets.glass.make.training.lesson import lesson
 from presets.glass.make.training.losses import TextureLoss, difference
 from presets.glass.make.training.muon import Muon, orthogonal
-from presets.glass.make.training.network import TrainableGenerator
 from presets.glass.make.training.recipe import RECIPES, Recipe, Stage
 from presets.glass.make.training.start import fit_mapping, prepare, projection
-from presets.glass.make.training.trainer import Trainer
+from presets.glass.make.training.trainer import MAPPING_LR_MULTIPLIER, Trainer
 from shared.image import geometry
 from shared.image.architecture import Architecture
 from shared.image.generator import Generator, load_generator
 from shared.image.latents import transform_matrix
-from shared.image.ops.filters import down_filter, up_filter
 
 SMALL = Recipe(
     channel_base=1024,
@@ -52,72 +48,8 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def plain(layer: geometry.Layer, slope: float, clamp: float) -> Any:
-    """The operator of a layer by its definition, in float64, without bias: zeros between the samples, filter, bend, filter."""
-    up_taps, down_taps = (torch.from_numpy(taps).double() for taps in (up_filter(layer), down_filter(layer)))
-
-    def filtered(x: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
-        kernel = taps.outer(taps).flip(0, 1).expand(x.shape[1], 1, -1, -1)
-        return conv2d(x, kernel, groups=x.shape[1])
-
-    def run(z: torch.Tensor) -> torch.Tensor:
-        n, channels, h, w = z.shape
-        raised = torch.zeros(n, channels, h * layer.up, w * layer.up, dtype=torch.float64)
-        raised[:, :, :: layer.up, :: layer.up] = z * layer.up**2
-        before, after = layer.padding
-        bent = leaky_relu(filtered(pad(raised, (before, after, before, after)), up_taps), slope).clamp(-clamp, clamp)
-        return filtered(bent, down_taps)[:, :, :: layer.down, :: layer.down]
-
-    return run
-
-
-def layers() -> list[geometry.Layer]:
-    """One of each kind that the recipes' networks have: raised twofold and fourfold, and the last, which crops."""
-    found = geometry.layers(SMALL.architecture)[:-1]
-    kinds = {(layer.up, layer.target.size == SMALL.resolution): layer for layer in reversed(found)}
-    return list(kinds.values())
-
-
-@pytest.mark.parametrize("layer", layers(), ids=lambda layer: layer.name)
-def test_operator_and_its_gradient_are_the_textbooks(layer: geometry.Layer, unchecked: None) -> None:
-    size = layer.source.size + layer.kernel - 1
-    slope, clamp = 0.2, 1.5
-    z = torch.randn(2, layer.target.channels, size, size, requires_grad=True)
-    y = TrainableFilteredLReLU.apply(z, Filters.of(layer, slope, clamp))  # type: ignore[no-untyped-call]
-    other = z.detach().double().requires_grad_()
-    wanted = plain(layer, slope, clamp)(other)
-    assert y.shape == wanted.shape
-    torch.testing.assert_close(y.double(), wanted, rtol=1e-5, atol=1e-5)
-    g = torch.randn_like(y)
-    y.backward(g)
-    wanted.backward(g.double())
-    assert z.grad is not None
-    assert other.grad is not None
-    # where the raised signal is within rounding of a kink, either slope is right: a few numbers may differ
-    wrong = (z.grad - other.grad).abs() > 1e-4
-    assert wrong.float().mean() < 1e-3
-
-
-@pytest.mark.parametrize("layer", layers(), ids=lambda layer: layer.name)
-def test_gradient_is_the_adjoint(layer: geometry.Layer) -> None:
-    """With a slope of 1 the operator A is linear: <A z, g> = <z, A^T g>."""
-    filters = Filters.of(layer, 1.0, None)
-    size = layer.source.size + layer.kernel - 1
-    z = torch.randn(1, layer.target.channels, size, size)
-    y, kept = filters.forwards(z)
-    g = torch.randn_like(y)
-    back = filters.backwards(g, kept, size)
-    assert float((y.double() * g).sum()) == pytest.approx(float((z.double() * back).sum()), rel=1e-4, abs=1e-2)
-
-
-def test_operator_refuses_what_it_cannot_train() -> None:
-    radial = Architecture.from_arguments(SMALL.architecture.arguments() | {"use_radial_filters": True})
-    with pytest.raises(ValueError, match="separable"):
-        Filters.of(geometry.layers(radial)[3], 0.2, 256.0)
-
-
 def test_network_is_the_generator() -> None:
-    network = TrainableGenerator(SMALL.architecture)
+    network = TrainableGenerator(SMALL.architecture, MAPPING_LR_MULTIPLIER)
     prepare(network, Fields(1), projection(1, 512))
     z = torch.randn(2, 512)
     transform = torch.from_numpy(transform_matrix(30.0, (0.1, -0.2)))
@@ -132,7 +64,7 @@ def test_network_is_the_generator() -> None:
 
 def test_start_gives_the_fields() -> None:
     """Before any training a linear reading of the first layer's pairs follows the renderer's fields."""
-    network, fields, to_p = TrainableGenerator(SMALL.architecture), Fields(1), projection(1, 512)
+    network, fields, to_p = TrainableGenerator(SMALL.architecture, MAPPING_LR_MULTIPLIER), Fields(1), projection(1, 512)
     prepare(network, fields, to_p)
     z = torch.randn(6, 512)
     with torch.no_grad():
@@ -144,7 +76,7 @@ def test_start_gives_the_fields() -> None:
 
 
 def test_mapping_learns_to_steer() -> None:
-    network, fields, to_p = TrainableGenerator(SMALL.architecture), Fields(1), projection(1, 512)
+    network, fields, to_p = TrainableGenerator(SMALL.architecture, MAPPING_LR_MULTIPLIER), Fields(1), projection(1, 512)
     prepare(network, fields, to_p)
     errors = [fit_mapping(network, fields, to_p, steps, seed=3) for steps in (1, 60)]
     assert errors[1] < errors[0] < 0.1
@@ -291,7 +223,7 @@ def test_recipes_fit_in_the_repository() -> None:
 
 
 def test_a_window_is_a_part_of_the_picture() -> None:
-    network, fields, to_p = TrainableGenerator(SMALL.architecture), Fields(1), projection(1, 512)
+    network, fields, to_p = TrainableGenerator(SMALL.architecture, MAPPING_LR_MULTIPLIER), Fields(1), projection(1, 512)
     prepare(network, fields, to_p)
     z = torch.randn(1, 512)
     shift = torch.from_numpy(transform_matrix(0.0, (-0.125, 0.0625)))[None]  # shows what is right and above

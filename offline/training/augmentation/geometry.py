@@ -49,14 +49,12 @@ def inverse_matrix(draws: Draws, width: int, height: int) -> Float32[Tensor, "n 
     if draws.on("rotate_after"):
         matrix = matrix @ _turn(_angle(draws, "rotate_after"))
     if draws.on("xfrac"):
-        shift = draws.where("xfrac", draws.normal["xfrac"] * MOST_SHIFT, 0)
-        matrix = matrix @ _shift(-shift * torch.tensor([width, height]))
+        widths = draws.where("xfrac", draws.normal["xfrac"] * MOST_SHIFT, 0)
+        matrix = matrix @ _shift(-widths * torch.tensor([width, height]))
     return matrix
 
 
-def resample(
-    images: Float32[Tensor, "n c h w"], matrix: Float32[Tensor, "n 3 3"]
-) -> Float32[Tensor, "n c h w"]:
+def resample(images: Float32[Tensor, "n c h w"], matrix: Float32[Tensor, "n 3 3"]) -> Float32[Tensor, "n c h w"]:
     """The images where `matrix` takes them, between two low-pass filters at twice the sampling rate."""
     n, c, height, width = images.shape
     left, right, top, bottom = _margins(matrix, width, height)
@@ -122,7 +120,7 @@ def _shift(xy: Tensor) -> Tensor:
 
 
 def _scaling(x: Tensor, y: Tensor) -> Tensor:
-    x, y = torch.broadcast_tensors(x, y)
+    x, y = torch.broadcast_tensors(x, y)  # type: ignore[no-untyped-call]
     return torch.diag_embed(torch.stack([x, y, torch.ones_like(x)], dim=-1))
 
 

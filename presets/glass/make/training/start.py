@@ -12,8 +12,8 @@ from jaxtyping import Float32
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
+from offline.training.generator import GAIN, TrainableGenerator
 from presets.glass.make.painting.fields import COLOURS, FIELDS, PARAMETERS, WAVES, Fields
-from presets.glass.make.training.network import GAIN, TrainableGenerator
 from shared.image.ops.fully_connected import SLOPE
 
 SAMPLES = 6000

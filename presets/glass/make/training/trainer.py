@@ -13,12 +13,12 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from offline.training.generator import TrainableGenerator
 from presets.glass.make.painting.fields import FIELDS, PARAMETERS, Fields
 from presets.glass.make.painting.optics import Rendering, render
 from presets.glass.make.training.lesson import Lesson, lesson
 from presets.glass.make.training.losses import TextureLoss, picture_loss, slopes
 from presets.glass.make.training.muon import Muon
-from presets.glass.make.training.network import TrainableGenerator
 from presets.glass.make.training.recipe import Recipe
 from presets.glass.make.training.start import fit_mapping, held, prepare, projection
 from shared.image.checkpoint import write_checkpoint
@@ -31,6 +31,7 @@ PREVIEW_LATER = 0.3
 AVERAGE = 0.995
 """Of the weights' moving average, a step."""
 WARM_UP = 60
+MAPPING_LR_MULTIPLIER = 0.1
 FINAL_RATE = 0.02
 SETTLE, FREEZE = 300, 0.7
 """magnitude_ema follows quickly for so many steps of a stage, and not at all after this share of the last stage."""
@@ -88,7 +89,7 @@ class Trainer:
         self.recipe = recipe
         self.fields = Fields(recipe.seed)
         self.to_p = projection(recipe.seed, recipe.architecture.z_dim)
-        self.network = TrainableGenerator(recipe.architecture)
+        self.network = TrainableGenerator(recipe.architecture, MAPPING_LR_MULTIPLIER)
         prepare(self.network, self.fields, self.to_p)
         for name, weight in self.network.trained.items():
             weight.requires_grad_(not name.startswith(("mapping", "synthesis/input", "synthesis/L0")))

@@ -1,13 +1,14 @@
-"""Loops of the trainable filtered leaky ReLU, compiled by numba: raise, bend, lower, for a map and, backwards, for its gradient.
+"""Loops of the trainable filtered leaky ReLU, compiled by numba: upsample, bend, downsample, for a map and, backwards, for its gradient.
 
-Both directions are one shape of work, for each axis: with F of 6 a taps and G of 6 b taps, a and b even,
+Both directions are the same work. F are filters of 6 a taps and G of 6 b taps, a and b even; a filter that is not separable
+is a sum of separable terms k, each with taps along y and along x:
 
-    u[p] = sum_j F[j] x'[p + j - before],  x'[q] = x[q / a] where a divides q, else 0;  0 <= p < P
+    u[p] = sum_k sum_j F_k[j] x'[p + j - before],  x'[q] = x[q / a] where a divides q, else 0;  0 <= p < P      for each axis
     v[p] = bend(u[p])          forwards: leaky ReLU and clamp, which side of them is kept; backwards: the kept slope times u
-    y[m] = sum_j G[j] v[m b + j + offset]
+    y[m] = sum_k sum_j G_k[j] v[m b + j + offset]
 
-A map is stored with its channels last; signals at the raised rate as L = max(a, b) phases (position f + L k is column k of
-phase f), a map that is read as L / a phases, one that is written as L / b, so that every inner loop runs along a whole row.
+A map is stored with its channels last. Signals at the higher rate are L = max(a, b) phases (position f + L i is column i of
+phase f), a map that is read is L / a phases, one that is written L / b, so that every inner loop runs along a whole row.
 """
 
 from collections.abc import Callable
@@ -148,12 +149,15 @@ def _unbend(v, at, kept, kept_at, count, slope):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def filter_maps(x, y, kept, F, G, a, b, before, offset, positions, slope, clamp, forwards):  # type: ignore[no-untyped-def]
-    """The formula above for a batch. x: (n, h, w, c), y: (n, oh, ow, c), kept: (n, P, L K c) with K = ceil(P / L), written or read."""
+def filter_maps(x, y, kept, F_y, F_x, G_y, G_x, a, b, before, offset, positions, slope, clamp, forwards):  # type: ignore[no-untyped-def]
+    """The formula above for a batch. x: (n, h, w, c), y: (n, oh, ow, c), filters (terms, taps); kept: (n, P, L K c) with
+    K = ceil(P / L), written or read.
+    """
     _wide_vectors()
     batch, height, width, channels = x.shape
     x_flat, y_flat, kept_flat = x.reshape(-1), y.reshape(-1), kept.reshape(-1)
     _, out_height, out_width, _ = y.shape
+    F_terms, G_terms = len(F_y), len(G_y)
     L = max(a, b)
     in_phases, out_phases = L // a, L // b
     K = -(-positions // L)
@@ -164,34 +168,41 @@ def filter_maps(x, y, kept, F, G, a, b, before, offset, positions, slope, clamp,
     bent_rows_kept = BENT_ROWS // 2 if b == 2 else BENT_ROWS
     stride = (max(K, -(-width // in_phases)) + 2 * pad) * channels
     origin = pad * channels
+    ring_size = READ_ROWS * L * stride  # of one term
     row = np.zeros(in_phases * stride, np.float32)
-    read = np.zeros(READ_ROWS * L * stride, np.float32)
+    read = np.zeros(F_terms * ring_size, np.float32)
     bent = np.zeros(bent_rows_kept * L * stride, np.float32)
     lowered = np.zeros(L * stride, np.float32)
     made = np.zeros(out_phases * stride, np.float32)
     out_columns = -(-out_width // out_phases)
 
     # where the taps of each phase start in the row that is read, and of each output phase in the lowered row
-    along_taps = np.zeros(L * TAPS, np.float32)
+    taps = TAPS * b
+    along_taps = np.zeros(F_terms * L * TAPS, np.float32)
     along_at = np.zeros(L * TAPS, np.int64)
     for f in range(L):
         r = (before - f) % a
         for t in range(TAPS):
             i = (f + r - before) // a + t
-            along_taps[f * TAPS + t] = F[r + a * t]
             along_at[f * TAPS + t] = (i % in_phases) * stride + origin + (i // in_phases) * channels
-    taps = TAPS * b
-    across_taps = np.zeros(out_phases * taps, np.float32)
+            for term in range(F_terms):
+                along_taps[(term * L + f) * TAPS + t] = F_x[term, r + a * t]
+    across_taps = np.zeros(G_terms * out_phases * taps, np.float32)
     across_at = np.zeros(out_phases * taps, np.int64)
     for e in range(out_phases):
         for j in range(taps):
             p = e * b + j + offset
-            across_taps[e * taps + j] = G[j]
             across_at[e * taps + j] = (p % L) * stride + origin + (p // L) * channels
+            for term in range(G_terms):
+                across_taps[(term * out_phases + e) * taps + j] = G_x[term, j]
     raised_taps = np.zeros(TAPS, np.float32)
     raised_at = np.zeros(TAPS, np.int64)
+    phase_at = np.zeros(TAPS, np.int64)
+    phase_taps = np.zeros(TAPS, np.float32)
     rows_at = np.zeros(taps, np.int64)
     rows_taps = np.zeros(taps, np.float32)
+    columns_at = np.zeros(taps, np.int64)
+    columns_taps = np.zeros(taps, np.float32)
 
     for n in range(batch):
         loaded, bent_rows = -(before // a) - TAPS, min(0, offset)
@@ -209,19 +220,24 @@ def filter_maps(x, y, kept, F, G, a, b, before, offset, positions, slope, clamp,
                 while loaded < i0 + TAPS:
                     at = (loaded & (READ_ROWS - 1)) * L * stride
                     if loaded < 0 or loaded >= height:
-                        read[at : at + L * stride] = 0.0
+                        for term in range(F_terms):
+                            read[term * ring_size + at : term * ring_size + at + L * stride] = 0.0
                     else:
                         x_at = (n * height + loaded) * width * channels
                         _gather(row, x_flat, x_at, width, channels, in_phases, stride, origin)
-                        for f in range(L):
-                            _mix(
-                                read, at + f * stride + origin, row, along_at, f * TAPS, along_taps, K * channels, False
-                            )
+                        for term in range(F_terms):
+                            for f in range(L):
+                                out = term * ring_size + at + f * stride + origin
+                                first = (term * L + f) * TAPS
+                                phase_at[:] = along_at[f * TAPS : (f + 1) * TAPS]
+                                phase_taps[:] = along_taps[first : first + TAPS]
+                                _mix(read, out, row, phase_at, 0, phase_taps, K * channels, False)
                     loaded += 1
-                for t in range(TAPS):
-                    raised_taps[t] = F[r + a * t]
-                    raised_at[t] = ((i0 + t) & (READ_ROWS - 1)) * L * stride
-                _mix(bent, ring, read, raised_at, 0, raised_taps, L * stride, False)
+                for term in range(F_terms):
+                    for t in range(TAPS):
+                        raised_taps[t] = F_y[term, r + a * t]
+                        raised_at[t] = term * ring_size + ((i0 + t) & (READ_ROWS - 1)) * L * stride
+                    _mix(bent, ring, read, raised_at, 0, raised_taps, L * stride, term > 0)
                 for f in range(L):
                     at = ring + f * stride + origin
                     kept_at = ((n * positions + p) * L + f) * K * channels
@@ -233,13 +249,19 @@ def filter_maps(x, y, kept, F, G, a, b, before, offset, positions, slope, clamp,
                         bent[at + (K - 1) * channels : at + K * channels] = 0.0
                 bent_rows += 1
             for j in range(taps):
-                rows_taps[j] = G[j]
                 rows_at[j] = ((m * b + offset + j) & (bent_rows_kept - 1)) * L * stride
-            for k in range(0, taps, 2 * TAPS):
-                _mix_twelve(lowered, 0, bent, rows_at, k, rows_taps, L * stride, k > 0)
-            for e in range(out_phases):
+            for term in range(G_terms):
+                rows_taps[:] = G_y[term]
                 for k in range(0, taps, 2 * TAPS):
-                    at = e * taps + k
-                    _mix_twelve(made, e * stride, lowered, across_at, at, across_taps, out_columns * channels, k > 0)
+                    _mix_twelve(lowered, 0, bent, rows_at, k, rows_taps, L * stride, k > 0)
+                for e in range(out_phases):
+                    first = (term * out_phases + e) * taps
+                    columns_at[:] = across_at[e * taps : (e + 1) * taps]
+                    columns_taps[:] = across_taps[first : first + taps]
+                    for k in range(0, taps, 2 * TAPS):
+                        adds = k > 0 or term > 0
+                        _mix_twelve(
+                            made, e * stride, lowered, columns_at, k, columns_taps, out_columns * channels, adds
+                        )
             y_at = (n * out_height + m) * out_width * channels
             _scatter(y_flat, y_at, made, out_width, channels, out_phases, stride)
