@@ -46,7 +46,7 @@ class Row(NamedTuple):
     @property
     def passes(self) -> bool:
         """Whether it is near enough; NaN is not."""
-        return self.difference <= self.tolerance
+        return bool(self.difference <= self.tolerance)
 
 
 def main(files: Sequence[str]) -> int:
@@ -263,7 +263,7 @@ def _statistics(arrays: Arrays, draws: int) -> Iterator[Row]:
     for key in sorted(key for key in arrays if key.startswith("mean/")):
         _, name, p = key.split("/")
         groups = frozenset(sum(GROUPS.values(), ()) if name == "default" else GROUPS.get(name, (name,)))
-        total, squares, same = 0.0, 0.0, 0
+        total, squares, same = torch.zeros(x.shape[1:]).double(), torch.zeros(x.shape[1:]).double(), 0
         for first in range(0, draws, 500):
             chances = [numbers(1, 0, "augment_reals", i) for i in range(first, min(first + 500, draws))]
             y = Augmentation(groups)(x.expand(len(chances), -1, -1, -1), float(p), chances)
