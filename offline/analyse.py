@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from offline.options import counted, example, new_app
 from offline.progress import progress, say
+from offline.silence import silence_remark
 from offline.writable import writable
 from shared.atomic import written_atomically
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
@@ -38,8 +39,9 @@ def analyse(sound: Path, output: Path, channel: int | None = None) -> int:
     write = WRITERS[output.suffix.lower()]
     with SoundReader(sound, channel) as reader, written_atomically(output) as unfinished:
         frames = write(unfinished, _rows(reader))
-    for remark in reader.remarks():
-        say(remark)
+    for remark in [*reader.remarks(), silence_remark(sound, channel)]:
+        if remark:
+            say(remark)
     say(f"{output}: {counted(frames, 'frame')}")
     return frames
 

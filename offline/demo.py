@@ -1,33 +1,36 @@
-"""The shipped preset with the shipped sound, as a video."""
+"""`ponticello demo`: the shipped preset with the shipped sound, as a film."""
 
-import signal
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from offline.options import example, new_app
 from offline.progress import say
-from offline.render import Job, render
+from offline.render import Job, check_overwriting, render
 from shared.preset.preset import SHIPPED, Preset
 
-SIZE = 512  # the shipped generator's pictures are small; this is how large they are shown
+SIZE = 512  # pixels; the shipped generator's own pictures are half as large
 
 NEXT = (
     "next: ponticello live glass (your microphone), ponticello live violin (a violin), ponticello render glass SOUND -o FILM.mp4, "
     "ponticello new (pictures of your own); OSC on port 57140: docs/osc.md"
 )
 
-app = typer.Typer(add_completion=False)
+DEFAULT = Path("demo.mp4")
+
+app = new_app()
 
 
-@app.command()
+@app.command(epilog=example("ponticello demo", "ponticello demo -o demo.mov"))
 def command(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The video to write.")] = Path("demo.mp4"),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped demo ended.")] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Film to write.")] = DEFAULT,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a stopped demo.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing film (demo.mp4 always is).")] = False,
 ) -> None:
     """Play the shipped preset with the shipped sound in a window; with an option, or without a screen, render them."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    check_overwriting(output, force or output == DEFAULT, resume)
     preset = Preset.load(SHIPPED / "glass")
     sound = preset.folder / "sounds" / "glass.flac"
     say(f"rendering {sound.name} through the preset {preset.name}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from offline.silence import silence_remark
 from offline.video.soundtrack import Soundtrack
 from shared.audio.files import SoundReader
 from shared.errors import SettingError, SoundError
@@ -47,14 +48,12 @@ class SoundMaterial(Material):
     def __init__(self, preset: Preset, path: Path, channel: int | None = None) -> None:
         self.presets, self._preset = (preset,), preset
         self._path, self._channel = path, channel
-        self.remarks = []
-        if preset.pairs.digest != preset.mapping.pairs_digest:
-            self.remarks.append(
-                f"the pairs of {preset.name} have changed since its mapping was trained; the mapping is used as it is"
-            )
+        self.remarks = [] if preset.is_trained else [preset.training_advice]
         with SoundReader(path, channel) as reader:
             self._rate, self._channels, self._subtype = reader.rate, reader.channels, reader.subtype
             self._frames = reader.frames
+        if remark := silence_remark(path, channel):
+            self.remarks.append(remark)
 
     def numbers(self, fps: Fraction) -> range:
         """As many as fit into the file's length."""

@@ -1,11 +1,10 @@
-"""A sound, or a recorded performance, through the pipeline to a video: every tick a picture, the same ones every time."""
+"""`ponticello render`: a sound, or a recorded show, to a film. Every tick is a picture, and the same one every time."""
 
 import hashlib
 import json
-import signal
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations
@@ -17,12 +16,14 @@ import torch
 import typer
 from jaxtyping import UInt8
 
+from offline.hashes import Hashes
 from offline.material import Material, find_material
+from offline.options import DeviceOption, PrecisionOption, PresetArgument, counted, example, new_app
 from offline.prefetch import prefetch
 from offline.progress import progress, say
-from offline.video.codecs import CODECS, choose_codec
-from offline.video.writer import VideoWriter
-from shared.atomic import check_place, written_atomically
+from offline.video.codecs import CODECS, choose_codec, parse_size
+from offline.video.writer import VideoWriter, check_output
+from shared.atomic import check_place
 from shared.errors import SettingError, Stopped, UserError
 from shared.image.device import pick_device
 from shared.image.threads import side_by_side
@@ -30,8 +31,10 @@ from shared.mapping.decimation import checked_rate
 from shared.painter import Painter, resized
 from shared.pipeline import Tick
 from shared.preset import Preset
+from shared.times import parse_time
 
-WAITING_TICKS = 64  # analysed ahead of the generator, at most
+WAITING_TICKS = 64  # most ticks that are analysed ahead of the generator
+FILM, EXCERPT, EVIDENCE = "Film", "Excerpt", "Evidence"  # panels of --help
 NTSC = {
     "23.976": Fraction(24000, 1001),
     "23.98": Fraction(24000, 1001),
@@ -42,25 +45,25 @@ NTSC = {
 
 @dataclass(frozen=True)
 class Job:
-    """What to render: a sound or a recording (or an excerpt) at a rate and with a generator's device and precision."""
+    """What to render: a sound or recording (or an excerpt of it), at a frame rate, on a device and in a precision."""
 
     preset: Preset
     sound: Path
     fps: Fraction = Fraction(30)
     channel: int | None = None
     start: Fraction = Fraction(0)
-    """Seconds; the ticks i with start <= i/fps < end are rendered, of the whole pipeline run from its beginning."""
+    """Seconds. Ticks i with start <= i/fps < end are rendered; the pipeline always runs from the beginning."""
     end: Fraction | None = None
     device: str | None = None
     precision: str = "auto"
 
     @cached_property
     def material(self) -> Material:
-        """The sound, opened; SoundError, PresetError or SettingError where it cannot be used."""
+        """The opened sound. SoundError, PresetError or SettingError where it cannot be used."""
         return find_material(self.preset, self.sound, self.channel)
 
     def excerpt(self, numbers: range) -> range:
-        """The numbers of the ticks that are rendered, among all of the sound's; SettingError where there are none."""
+        """Those of the sound's tick numbers that are rendered; SettingError where there are none."""
         first = numbers.start + -(-self.start * self.fps // 1)
         last = numbers.stop if self.end is None else min(numbers.stop, numbers.start + -(-self.end * self.fps // 1))
         if not (wanted := range(first, last)):
@@ -71,35 +74,16 @@ class Job:
         return wanted
 
     def ticks(self) -> Iterator[Tick]:
-        """All ticks of the sound, analysed as they are asked for."""
+        """All ticks of the sound, analysed on demand."""
         return self.material.ticks(self.fps)
 
     def identity(self, way: str) -> str:
-        """What decides the pictures, as a hash: pieces of two renders fit together where it is the same.
+        """Hash of everything that decides the pictures: pieces of two renders with the same one fit together.
 
-        way: how the generator computes.
+        way: device and backend of the generator.
         """
         facts = (self.material.identity(), str(self.fps), str(self.start), str(self.end), way)
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-@dataclass
-class Hashes:
-    """SHA-256 of the native-size pictures: of each, and of all of them in their order."""
-
-    rows: list[tuple[int, str]] = field(default_factory=list)
-    whole: "hashlib._Hash" = field(default_factory=hashlib.sha256)
-
-    def add(self, number: int, image: UInt8[np.ndarray, "h w 3"]) -> None:
-        """Take in the next picture."""
-        data = image.tobytes()
-        self.rows.append((number, hashlib.sha256(data).hexdigest()))
-        self.whole.update(data)
-
-    def save(self, path: Path) -> None:
-        """Write a CSV file: tick, sha256."""
-        with written_atomically(path) as temporary:
-            temporary.write_text("tick,sha256\n" + "".join(f"{n},{digest}\n" for n, digest in self.rows), "utf-8")
 
 
 def render(
@@ -111,23 +95,22 @@ def render(
     resume: bool = False,
     hashes: Hashes | None = None,
 ) -> int:
-    """Render a job to a video file or a folder of PNGs; gives the number of pictures.
+    """Render a job to a film or a folder of PNG files; return the number of pictures.
 
-    size: side of the pictures in the file, the generator's own by default. hashes: filled where given.
-    Raises UserError for bad input (nothing is written), Failure where ffmpeg or the disk fails, Stopped after a
-    Ctrl-C: what is finished is then playable beside the output.
+    size: edge of the pictures in the file, the generator's own by default. hashes: filled where given.
+    Raises UserError for bad input (before anything is loaded or written, where possible), Failure where ffmpeg or the disk
+    fails, Stopped after a Ctrl-C: what is finished is then playable beside the output.
     """
     chosen = choose_codec(output, codec)
+    check_output(output, chosen, job.fps, size)
     material = job.material
     wanted = job.excerpt(material.numbers(job.fps))
-    painter = Painter(pick_device(job.device), job.precision)
-    generators = [painter.load(preset) for preset in material.presets]
-    ways = sorted({f"{generator.device.type}, {generator.backend}" for generator in generators})
-    image_size = max(generator.img_resolution for generator in generators)
-    told = len(material.remarks)
+    reported = len(material.remarks)
     for remark in material.remarks:
         say(remark)
-
+    painter = Painter(pick_device(job.device), job.precision)
+    generators = [painter.load(preset) for preset in material.presets]
+    image_size = max(generator.img_resolution for generator in generators)
     writer = VideoWriter(
         output,
         codec=chosen,
@@ -135,29 +118,28 @@ def render(
         image_size=image_size,
         size=size,
         soundtrack=material.soundtrack(job.fps, wanted, job.end is None),
-        identity=job.identity("; ".join(ways)),
+        identity=job.identity("; ".join(sorted({f"{g.device.type}, {g.backend}" for g in generators}))),
         resume=resume,
         first_number=wanted.start,
     )
     if writer.note:
         say(writer.note)
+    if writer.start and hashes is not None:
+        say(f"the first {counted(writer.start, 'picture')} are drawn again for the hashes")
+    first_drawn = wanted.start + (writer.start if hashes is None else 0)
 
     def image_of(tick: Tick) -> UInt8[np.ndarray, "h w 3"] | None:
-        if tick.number - wanted.start < writer.start and hashes is None:
-            return None  # finished in an earlier run
-        image: UInt8[np.ndarray, "h w 3"] = painter.paint(tick.picture).cpu().numpy()
-        return image
+        """The tick's picture; None where an earlier run has finished it."""
+        return None if tick.number < first_drawn else painter.paint(tick.picture).cpu().numpy()
 
-    at_once = None if generators[0].device.type == "cpu" else 1  # a card draws one after the other
+    at_once = None if generators[0].device.type == "cpu" else 1  # a card draws one picture at a time
+    done = writer.start
     with (
         writer,
         closing(prefetch(job.ticks(), WAITING_TICKS)) as ticks,
         closing(side_by_side(image_of, within(ticks, wanted), at_once)) as images,
         progress("pictures", len(wanted)) as advance,
     ):
-        if writer.start and hashes is not None:
-            say(f"the {writer.start} finished pictures are made again for their hashes")
-        done = writer.start
         try:
             for tick, image in images:
                 place = tick.number - wanted.start
@@ -169,11 +151,11 @@ def render(
                 advance(done)
             writer.finish()
         except KeyboardInterrupt:
-            left = writer.interrupt()
-            playable = f"; {left} plays what there is" if left else ""
-            raise Stopped(f"stopped after {done} of {len(wanted)} pictures{playable}; go on with --resume") from None
+            partial = writer.interrupt()
+            playable = f"; {partial} plays what is finished" if partial else ""
+            raise Stopped(f"stopped after {done} of {len(wanted)} pictures{playable}; continue with --resume") from None
         finally:
-            for remark in material.remarks[told:]:
+            for remark in material.remarks[reported:]:
                 say(remark)
     return done
 
@@ -186,7 +168,7 @@ def _at_size(image: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, 
 
 
 def within(ticks: Iterable[Tick], wanted: range) -> Iterator[Tick]:
-    """The wanted ticks of all that come."""
+    """The ticks whose numbers are wanted."""
     for tick in ticks:
         if tick.number >= wanted.stop:
             return
@@ -194,14 +176,21 @@ def within(ticks: Iterable[Tick], wanted: range) -> Iterator[Tick]:
             yield tick
 
 
-def check_places(sound: Path, output: Path, hashes: Path | None) -> None:
-    """UserError where one of the files would take another's place, or the hashes could not be written in the end."""
-    places = [("the sound", sound), ("-o", output), *([("--hashes", hashes)] if hashes else [])]
-    for (one, a), (other, b) in combinations(places, 2):
+def check_files(sound: Path, output: Path, hashes: Path | None) -> None:
+    """UserError where two of the files are the same, or the hashes could not be written at the end."""
+    files = [("the sound", sound), ("-o", output), *([("--hashes", hashes)] if hashes else [])]
+    for (one, a), (other, b) in combinations(files, 2):
         if a.resolve() == b.resolve():
-            raise UserError(f"{one} and {other} are the same file, {a}; give them names of their own")
+            raise UserError(f"{one} and {other} are the same file, {a}; give them different names")
     if hashes:
         check_place(hashes)
+
+
+def check_overwriting(output: Path, force: bool, resume: bool) -> None:
+    """UserError where a finished film would be replaced without `force`; a stopped render may be resumed."""
+    is_stopped = resume and output.with_name(f"{output.name}.parts").is_dir()
+    if output.is_file() and not force and not is_stopped:
+        raise UserError(f"{output} exists; --force replaces it, or choose another name")
 
 
 def parse_fps(text: str) -> Fraction:
@@ -213,66 +202,93 @@ def parse_fps(text: str) -> Fraction:
     return checked_rate(fps)
 
 
-def parse_seconds(text: str) -> Fraction:
-    """`83.5` or `1:23.5` (minutes and seconds, or hours before them)."""
-    try:
-        parts = [Fraction(part) for part in text.split(":")]
-        if len(parts) > 3 or any(part < 0 for part in parts):
-            raise ValueError
-    except ValueError:
-        raise SettingError(f"time {text} given; allowed are seconds (83.5) or minutes and seconds (1:23.5)") from None
-    return sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0))
+app = new_app()
 
 
-app = typer.Typer(add_completion=False)
-
-
-@app.command()
+@app.command(
+    epilog=example(
+        "ponticello render mine violin.wav -o film.mp4",
+        "ponticello render glass violin.wav -o try.mov --size 1080 --start 1:02 --end 1:10",
+    )
+)
 def command(
-    preset: Annotated[str, typer.Argument(help="A preset's folder, or a shipped preset's name.")],
+    preset: PresetArgument,
     sound: Annotated[
         Path,
-        typer.Argument(help="A sound file (WAV, FLAC, OGG, MP3, ..., any rate), or the folder of a recorded show."),
+        typer.Argument(
+            metavar="SOUND|RECORDING",
+            help="Sound file (WAV, FLAC, OGG, MP3, ..., at any sample rate), or the folder of a recorded show.",
+        ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The video: .mp4, .mov, .mkv, or a folder for PNGs.")],
-    fps: Annotated[str, typer.Option(help="Pictures a second; 30000/1001 is allowed.")] = "30",
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="Film to write: .mp4, .mov or .mkv, or a folder for PNG files.", rich_help_panel=FILM
+        ),
+    ],
+    fps: Annotated[
+        str, typer.Option(help="Pictures a second, also as a fraction: 30000/1001.", rich_help_panel=FILM)
+    ] = "30",
     size: Annotated[
-        int | None, typer.Option(help="Side of the pictures in pixels; the generator's own by default.")
+        str | None,
+        typer.Option(
+            help="Edge of the pictures in pixels.",
+            show_default="the generator's own",
+            rich_help_panel=FILM,
+            metavar="PIXELS",
+        ),
     ] = None,
     codec: Annotated[
-        str | None, typer.Option(help=f"One of {', '.join(CODECS)}; by default the output's ending decides.")
+        str | None,
+        typer.Option(help=f"{', '.join(CODECS)}.", show_default="by the ending of the output", rich_help_panel=FILM),
     ] = None,
     channel: Annotated[
-        int | None, typer.Option(help="Analyse this channel (from 1); by default all are averaged.")
+        int | None,
+        typer.Option(help="Channel to analyse, from 1.", show_default="the average of all", rich_help_panel=EXCERPT),
     ] = None,
-    start: Annotated[str, typer.Option(help="Render from this time on (seconds or m:s).")] = "0",
-    end: Annotated[str | None, typer.Option(help="Render up to this time.")] = None,
+    start: Annotated[
+        str, typer.Option(help="First time: seconds, m:ss or h:mm:ss.", rich_help_panel=EXCERPT, metavar="TIME")
+    ] = "0",
+    end: Annotated[
+        str | None,
+        typer.Option(
+            help="Time to stop before.", show_default="the end of the sound", rich_help_panel=EXCERPT, metavar="TIME"
+        ),
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where a stopped render of the same output ended.")
+        bool, typer.Option("--resume", help="Continue a stopped render of the same output.", rich_help_panel=FILM)
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing film.", rich_help_panel=FILM)] = False,
     frames_hash: Annotated[
-        bool, typer.Option("--frames-hash", help="Print the SHA-256 over all pictures as the last line.")
+        bool,
+        typer.Option(
+            "--frames-hash", help="Print the SHA-256 of all pictures as the last line.", rich_help_panel=EVIDENCE
+        ),
     ] = False,
-    hashes: Annotated[Path | None, typer.Option(help="Write every picture's SHA-256 to this CSV file.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default the fastest there is.")] = None,
-    precision: Annotated[str, typer.Option(help="auto, full or half.")] = "auto",
+    hashes: Annotated[
+        Path | None,
+        typer.Option(help="Write the SHA-256 of every picture to this CSV file.", rich_help_panel=EVIDENCE),
+    ] = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = "auto",
 ) -> None:
-    """Render a sound, or a recorded performance, to a video, with the sound in it."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    check_places(sound, output, hashes)
+    """Render a sound, or a recorded show, to a film with the sound in it."""
+    check_files(sound, output, hashes)
+    check_overwriting(output, force, resume)
+    edge = None if size is None else parse_size(size)
     job = Job(
         Preset.load(preset),
         sound,
         parse_fps(fps),
         channel,
-        parse_seconds(start),
-        None if end is None else parse_seconds(end),
+        parse_time(start),
+        None if end is None else parse_time(end),
         device,
         precision,
     )
     kept = Hashes() if frames_hash or hashes else None
-    pictures = render(job, output, codec=codec, size=size, resume=resume, hashes=kept)
-    print(f"{output}: {pictures} pictures at {fps} a second")
+    pictures = render(job, output, codec=codec, size=edge, resume=resume, hashes=kept)
+    print(f"{output}: {counted(pictures, 'picture')}, {fps} a second")
     if kept and hashes:
         kept.save(hashes)
     if kept and frames_hash:

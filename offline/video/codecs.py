@@ -75,6 +75,17 @@ CODECS: dict[str, Codec] = {
     )
 }  # fmt: skip
 
+
+def parse_size(text: str) -> int:
+    """Edge of a film's pictures in pixels. SettingError for anything but one number."""
+    if not text.isascii() or not text.isdecimal():
+        smallest, largest = SIZES
+        raise SettingError(
+            f"--size {text} given; pictures are square: allowed is their edge in pixels, {smallest} to {largest}, such as 1080"
+        )
+    return int(text[:9])
+
+
 _USUAL = {".mp4": "h264", ".mov": "prores", ".mkv": "ffv1"}
 
 

@@ -6,6 +6,7 @@ film that was resumed holds the same pictures, bit for bit, as one made in one g
 
 import os
 import queue
+import re
 import shutil
 import threading
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ WAITING_PICTURES = 4  # between the caller and ffmpeg: enough to overlap, and me
 SEGMENT_PICTURES = 240  # 8 s at 30 a second: what an interruption costs at most, and the film's key pictures
 
 _MAX_FPS = 480
+_NUMBERED = re.compile(r"\d{6,}\.png")
 _MAX_NUMERATOR = 240_000  # of the rate: a tick of film time stays well above ffmpeg's microsecond
 
 
@@ -81,11 +83,9 @@ class VideoWriter:
         or the leftovers are another render's; Failure without ffmpeg.
         """
         size = image_size if size is None else size
-        codec.check_size(size)
-        _check_rate(fps)
+        check_output(output, codec, fps, size)
         if segment_pictures < 1:
             raise ValueError(f"segments of {segment_pictures} pictures")
-        _check_free(output, codec)
         self.output = output
         # a link to a folder, or a name like ".": what is renamed in the end is the folder itself
         self._place = output.resolve() if codec.folder else output
@@ -116,7 +116,6 @@ class VideoWriter:
         )
         self.start = self._segments.pictures
         """The number of the first picture that is wanted, counted from the film's first: 0, or what is finished."""
-        self._resumed = resume
         self._done = False
         self._begun = len(self._segments.finished)  # segments
         self._given = self.start  # pictures
@@ -162,8 +161,7 @@ class VideoWriter:
         else:
             self._join([], self._place, whole=True)
         self._done = True
-        if self._resumed:
-            _delete(self._partial)
+        _delete(self._partial)
         self._segments.close(remove=True)
         self.close()
         return self.output
@@ -284,11 +282,24 @@ class VideoWriter:
             os.replace(gathered, target)
 
 
-def _check_rate(fps: Fraction) -> None:
+def check_output(output: Path, codec: Codec, fps: Fraction, size: int | None) -> None:
+    """Check what can be checked of a film before anything is loaded.
+
+    size: edge of its pictures, None for the generator's own. SettingError for a size or rate that is not allowed, UserError
+    where the output is in the way, or its folder is missing or read-only.
+    """
+    if size is not None:
+        codec.check_size(size)
     if not 0 < fps <= _MAX_FPS or fps.numerator > _MAX_NUMERATOR:
         raise SettingError(
-            f"--fps {fps}: more than 0 and at most {_MAX_FPS}, a number like 25 or a fraction like 30000/1001"
+            f"--fps {fps} given; allowed is more than 0 and at most {_MAX_FPS}, a number like 25 or a fraction like 30000/1001"
         )
+    _check_free(output, codec)
+    parent = output.resolve().parent
+    if not parent.is_dir():
+        raise UserError(f"no folder {output.parent}; make it first or choose another place")
+    if not os.access(parent, os.W_OK):
+        raise UserError(f"cannot write in {output.parent}; choose a folder that is yours")
 
 
 def _check_free(output: Path, codec: Codec) -> None:
@@ -304,9 +315,9 @@ def _check_free(output: Path, codec: Codec) -> None:
 
 
 def _delete(path: Path) -> None:
-    """An earlier partial film or folder, if there is one."""
+    """Delete an earlier partial film, or folder of nothing but numbered pictures."""
     with suppress(OSError):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
+        if not path.is_dir():
             path.unlink(missing_ok=True)
+        elif all(_NUMBERED.fullmatch(picture.name) for picture in path.iterdir()):
+            shutil.rmtree(path)

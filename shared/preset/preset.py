@@ -163,6 +163,16 @@ class Preset:
         return pairs
 
     @property
+    def is_trained(self) -> bool:
+        """Whether the mapping was trained on the pairs as they are now. Errors as of `mapping` and `pairs`."""
+        return self.mapping.pairs_digest == self.pairs.digest
+
+    @property
+    def training_advice(self) -> str:
+        """What to tell the user where `is_trained` is false."""
+        return f"{self.name}: pairs changed since training; run `ponticello train {pasted(self.folder)}`"
+
+    @property
     def has_corpus(self) -> bool:
         """Whether sounds have been analysed for it."""
         return (self.folder / CORPUS).is_file()

@@ -16,7 +16,8 @@ from live.display.keys import DisplayEvent
 from live.show.notices import Notices
 from live.show.recorder import Recorder
 from live.sound.open_input import open_input
-from offline.render import Hashes, Job, render
+from offline.hashes import Hashes
+from offline.render import Job, render
 from shared.errors import SettingError, SoundError
 from shared.pipeline import Pipeline
 from shared.pipeline.exchanges import UseMapping

@@ -18,12 +18,14 @@ import pytest
 import soundfile
 
 import ponticello as front_door
-from offline.render import Hashes, Job, parse_fps, parse_seconds, render
+from offline.hashes import Hashes
+from offline.render import Job, parse_fps, render
 from shared.errors import SettingError, SoundError, Stopped
 from shared.mapping.decimation import ticks_within
 from shared.painter import Painter
 from shared.pipeline import Pipeline
 from shared.preset import Preset
+from shared.times import parse_time
 from tests.small import make_preset, sound, write_sound
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +85,7 @@ def test_an_excerpt_equals_that_part_of_the_whole(tmp_path, preset):
     path = write_sound(tmp_path / "in.wav", 1.5)
     job = Job(preset, path)
     whole = rendered(job, tmp_path / "whole.mkv").rows
-    part = rendered(replace(job, start=parse_seconds("0.41"), end=parse_seconds("0:01.1")), tmp_path / "part.mkv").rows
+    part = rendered(replace(job, start=parse_time("0.41"), end=parse_time("0:01.1")), tmp_path / "part.mkv").rows
     assert part == whole[13:33]  # 0.41 <= i/30 < 1.1
     last = rendered(replace(job, start=Fraction(1, 2)), tmp_path / "last.mkv").rows
     assert last == whole[15:]
@@ -118,12 +120,16 @@ def test_rates_that_are_none(text):
     assert parse_fps("29.97") == parse_fps("29.97003") == Fraction(30000, 1001)
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("83.5", 83.5), ("1:23.5", 83.5), ("1:00:00", 3600)])
-def test_times(text, seconds):
-    assert parse_seconds(text) == Fraction(seconds)
-    for wrong in ("-1", "1:-2", "now", "1:2:3:4"):
+@pytest.mark.parametrize(
+    ("text", "seconds", "written"),
+    [("3.5", 3.5, "3.50 s"), ("83.5", 83.5, "1:23.50"), ("1:23.5", 83.5, "1:23.50"), ("1:00:05", 3605, "1:00:05.00")],
+)
+def test_times(text, seconds, written):
+    assert parse_time(text) == Fraction(seconds)
+    assert format_time(seconds) == written
+    for wrong in ("-1", "1:-2", "now", "1:2:3:4", "1/2", "1e9", "nan", ""):
         with pytest.raises(SettingError, match="allowed are seconds"):
-            parse_seconds(wrong)
+            parse_time(wrong)
 
 
 def ponticello(*arguments):
@@ -158,6 +164,7 @@ def test_stopped_and_resumed_gives_the_same_film(tmp_path, preset, monkeypatch):
     assert len(pictures_of(tmp_path / "film.partial.mkv")) == finished
     monkeypatch.setattr(Painter, "paint", lambda self, picture: painted.append(picture) or paint(self, picture))
     render(job, tmp_path / "film.mkv", resume=True)
+    assert not (tmp_path / "film.partial.mkv").exists()
     assert len(painted) == 600 - 240  # a segment of 240 was finished
     assert all(
         np.array_equal(a, b)
@@ -212,6 +219,10 @@ def test_every_mistake_is_answered_in_one_line(tmp_path, preset, run):
         ((preset.folder, path, *out, "--channel", "2"), "--channel 2 asked for"),
         ((preset.folder, path, *out, "--fps", "1000"), "allowed are 1 to 240"),
         ((preset.folder, path, *out, "--size", "33"), "33"),
+        (
+            (preset.folder, path, *out, "--size", "1920x1080"),
+            "pictures are square: allowed is their edge in pixels, 16 to",
+        ),
         ((preset.folder, path, *out, "--codec", "divx"), "h264"),
         ((preset.folder, path, *out, "--device", "cuda:9"), "this machine has"),
         ((preset.folder, path, *out, "--precision", "double"), "there are: auto, full, half"),
@@ -245,3 +256,76 @@ def test_a_signal_leaves_what_is_finished(tmp_path, preset, ending):
     assert all("the fused path" in line or "the plain path" in line for line in before)  # which way pictures are made
     assert "stopped after" in last
     assert not (tmp_path / "x.mp4").exists()
+
+
+def test_a_finished_film_is_kept_without_force(tmp_path, preset, run):
+    path = write_sound(tmp_path / "in.wav", 0.2)
+    command = ("render", preset.folder, path, "-o", tmp_path / "x.mkv")
+    (tmp_path / "x.mkv").write_text("an artist's work")
+    (tmp_path / "x.partial.mkv").write_text("of an older stop")
+    status, _, err = run(*command)
+    assert (status, err) == (
+        2,
+        f"ponticello: {tmp_path / 'x.mkv'} exists; --force replaces it, or choose another name\n",
+    )
+    assert run(*command, "--resume")[0] == 2  # nothing to resume
+    assert (tmp_path / "x.mkv").read_text() == "an artist's work"
+    assert run(*command, "--force")[0] == 0
+    assert len(pictures_of(tmp_path / "x.mkv")) == 6
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.wav", "x.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "no/x.mp4"], "no folder no; make it first"),
+        (["-o", "x.mp4", "--size", "31"], "h264 takes even numbers only"),
+        (["-o", "x.mp4", "--size", "big"], "--size big given; pictures are square"),
+        (["-o", "x.mkv", "--codec", "prores"], "prores is kept in .mov"),
+        (["-o", "x.avi"], "a film ends in"),
+        (["-o", "here.mp4"], "here.mp4 is a folder and h264 makes a file"),
+    ],
+)
+def test_the_output_is_checked_before_anything_is_loaded(tmp_path, preset, run, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.mp4").mkdir()
+    monkeypatch.setattr(Painter, "load", lambda *_: pytest.fail("the generator was loaded"))
+    status, _, err = run("render", preset.folder, "none.wav", *arguments)
+    assert status == 2
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_silence_is_reported(tmp_path, preset, run):
+    tone = sound(0.3)[:, 0]
+    for name, channels in {"none": [0 * tone, 0 * tone], "left": [tone, 1e-4 * tone], "both": [tone, tone]}.items():
+        soundfile.write(tmp_path / f"{name}.wav", np.stack(channels, axis=1), 44100, "FLOAT")
+    for name, options, line in [
+        ("none", (), "none.wav is silent: no sample above -60 dBFS"),
+        ("left", (), "silent channel 2 (no sample above -60 dBFS) in the average; --channel 1 leaves the silence out"),
+        ("left", ("--channel", 2), "channel 2 of {} is silent: no sample above -60 dBFS; --channel 1 is not"),
+        ("left", ("--channel", 1), None),
+        ("both", (), None),
+    ]:
+        path = tmp_path / f"{name}.wav"
+        for command in (
+            ["render", preset.folder, path, "--force", "-o", tmp_path / "x.mkv"],
+            ["analyse", path, "-o", tmp_path / "x.csv"],
+        ):
+            status, _, err = run(*command, *options)
+            assert status == 0
+            if line is None:
+                assert "silent" not in err
+            else:
+                assert err.count(line.format(path)) == 1
+
+
+def test_pairs_that_changed_since_training_are_reported(tmp_path, run):
+    folder = make_preset(tmp_path / "p")
+    path = write_sound(tmp_path / "in.wav", 0.2)
+    line = f"p: pairs changed since training; run `ponticello train {folder}`"
+    assert line not in run("render", folder, path, "-o", tmp_path / "a.mkv")[2]
+    pairs = Preset.load(folder).pairs
+    pairs.at(range(len(pairs) - 1)).save(folder / "pairs.safetensors")
+    assert not Preset.load(folder).is_trained
+    assert line in run("render", folder, path, "-o", tmp_path / "b.mkv")[2].splitlines()
