@@ -220,7 +220,7 @@ def _weights(arrays: Arrays, networks: Networks, after: int) -> Iterator[Row]:
         elif network.endswith("_sum"):
             tensor = stored[network.removesuffix("_sum")].get(name)
             if tensor is not None:
-                given = float(tensor.detach().double().sum()), float(tensor.detach().double().abs().sum())
+                given = np.array([float(tensor.detach().double().sum()), float(tensor.detach().double().abs().sum())])
                 yield Row(key, relative(given, arrays[key]), 1e-4)
         elif name in stored[network]:
             yield Row(key, relative(stored[network][name], arrays[key]), 1e-4)
