@@ -15,6 +15,7 @@ BENCHMARKS = {
     "descriptors": "a hop of sound analysis beside one Fourier transform",
     "generator": "pictures by the fast paths beside the generator as the paper states it",
     "live": "from sound to latent beside a core, from sound to picture beside the generator",
+    "studio": "the studio window with 50,000 frames of sound, and with an hour of them",
     "render": "a whole render beside its slowest part",
 }
 
