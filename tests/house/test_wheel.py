@@ -100,7 +100,8 @@ def modules_in(wheel):
 
 
 def test_it_holds_every_module_and_nothing_beside_the_package(wheel):
-    modules = [file.relative_to(ROOT).as_posix() for room in ROOMS for file in (ROOT / room).rglob("*.py")]
+    modules = {file.relative_to(ROOT).as_posix() for room in ROOMS for file in (ROOT / room).rglob("*.py")}
+    modules -= {"benchmarks/tables.py", "live/osc/reference.py"}  # which write documents of the checkout
     generated = {"ponticello/__init__.py", "ponticello/__main__.py"}
     assert modules_in(wheel).keys() == generated | {f"ponticello/{module}" for module in modules}
     assert "ponticello/py.typed" in wheel

@@ -2,6 +2,7 @@
 
 import math
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_ticks_carry_what_was_true_at_their_time(running, preset):
     assert running.engine.frames == running.pipeline.frames
     assert running.engine.gate_open
     latents = [tick.picture.latent for tick in ticks]
-    speeds = [0.0, *(30 * float(np.linalg.norm(b - a)) for a, b in zip(latents, latents[1:], strict=False))]
+    speeds = [0.0, *(30 * float(np.linalg.norm(b - a)) for a, b in pairwise(latents))]
     assert [handed.speed for handed in running.handed] == pytest.approx(speeds)
     assert all(handed.at <= handed.ready for handed in running.handed)
     assert len({handed.sounding.tobytes() for handed in running.handed}) == len(ticks)  # per hop, not per block
