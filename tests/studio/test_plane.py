@@ -57,7 +57,7 @@ def test_fit_shows_all_places():
     assert all(plane.shows(tuple(place)) for place in some.tolist())
     assert plane.zoom > 2
     assert Plane(1200, 700, 9.0, (0.9, 0.9)).fitted() == Plane(1200, 700)
-    assert Plane(1200, 700).fitted(some[:1]).shows(tuple(some[0]))
+    assert Plane(1200, 700).fitted(some[:1]).shows((0.2, 0.3))
 
 
 def test_many_places_at_once_are_those_of_one():

@@ -26,7 +26,8 @@ def make_actions(window: QWidget, doer: object) -> dict[str, QAction]:
         native = QKeySequence(command.key).toString(QKeySequence.SequenceFormat.NativeText)
         action.setToolTip(f"{command.help} ({native})" if native else command.help)
         action.setCheckable(command.checkable)
-        action.setIconText(SHORT.get(command.name, command.text))
+        if command.name in SHORT:
+            action.setIconText(SHORT[command.name])
         action.triggered.connect(_call(getattr(doer, command.name)))
         window.addAction(action)
         made[command.name] = action

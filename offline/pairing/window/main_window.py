@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, QRect, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QMainWindow,
     QMenu,
@@ -134,7 +134,6 @@ class MainWindow(QMainWindow):
         for part, stretch in ((self.tray, 0), (middle, 1), (frame, 0)):
             columns.addWidget(part)
             columns.setStretchFactor(columns.count() - 1, stretch)
-        columns.setSizes([224, 720, 336])
         columns.setChildrenCollapsible(False)
         self._columns, self._right = columns, right
         sound = QWidget()
@@ -194,6 +193,16 @@ class MainWindow(QMainWindow):
         self.pairs.menu_wanted.connect(self._show_menu)
         self.hints.seen.connect(self._hints_seen)
         self.look.changed.connect(self._look_changed)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Wide windows have room for more columns of images and a larger film."""
+        super().showEvent(event)
+        if not event.spontaneous():
+            width = self.width()
+            left = 230 + 64 * max(0, min(3, (width - 1300) // 280))
+            right = max(320, min(520, width // 4))
+            self._columns.setSizes([left, width - left - right, right])
+            self._right.setSizes([right + 60, max(190, self.height() // 3)])
 
     # what the studio reports
 

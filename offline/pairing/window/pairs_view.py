@@ -49,8 +49,8 @@ class PairsView(QWidget):
         self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(LOSS, QHeaderView.ResizeMode.ResizeToContents)
+        for column, mode in ((IMAGE, "ResizeToContents"), (MOMENT, "Stretch"), (LOSS, "ResizeToContents")):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode[mode])
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
         header.setHighlightSections(False)
         self.line = Elided("", "small")
@@ -95,9 +95,7 @@ class PairsView(QWidget):
             moment = ""
             if board is not None:
                 sound, seconds = board.time_of(pair.row)
-                moment = (
-                    timecode(seconds) if len(board.sounds) == 1 else f"{board.sounds[sound].name} {timecode(seconds)}"
-                )
+                moment = timecode(seconds) + (f"  {board.sounds[sound].name}" if len(board.sounds) > 1 else "")
             loss = "" if pair.loss is None else f"{pair.loss:.0e}"
             warning = Mark(pair, (pair.x, pair.y), (pair.x, pair.y)).warning
             for column, text in enumerate((pair.name, moment, loss)):
