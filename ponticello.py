@@ -68,6 +68,9 @@ GROUPS = {
         "demo": Entry("offline.demo", "play the shipped preset and sound: in a window, or into demo.mp4"),
     },
     "Make a preset": {
+        "studio": Entry(
+            "offline.pairing.studio_command", "open the studio window: hear sounds on a map, put images on it"
+        ),
         "convert": Entry("offline.convert", "convert an official StyleGAN3 checkpoint"),
         "new": Entry("offline.new", "make a preset around a generator"),
         "analyse": Entry("offline.analyse", "lay sounds out on the preset's map, or write their descriptors to files"),

@@ -3,12 +3,11 @@
 import importlib.util
 import os
 import subprocess
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from shared.child import module_command, module_environment
 from shared.errors import Failure, UserError
 
 PROBE_SECONDS = 30.0  # for Qt to open a display
@@ -38,11 +37,9 @@ def command(
 
 
 def _start_probe() -> "subprocess.Popen[str]":
-    here = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
-        [sys.executable, "-m", "offline.pairing.window.probe"],
-        env={**os.environ, "PYTHONPATH": path},
+        module_command(f"{__package__}.window.probe"),
+        env=module_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

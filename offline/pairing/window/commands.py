@@ -190,6 +190,10 @@ class Commands:
     def previous_sound(self) -> None:
         self._turn_sound(-1)
 
+    def remove_sound(self) -> None:
+        if self.studio.board is not None:
+            self.studio.attempt(self.studio.jobs.remove_sound, self.window.wave.sound)
+
     def region_start(self) -> None:
         now, region = self.studio.transport.seconds, self.look.region
         end = region[1] if region and region[1] > now else self.studio.transport.length

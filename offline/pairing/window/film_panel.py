@@ -105,7 +105,11 @@ class FilmPanel(QWidget):
             return ""
         shown = film.mockup()
         nearest = f"nearest: {shown.name}" if shown and shown.name else ""
-        return nearest if self.look.source == "mock-up" else f"{nearest}   {film.state}".strip()
+        if self.look.source == "mock-up":
+            return nearest
+        made = film.generated()
+        waits = "the mock-up stands in" if made is not None and made.stands_in else ""
+        return "   ".join(part for part in (nearest, film.state, waits) if part)
 
     def _peek(self, name: str) -> None:
         self._peeked = f"{name} in the tray" if name else ""

@@ -1,10 +1,12 @@
 """The window: its parts in their places, the studio's events forwarded to them, and the clock that follows the sound."""
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, QRect, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QFileDialog,
     QMainWindow,
     QMenu,
     QMenuBar,
@@ -245,7 +247,7 @@ class MainWindow(QMainWindow):
         self.follow_now()
 
     def _candidates_changed(self) -> None:
-        self.pictures.use(self.studio.project)
+        self.pictures.refresh()
         self.tray.refresh()
         self.map.update()
         self.wave.redraw()
@@ -321,15 +323,18 @@ class MainWindow(QMainWindow):
             return
         first = missing[0]
 
-        def locate() -> None:
-            from PySide6.QtWidgets import QFileDialog
+        if first.kind == "images":
+            paint = partial(self.studio.attempt, self.studio.jobs.make_candidates, 0)
+            self.notice.show_notice(first.line, "Make them", paint)
+            return
 
+        def locate() -> None:
             chosen, _ = QFileDialog.getOpenFileName(self, f"Where is {first.path.name}?", "", f"*{first.path.suffix}")
             if chosen:
                 self.notice.hide()
                 self.studio.attempt(self.studio.relocate, first, Path(chosen))
 
-        rest = f" ({len(missing) - 1} more are missing)" if len(missing) > 1 else ""
+        rest = f" ({len(missing) - 1} more files are missing)" if len(missing) > 1 else ""
         self.notice.show_notice(first.line + rest, "Locate…", locate)
 
     def say(self, line: str, *, is_good: bool = False) -> None:

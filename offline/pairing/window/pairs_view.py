@@ -111,7 +111,10 @@ class PairsView(QWidget):
         if is_running:
             self.line.show_text("training…")
         elif fit is None:
-            self.line.show_text("not trained yet" if self._names else "")
+            project = self.studio.project
+            is_trained = project is not None and project.is_trained
+            count = f"{len(self._names)} pairs"
+            self.line.show_text(f"{count} {'learned' if is_trained else 'to train'}" if self._names else "")
         else:
             rest = f"; not learned: {', '.join(fit.unlearned)}" if fit.unlearned else ""
             self.line.show_text(

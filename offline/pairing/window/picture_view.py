@@ -50,13 +50,13 @@ class PictureView(QWidget):
                 shown.append(film.mockup())
             if source in ("generator", "both"):
                 shown.append(film.generated())
-        same = len(shown) == len(self._shown) and all(new is old for new, old in zip(shown, self._shown, strict=True))
-        if same:
+        keys = [_key(each) for each in shown]
+        if keys == [_key(each) for each in self._shown]:
             return
-        known = dict(zip(map(id, self._shown), self._images, strict=True))
+        known = {_key(each): image for each, image in zip(self._shown, self._images, strict=True)}
         self._images = [
-            known[id(each)] if id(each) in known else to_image(each.image) if each and each.image is not None else None
-            for each in shown
+            known[key] if key in known else to_image(each.image) if each and each.image is not None else None
+            for key, each in zip(keys, shown, strict=True)
         ]
         self._shown = shown
         self.update()
@@ -92,7 +92,8 @@ class PictureView(QWidget):
             painter.setFont(theme.font(theme.SMALL_SIZE))
             painter.setPen(theme.DIM)
             line = QRectF(part.x(), box.bottom() + 2, part.width(), LABEL - 2)
-            painter.drawText(line, Qt.AlignmentFlag.AlignCenter, shown.kind)
+            words = "generator: the mock-up stands in" if shown.stands_in else shown.kind
+            painter.drawText(line, Qt.AlignmentFlag.AlignCenter, words)
 
     def _invitation(self) -> tuple[str, str]:
         project = self.studio.project
@@ -107,6 +108,11 @@ class PictureView(QWidget):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.clicked_twice.emit()
+
+
+def _key(shown: Shown | None) -> tuple[int, str]:
+    """What makes a picture another one to look at."""
+    return (0, "") if shown is None else (id(shown.image), "mock-up" if shown.stands_in else shown.kind)
 
 
 class FilmWindow(QWidget):

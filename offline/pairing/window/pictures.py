@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPixmap
 
 from offline.pairing.project import Project
+from shared.preset.candidates import Origin
 
 SIDE = 160  # pixels of the kept picture: sharp at 96 logical pixels and 1.5x scale
 KEPT = 3000  # pictures, 100 KB each
@@ -27,6 +28,7 @@ class Pictures(QObject):
         super().__init__()
         self._project: Project | None = None
         self._age = 0
+        self._origin: Origin | None = None
         self._sharp: OrderedDict[str, QImage] = OrderedDict()
         self._scaled: OrderedDict[tuple[str, int, bool], QPixmap] = OrderedDict()
         self._asked: set[str] = set()
@@ -37,9 +39,20 @@ class Pictures(QObject):
         """Show another preset's candidates, or these after a change."""
         self._age += 1
         self._project = project
+        candidates = project.candidates if project else None
+        self._origin = candidates.origin if candidates else None
         self._sharp.clear()
         self._scaled.clear()
         self._asked.clear()
+
+    def refresh(self) -> None:
+        """Take up that candidates were made: read those that were missing; all, where they are drawn otherwise than before."""
+        candidates = self._project.candidates if self._project else None
+        origin = candidates.origin if candidates else None
+        if origin != self._origin:
+            self.use(self._project)
+        else:
+            self._asked = set(self._sharp)
 
     def pixmap(self, name: str, side: int, ratio: float = 1.0) -> QPixmap:
         """The picture of a candidate, `side` logical pixels wide; grey where it is unknown."""
