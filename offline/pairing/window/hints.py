@@ -1,6 +1,6 @@
 """Five hints for the first start. Each goes away once it has been done; the card goes with the last one."""
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
 from offline.pairing.window import theme
@@ -41,6 +41,12 @@ class Hints(QFrame):
             layout.addWidget(line)
         layout.addLayout(row(None, button("Got it", self._finish, role="strong")))
         self.hide()
+        parent.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize and self.isVisible():
+            self.place()
+        return super().eventFilter(watched, event)
 
     @property
     def open(self) -> list[str]:

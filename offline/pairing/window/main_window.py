@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, QRect, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QResizeEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QMainWindow,
@@ -44,6 +44,7 @@ from offline.pairing.window.welcome import Welcome
 TICK_MS = 33  # while something moves
 IDLE_MS = 100  # between two looks at what happened elsewhere
 SIZE = (1280, 720)
+FRAME = 30  # pixels of a title bar
 FOREIGN = (
     "Pictures of your own cannot be placed: an image on the map needs a latent, the point of the generator's space that it "
     "comes from. Choose among the candidates in the tray."
@@ -76,9 +77,8 @@ class MainWindow(QMainWindow):
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.follow)
         self._timer.start(IDLE_MS)
-        self.resize(*SIZE)
-        if memory.geometry_bytes:
-            self.restoreGeometry(QByteArray(memory.geometry_bytes))
+        if not (memory.geometry_bytes and self.restoreGeometry(QByteArray(memory.geometry_bytes))):
+            self.setGeometry(first_place())
         self.refresh_preset()
 
     # parts and their places
@@ -258,12 +258,16 @@ class MainWindow(QMainWindow):
         self.look.forget_images(names)
         if self.look.selected and self.look.selected not in names:
             self.look.change(selected="")
-        self.map.refresh_points()
-        self.wave.refresh()
+        self._recolour()
         self.tray.refresh()
         self.pairs.refresh()
         self._show_training()
         self.follow_now()
+
+    def _recolour(self) -> None:
+        """Colour the points and the waveform alike."""
+        self.map.refresh_points()
+        self.wave.set_colours(self.map.row_colours)
 
     def _board_changed(self) -> None:
         """Other axes or another filter."""
@@ -438,6 +442,8 @@ class MainWindow(QMainWindow):
         if name in ("region", "loops") and self.studio.board is not None:
             whole = (0.0, transport.length)
             transport.loop = (look.region or whole) if look.loops else None
+        if name == "colour":
+            self._recolour()
         actions["loop"].setChecked(look.loops)
         actions["gaps"].setChecked(look.shows_gaps)
         actions["images"].setChecked(look.shows_images)
@@ -512,11 +518,6 @@ class MainWindow(QMainWindow):
             self.studio.attempt(self.studio.jobs.add_sounds, files)
         self.wake()
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        if self.hints.isVisible():
-            self.hints.place()
-
     def closeEvent(self, event: QCloseEvent) -> None:
         self._is_closed = True
         self._timer.stop()
@@ -530,9 +531,11 @@ class MainWindow(QMainWindow):
         event.accept()
 
 
-def fitting(size: tuple[int, int]) -> QRect:
-    """The window's place at first: its usual size, or as much of it as the screen has."""
+def first_place() -> QRect:
+    """The window's place on the first day: most of the screen, without the frame that a desktop puts around it."""
     area = QGuiApplication.primaryScreen().availableGeometry()
-    place = QRect(0, 0, min(size[0], area.width()), min(size[1], area.height()))
-    place.moveCenter(area.center())
-    return place
+    width = min(area.width(), max(SIZE[0], round(area.width() * 0.9)))
+    height = min(area.height() - FRAME, max(SIZE[1], round(area.height() * 0.9)))
+    return QRect(
+        area.x() + (area.width() - width) // 2, area.y() + FRAME + (area.height() - FRAME - height) // 2, width, height
+    )

@@ -3,6 +3,7 @@
 from collections import deque
 
 import numpy as np
+from jaxtyping import UInt8
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QRegion, QResizeEvent
 from PySide6.QtWidgets import QWidget
@@ -39,6 +40,8 @@ class MapCanvas(QWidget):
         self.painted = 0
         """How often it was painted, wholly or in part."""
         self.marks: list[Mark] = []
+        self.row_colours: UInt8[np.ndarray, "m 3"] = np.empty((0, 3), np.uint8)
+        """What the colour of each row shows, also while gaps are shaded."""
         self.row: int | None = None
         """The row at the playhead."""
         self.hovered = ""
@@ -74,7 +77,8 @@ class MapCanvas(QWidget):
         else:
             images = [self.look.colour_number(pair.name) for pair in self._pairs]
             gaps = self.look.shows_gaps and bool(images)
-            colours = gap_colours(board) if gaps else row_colours(board, self.look.colour, images)
+            self.row_colours = row_colours(board, self.look.colour, images)
+            colours = gap_colours(board) if gaps else self.row_colours
             colours = np.where(board.visible[:, None], colours, np.array(palette.MUTED, np.uint8))
             order = drawing_order(board, self.look.colour, gaps=gaps)
             self.points.set_points(board.places[order], np.ascontiguousarray(colours[order]))
@@ -235,7 +239,7 @@ class MapCanvas(QWidget):
         return region
 
     def _take_look(self, name: str) -> None:
-        if name in ("colour", "shows_gaps"):
+        if name == "shows_gaps":
             self.refresh_points()
         elif name == "point_size":
             self.points.set_size(self.look.point_size)

@@ -117,7 +117,7 @@ class MapView(MapCanvas):
         elif self._pressed is not None:
             self._scrub(place)
         else:
-            self._hover(place)
+            self.describe(place)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._panned_from = None
@@ -185,7 +185,7 @@ class MapView(MapCanvas):
         self._scrub(place)
         self.update()
 
-    def _hover(self, place: QPointF) -> None:
+    def describe(self, place: QPointF) -> None:
         """Say what is under the pointer: an image before a sound."""
         board = self.studio.board
         if board is None:

@@ -19,7 +19,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from offline.pairing.colouring import row_colours
 from offline.pairing.studio import Studio
 from offline.pairing.timespan import Timespan
 from offline.pairing.window import theme
@@ -73,18 +72,15 @@ class WaveView(QWidget):
         board = self.studio.board
         length = board.sounds[sound].seconds if board is not None and sound < len(board.sounds) else 0.0
         self.sound, self.span = sound, Timespan.whole(length, self.width())
-        self.refresh()
+        self.redraw()
 
-    def refresh(self) -> None:
-        """Take colours, waveform and film anew."""
-        board, project = self.studio.board, self.studio.project
-        if board is not None and project is not None:
-            images = [self.look.colour_number(pair.name) for pair in project.pairs]
-            self._colours = row_colours(board, self.look.colour, images)
+    def set_colours(self, colours: UInt8[np.ndarray, "m 3"]) -> None:
+        """Draw each moment in the colour that its row has on the map, and the film anew."""
+        self._colours = colours
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw the same colours anew."""
+        """Draw it anew, in the same colours."""
         self._picture = None
         self.update()
 
@@ -243,9 +239,7 @@ class WaveView(QWidget):
         return None
 
     def _take_look(self, name: str) -> None:
-        if name == "colour":
-            self.refresh()
-        elif name == "selected":
+        if name == "selected":
             self.redraw()
         elif name == "region":
             self.update()
