@@ -74,6 +74,7 @@ class Job:
         """Work of so many steps begins."""
         start = time.monotonic()
         title = TITLES[self.progress.kind]
+        text = title if what in title.lower() else f"{title}: {what}"
 
         def advance(done: int, /) -> None:
             if self.is_cancelled:
@@ -81,7 +82,7 @@ class Job:
             now = time.monotonic()
             if now - self._reported >= REPORTED_S:
                 left = (now - start) * (total - done) / done if done else None
-                self.report(replace(self.progress, text=f"{title}: {what}", done=done, total=total, seconds_left=left))
+                self.report(replace(self.progress, text=text, done=done, total=total, seconds_left=left))
 
         advance(0)
         return advance

@@ -24,6 +24,7 @@ class JobsBar(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(6)
         self.left = label("", "small")
+        self.left.setMinimumWidth(150)
         self.cancel = button("Cancel", self._cancel, "End it; what is finished stays")
         layout = row(self.text, self.bar, self.left, self.cancel, margins=(theme.GAP + 4, 2, theme.GAP, 2), gap=12)
         layout.setStretch(1, 1)

@@ -175,7 +175,7 @@ class MainWindow(QMainWindow):
         events.on("trained", self._trained)
         events.on("progress", self._progressed)
         events.on("error", self.say)
-        events.on("note", lambda line: self.say(line, is_good=True))
+        events.on("note", self._note)
         events.on("transport", self._transport_changed)
         events.on("film", self.film.follow)
         events.on("missing", self._show_missing)
@@ -204,7 +204,7 @@ class MainWindow(QMainWindow):
             left = 230 + 64 * max(0, min(3, (width - 1300) // 280))
             right = max(320, min(520, width // 4))
             self._columns.setSizes([left, width - left - right, right])
-            self._right.setSizes([right + 60, max(190, self.height() // 3)])
+            self._right.setSizes([round(right * 0.8) + 60, max(220, self.height() // 3)])
 
     # what the studio reports
 
@@ -233,6 +233,7 @@ class MainWindow(QMainWindow):
         self.look.forget_images([])
         self.pictures.use(project)
         self.map.fit()
+        self.map.forget_pointer()
         self._corpus_changed()
         self.tray.refresh()
         self.settings.refresh()
@@ -340,6 +341,11 @@ class MainWindow(QMainWindow):
 
         rest = f" ({len(missing) - 1} more files are missing)" if len(missing) > 1 else ""
         self.notice.show_notice(first.line + rest, "Locate…", locate)
+
+    def _note(self, line: str) -> None:
+        """What is worth a line; that there is no sound card stands beside the controls of the sound."""
+        if line != self.studio.transport.silent:
+            self.say(line, is_good=True)
 
     def say(self, line: str, *, is_good: bool = False) -> None:
         """One line in the bar: what went wrong and what to do, or that something is done."""

@@ -145,10 +145,13 @@ class MapView(MapCanvas):
         self.menu_wanted.emit(mark.pair.name if mark else "", event.globalPos())
 
     def leaveEvent(self, event: QEvent) -> None:
-        self.hovered, self._hover_row = "", None
-        if self.card:
-            self.card = []
-            self.update(self.card_region())
+        self.forget_pointer()
+
+    def forget_pointer(self) -> None:
+        """Say nothing more of what was under the pointer."""
+        if self.card or self.hovered:
+            self.hovered, self._hover_row, self.card = "", None, []
+            self.update()
 
     # images from the tray
 

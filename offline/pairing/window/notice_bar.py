@@ -42,7 +42,7 @@ class NoticeBar(QWidget):
     ) -> None:
         """Show a line, with a button for what mends it. is_good: nothing is wrong."""
         self._colour = theme.ACCENT if is_good else theme.WARNING
-        self._line.setText(line)
+        self._line.setText(line[:1].upper() + line[1:])
         self._mend.setVisible(act is not None)
         if act is not None:
             self._mend.setText(action)

@@ -92,7 +92,7 @@ class PictureView(QWidget):
             painter.setFont(theme.font(theme.SMALL_SIZE))
             painter.setPen(theme.DIM)
             line = QRectF(part.x(), box.bottom() + 2, part.width(), LABEL - 2)
-            words = "generator: the mock-up stands in" if shown.stands_in else shown.kind
+            words = "the mock-up stands in" if shown.stands_in else shown.kind
             painter.drawText(line, Qt.AlignmentFlag.AlignCenter, words)
 
     def _invitation(self) -> tuple[str, str]:

@@ -109,6 +109,8 @@ QTabBar::tab:selected {{ color: {TEXT.name()}; border-bottom-color: {ACCENT.name
 QTabBar::tab:hover {{ color: {TEXT.name()}; }}
 QTabWidget::pane {{ border: none; }}
 QCheckBox {{ background: transparent; spacing: 8px; }}
+QCheckBox::indicator {{ width: 14px; height: 14px; border-radius: 4px; border: 1px solid {FAINT.name()}; background: {GROUND.name()}; }}
+QCheckBox::indicator:checked {{ background: {ACCENT.name()}; border: 3px solid {ACCENT_DARK.name()}; width: 10px; height: 10px; }}
 """
 
 

@@ -62,7 +62,8 @@ class TransportBar(QWidget):
             part.setEnabled(board is not None)
         self.show_sound(self.studio.transport.sound)
         silent = self.studio.transport.silent
-        self.state.show_text(silent.capitalize() if silent else names[0] if len(names) == 1 else "")
+        reason = silent.partition(";")[0]
+        self.state.show_text(reason[:1].upper() + reason[1:] if silent else names[0] if len(names) == 1 else "")
         self.state.setStyleSheet(f"color: {theme.WARNING.name()}" if silent else "")
 
     def show_sound(self, sound: int) -> None:
