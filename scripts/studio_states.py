@@ -116,8 +116,12 @@ def playing(stage: Stage) -> None:
     stage.studio.transport.play()
     stage.window.wake()
     film = stage.studio.film
-    stage.wait(KEEP, lambda: (shown := film.generated()) is not None and not shown.stands_in)
-    stage.wait(KEEP, lambda: MOMENT_S < stage.studio.transport.seconds < MOMENT_S + 0.4)
+
+    def is_made() -> bool:
+        shown = film.generated()
+        return shown is not None and not shown.stands_in and MOMENT_S < stage.studio.transport.seconds < MOMENT_S + 0.5
+
+    stage.wait(KEEP, is_made)
 
 
 def gaps(stage: Stage) -> None:
@@ -147,7 +151,7 @@ def conflict(stage: Stage) -> None:
         return
     first = project.pairs[3]
     sound, seconds = board.time_of(first.row)
-    project.place_at("seed3", sound, seconds + 0.02)
+    project.place_at("seed3", sound, seconds)
     project.place("seed5", 0.97, 0.04)
     stage.wait(0.6)
     stage.window.map.describe(QPointF(*stage.window.map.plane.to_view((project.pairs[-2].x, project.pairs[-2].y))))

@@ -315,9 +315,6 @@ class MainWindow(QMainWindow):
         transport = self.studio.transport
         self.actions_by_name["play"].setChecked(transport.state == "playing")
         self.actions_by_name["play"].setText("Stop" if transport.state == "playing" else "Play")
-        if transport.sound != self.wave.sound:
-            self.wave.show_sound(transport.sound)
-            self.look.change(region=None)
         if transport.state == "stopped":
             self.map.end_trail()
         self.wake()
@@ -399,9 +396,6 @@ class MainWindow(QMainWindow):
     def choose_sound(self, number: int) -> None:
         """Show another sound below the map."""
         self.studio.transport.seek(number, 0.0)
-        self.look.change(region=None)
-        self.wave.show_sound(number)
-        self.transport.show_sound(number)
         self.follow_now()
 
     def _point(self, name: str) -> None:
@@ -483,6 +477,10 @@ class MainWindow(QMainWindow):
     def follow_now(self) -> None:
         """Show the moment that sounds."""
         transport = self.studio.transport
+        if transport.sound != self.wave.sound:
+            self.wave.show_sound(transport.sound)
+            self.transport.show_sound(transport.sound)
+            self.look.change(region=None)
         self.map.set_row(self.studio.row)
         self.wave.set_playhead(transport.seconds, follow=transport.state == "playing")
         self.transport.show_time(transport.seconds)

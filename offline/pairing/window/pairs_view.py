@@ -89,6 +89,7 @@ class PairsView(QWidget):
         self.on_drop.setChecked(self.studio.jobs.train_on_drop)
         if board is not None:
             pairs = sorted(pairs, key=lambda pair: board.time_of(pair.row))
+        was_empty = not self._names
         self._names, self._rows = [pair.name for pair in pairs], [pair.row for pair in pairs]
         self.table.setRowCount(len(pairs))
         for number, pair in enumerate(pairs):
@@ -104,6 +105,8 @@ class PairsView(QWidget):
                 cell.setForeground(theme.WARNING if warning else theme.TEXT if column == IMAGE else theme.DIM)
                 self.table.setItem(number, column, cell)
             self._set_picture(number, pair.name)
+        if was_empty:
+            self.table.scrollToTop()
         self._mark()
 
     def show_training(self, is_running: bool, fit: Fit | None) -> None:
