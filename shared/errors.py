@@ -15,6 +15,7 @@ import shlex
 from typing import ClassVar
 
 WHITE_SPACE = re.compile(r"[ \t\r\n]+")
+LONGEST_LINE = 1500
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -62,8 +63,12 @@ class Stopped(PonticelloError):
 
 
 def one_line(error: BaseException) -> str:
-    """The message of any error on one line, safe to show (see `printable`); its type's name where it has no message."""
-    return printable(" ".join(WHITE_SPACE.split(str(error).strip()))) or type(error).__name__
+    """The message of any error on one line, safe to show (see `printable`); its type's name where it has no message.
+
+    A longer line than anyone reads is cut.
+    """
+    line = printable(" ".join(WHITE_SPACE.split(str(error)[: 4 * LONGEST_LINE].strip()))) or type(error).__name__
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
 
 
 def printable(text: str) -> str:

@@ -8,19 +8,19 @@ This module does not need torch, so a wrong file is refused before anything slow
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from shared.atomic import written_atomically
+from shared import safetensors_format
 from shared.errors import ModelError
 from shared.image.architecture import Architecture
 from shared.image.geometry import tensors
+from shared.regular_file import open_regular
+from shared.safetensors_format import DamagedFile, Header
 
 VERSION = 1
+MAX_BYTES = 2 << 30  # the largest published ones have 0.13 GB
 FORMATS = {"F16": np.float16, "F32": np.float32}
 OTHER_FORMATS = {
     b"\x80": "a pickle; make it safetensors with: ponticello convert {path}",
@@ -36,45 +36,45 @@ def read_architecture(path: Path) -> Architecture:
 
     Raises ModelError with the reason.
     """
+    return _checked_header(path)[0]
+
+
+def read_checkpoint(path: Path) -> tuple[Architecture, Arrays]:
+    """The architecture and the tensors in their stored formats. Raises ModelError like read_architecture."""
+    architecture, header = _checked_header(path)
+    try:
+        arrays = safetensors_format.read_tensors(path, header)
+    except (DamagedFile, OSError) as error:
+        raise ModelError(f"{path} cannot be read: {error}; copy it again") from error
+    try:
+        check_values(arrays)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    return architecture, arrays
+
+
+def _checked_header(path: Path) -> tuple[Architecture, Header]:
+    """The architecture and the header; names, shapes, number formats and the sum of bytes fit the architecture."""
     header = _read_header(path)
-    metadata = header.pop("__metadata__", {})
-    if "config" not in metadata or not str(metadata.get("arch", "stylegan3")).startswith("stylegan3"):
-        what = metadata.get("arch", "no StyleGAN3 generator")
+    metadata = header.metadata
+    if "config" not in metadata or not metadata.get("arch", "stylegan3").startswith("stylegan3"):
+        what = metadata.get("arch", "no StyleGAN3 generator")[:100]
         raise ModelError(f"{path} holds {what}; a generator's header has 'config' and an 'arch' of stylegan3")
-    written = str(metadata.get("format", VERSION))
-    if not written.isdecimal() or int(written) > VERSION:
+    written = metadata.get("format", str(VERSION))[:20]
+    if not (written.isascii() and written.isdecimal()) or int(written) > VERSION:
         raise ModelError(f"{path} has format {written}, this program reads up to {VERSION}; update the program")
     try:
         arguments = json.loads(metadata["config"])
         if not isinstance(arguments, dict):
             raise ModelError("'config' is not a JSON object")
         architecture = Architecture.from_arguments(arguments)
-    except (ModelError, ValueError, RecursionError) as error:
+        check_shapes(architecture, {name: entry.shape for name, entry in header.tensors.items()})
+    except (ModelError, ValueError, ArithmeticError, RecursionError) as error:
         raise ModelError(f"{path}: {error}") from error
-    stored = {name: (str(entry["dtype"]), tuple(entry["shape"])) for name, entry in header.items()}
-    try:
-        check_shapes(architecture, {name: shape for name, (_, shape) in stored.items()})
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
-    for name, (number_format, _) in stored.items():
-        if number_format not in FORMATS:
-            raise ModelError(f"{path}: tensor {name} is {number_format}; supported are {' and '.join(FORMATS)}")
-    return architecture
-
-
-def read_checkpoint(path: Path) -> tuple[Architecture, Arrays]:
-    """The architecture and the tensors in their stored formats. Raises ModelError like read_architecture."""
-    architecture = read_architecture(path)
-    try:
-        with safe_open(path, "numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is damaged ({error}); copy it again") from error
-    try:
-        check_values(arrays)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
-    return architecture, arrays
+    for name, entry in header.tensors.items():
+        if entry.format not in FORMATS:
+            raise ModelError(f"{path}: tensor {name} is {entry.format}; supported are {' and '.join(FORMATS)}")
+    return architecture, header
 
 
 def write_checkpoint(
@@ -99,8 +99,7 @@ def write_checkpoint(
     check_values(written)
     config = json.dumps(architecture.arguments())
     metadata = {"format": str(VERSION), "arch": architecture.variant, "config": config}
-    with written_atomically(path) as temporary:
-        save_file(written, temporary, metadata=metadata)
+    safetensors_format.write(path, written, metadata)
 
 
 def check_shapes(architecture: Architecture, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -126,35 +125,25 @@ def check_values(arrays: Mapping[str, Array]) -> None:
             raise ModelError(f"tensor {name} is {array}, must be above 0")
 
 
-def _read_header(path: Path) -> dict[str, Any]:
-    """The JSON header of a safetensors file, after its eight-byte length."""
-    if not path.exists():
-        raise ModelError(f"no file {path}")
-    if path.is_dir():
-        raise ModelError(f"{path} is a folder; name a generator's .safetensors")
+def _read_header(path: Path) -> Header:
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(8)
-            length = int.from_bytes(head, "little")
-            text = file.read(length) if length <= size - 8 else b""
+        with open_regular(path) as file:
+            head = file.read(9)
+            size = file.seek(0, 2)
+    except FileNotFoundError as error:
+        raise ModelError(f"no file {path}") from error
+    except IsADirectoryError as error:
+        raise ModelError(f"{path} is a folder; name a generator's .safetensors") from error
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
     if not size:
         raise ModelError(f"{path} is empty; copy it again")
+    if size > MAX_BYTES:
+        raise ModelError(f"{path} has {size:,} bytes; generators of up to {MAX_BYTES:,} are read")
     for start, what in OTHER_FORMATS.items():
-        if head.startswith(start) and not text.startswith(b"{"):
+        if head.startswith(start) and head[8:9] != b"{":
             raise ModelError(f"{path} is {what.format(path=path)}")
     try:
-        if not text.startswith(b"{"):
-            raise ValueError("no header")
-        header = json.loads(text)
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        missing = max(ends, default=0) + 8 + length - size
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
-        raise ModelError(
-            f"{path} is not a safetensors file, or its header is truncated; name a generator's .safetensors"
-        ) from error
-    if missing > 0:
-        raise ModelError(f"{path} is truncated: {missing} bytes are missing; copy it again")
-    return dict(header)
+        return safetensors_format.read_header(path)
+    except (DamagedFile, OSError) as error:
+        raise ModelError(f"{path} {error}; name a generator's .safetensors, or copy it again") from error

@@ -50,7 +50,11 @@ class Schedule:
     def add(self, level: Level, sample: int, change: ControlChange | Exchange) -> None:
         """Let a change act on this level from a sample on."""
         entry = ScheduledChange(sample, self._next_order, change)
-        insort(self._entries[level], entry, key=lambda scheduled: scheduled[:2])
+        entries = self._entries[level]
+        if not entries or entries[-1].sample <= sample:
+            entries.append(entry)
+        else:
+            insort(entries, entry, key=lambda scheduled: scheduled[:2])
         self._next_order += 1
 
     def next_sample(self, level: Level) -> int | None:

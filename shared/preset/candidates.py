@@ -11,6 +11,7 @@ from jaxtyping import Float32, UInt8
 from shared.errors import PresetError, SettingError
 from shared.preset import tensorfile
 from shared.preset.pairs import LatentSpace
+from shared.preset.tensorfile import floats, integers
 
 THUMBNAIL = 16  # pixels a side: enough to compare pictures
 NAMES_SHOWN = 8  # in an error
@@ -91,22 +92,18 @@ class Candidates:
     @classmethod
     def load(cls, path: Path) -> "Candidates":
         """Read candidates.safetensors; PresetError where it is missing, damaged or does not fit together."""
-        shapes = {"latents": (None, None), "thumbnails": (None, THUMBNAIL, THUMBNAIL, 3)}
-        arrays, facts = tensorfile.read(path, "candidates", shapes)
-        try:
-            checked = msgspec.convert(facts, _Facts)
-        except msgspec.ValidationError as error:
-            raise PresetError(f"{path}: {error}; make the candidates again") from error
-        lengths = {len(arrays["latents"]), len(arrays["thumbnails"]), len(checked.seeds), len(set(checked.seeds))}
-        if len(lengths) != 1 or not np.isfinite(arrays["latents"]).all() or not set(checked.kept) <= set(checked.seeds):
+        shapes = {"latents": floats(None, None), "thumbnails": integers(None, THUMBNAIL, THUMBNAIL, 3)}
+        arrays, facts = tensorfile.read(path, "candidates", _Facts, shapes)
+        lengths = {len(arrays["latents"]), len(arrays["thumbnails"]), len(facts.seeds), len(set(facts.seeds))}
+        if len(lengths) != 1 or not set(facts.kept) <= set(facts.seeds):
             raise PresetError(f"{path}: its parts do not fit together; restore it or make the candidates again")
         return cls(
-            checked.seeds,
-            arrays["latents"].astype(np.float32),
-            arrays["thumbnails"].astype(np.uint8),
-            checked.origin,
-            checked.draw,
-            frozenset(checked.kept),
+            facts.seeds,
+            arrays["latents"].astype(np.float32, copy=False),
+            arrays["thumbnails"].astype(np.uint8, copy=False),
+            facts.origin,
+            facts.draw,
+            frozenset(facts.kept),
         )
 
 

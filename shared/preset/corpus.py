@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -13,6 +14,7 @@ from shared.errors import PresetError, SettingError
 from shared.mapping.scaling import Standardizer
 from shared.preset import tensorfile
 from shared.preset.pairs import SoundFrame
+from shared.preset.tensorfile import floats, integers
 
 
 class CorpusSound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,9 +22,9 @@ class CorpusSound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     file: str
     sha256: str
-    channel: int | None
+    channel: Annotated[int, msgspec.Meta(ge=1)] | None
     """From 1; None: the average of all."""
-    frames: int
+    frames: Annotated[int, msgspec.Meta(ge=0)]
     """Analysis frames, silent ones included."""
 
     @property
@@ -131,11 +133,7 @@ class Corpus:
     @classmethod
     def load(cls, path: Path) -> "Corpus":
         """Read corpus.safetensors; PresetError where it is missing, damaged or does not fit together."""
-        arrays, plain = tensorfile.read(path, "corpus", SHAPES)
-        try:
-            facts = msgspec.convert(plain, MapFacts)
-        except msgspec.ValidationError as error:
-            raise PresetError(f"{path}: {error}; analyse the sounds again") from error
+        arrays, facts = tensorfile.read(path, "corpus", MapFacts, SHAPES)
         rows = len(arrays["descriptors"])
         frames = sum(sound.frames for sound in facts.sounds)
         fits = (
@@ -147,19 +145,19 @@ class Corpus:
             and all(arrays[name].min() >= 0 for name in ("sound", "frame", "stands_for"))
             and arrays["stands_for"].max() < rows
             and arrays["sound"].max() < len(facts.sounds)
-            and all(np.isfinite(arrays[name]).all() for name in ("descriptors", "positions"))
+            and np.isfinite(arrays["positions"]).all()
         )
         if not fits:
             raise PresetError(f"{path}: its parts do not fit together; restore it or analyse the sounds again")
-        numbers = {name: arrays[name].astype(np.int64) for name in ("sound", "frame", "stands_for")}
-        places = {name: arrays[name].astype(np.float64) for name in ("descriptors", "positions")}
+        numbers = {name: arrays[name].astype(np.int64, copy=False) for name in ("sound", "frame", "stands_for")}
+        places = {name: arrays[name].astype(np.float64, copy=False) for name in ("descriptors", "positions")}
         return cls(**places, **numbers, facts=facts)
 
 
-SHAPES: dict[str, tuple[int | None, ...]] = {
-    "descriptors": (None, None),
-    "positions": (None, 2),
-    "sound": (None,),
-    "frame": (None,),
-    "stands_for": (None,),
+SHAPES = {
+    "descriptors": floats(None, None),
+    "positions": floats(None, 2),
+    "sound": integers(None),
+    "frame": integers(None),
+    "stands_for": integers(None),
 }

@@ -14,7 +14,8 @@ from shared.errors import PresetError
 from shared.mapping.regression import Activation, MLPRegressor, Training
 from shared.mapping.scaling import Standardizer
 from shared.preset import tensorfile
-from shared.preset.pairs import LatentSpace, Pairs, checked_space
+from shared.preset.pairs import LatentSpace, Pairs
+from shared.preset.tensorfile import Expected, floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,45 +69,39 @@ class LearnedMapping:
     @classmethod
     def load(cls, path: Path) -> "LearnedMapping":
         """Read mapping.safetensors; PresetError where it is missing, damaged or does not fit together."""
-        arrays, facts = tensorfile.read(path, "mapping", {"scaler.mean": (None,), "scaler.deviation": (None,)})
-        try:
-            checked = msgspec.convert(facts, _Facts)
-        except msgspec.ValidationError as error:
-            raise PresetError(f"{path}: {error}; train again") from error
-        sizes = checked.sizes
-        if arrays["scaler.deviation"].shape != (sizes[0],) or not (arrays["scaler.deviation"] >= 0).all():
-            raise PresetError(f"{path}: 'scaler.deviation' must be {sizes[0]} non-negative numbers; train again")
-        for j, (inputs, outputs) in enumerate(pairwise(sizes)):
-            for name, shape in ((f"layer{j}.weight", (outputs, inputs)), (f"layer{j}.bias", (outputs,))):
-                if name not in arrays or arrays[name].shape != shape:
-                    given = arrays[name].shape if name in arrays else "missing"
-                    raise PresetError(f"{path}: '{name}' is {given}, must have shape {shape}; train again")
-        bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
-        if bad:
-            raise PresetError(f"{path}: '{bad[0]}' holds NaN or infinity; train again")
-        layers = range(len(sizes) - 1)
+        arrays, facts = tensorfile.read(path, "mapping", _Facts, _shapes)
+        if not (arrays["scaler.deviation"] >= 0).all():
+            raise PresetError(f"{path}: 'scaler.deviation' must be non-negative numbers; train again")
+        layers = range(len(facts.sizes) - 1)
         regressor = MLPRegressor(
-            tuple(arrays[f"layer{j}.weight"].astype(np.float32) for j in layers),
-            tuple(arrays[f"layer{j}.bias"].astype(np.float32) for j in layers),
-            checked.activation,
+            tuple(arrays[f"layer{j}.weight"].astype(np.float32, copy=False) for j in layers),
+            tuple(arrays[f"layer{j}.bias"].astype(np.float32, copy=False) for j in layers),
+            facts.activation,
         )
-        scaler = Standardizer(arrays["scaler.mean"].astype(np.float64), arrays["scaler.deviation"].astype(np.float64))
         return cls(
-            scaler,
+            Standardizer(*(arrays[f"scaler.{name}"].astype(np.float64, copy=False) for name in ("mean", "deviation"))),
             regressor,
-            checked_space(checked.space, path),
-            checked.seed,
-            checked.pairs,
-            math.inf if checked.reach is None else checked.reach,
+            facts.space,
+            facts.seed,
+            facts.pairs,
+            math.inf if facts.reach is None else facts.reach,
         )
 
 
 class _Facts(msgspec.Struct):
     """The facts in the file."""
 
-    sizes: Annotated[list[int], msgspec.Meta(min_length=2)]
+    sizes: Annotated[list[Annotated[int, msgspec.Meta(ge=1)]], msgspec.Meta(min_length=2, max_length=16)]
     activation: Activation
-    space: str
+    space: LatentSpace
     seed: int = 0
     pairs: str = ""
     reach: float | None = None
+
+
+def _shapes(facts: _Facts) -> dict[str, Expected]:
+    """The arrays of a mapping with these layer sizes."""
+    shapes = {"scaler.mean": floats(facts.sizes[0]), "scaler.deviation": floats(facts.sizes[0])}
+    for j, (inputs, outputs) in enumerate(pairwise(facts.sizes)):
+        shapes |= {f"layer{j}.weight": floats(outputs, inputs), f"layer{j}.bias": floats(outputs)}
+    return shapes

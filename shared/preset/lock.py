@@ -81,6 +81,10 @@ def _between_programs(folder: Path, patience_s: float) -> Iterator[None]:
     finally:
         with suppress(OSError):
             (folder / OWNER).unlink(missing_ok=True)
+        with suppress(
+            OSError
+        ):  # while it is held: a waiting program notices that the file has gone, and makes a new one
+            (folder / LOCK).unlink()
         lock.release()
 
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -13,6 +13,7 @@ from jaxtyping import Float32, Float64
 from shared.errors import PresetError
 from shared.mapping.scaling import Standardizer
 from shared.preset import tensorfile
+from shared.preset.tensorfile import floats
 
 LatentSpace = Literal["z", "w"]  # as in Karras et al.: what goes into the mapping network, or what comes out
 
@@ -112,45 +113,39 @@ class Pairs:
     @classmethod
     def load(cls, path: Path) -> "Pairs":
         """Read pairs.safetensors; PresetError where it is missing, damaged or does not fit together."""
-        arrays, facts = tensorfile.read(
-            path, "pairs", {"descriptors": (None, None), "latents": (None, None), "positions": (None, 2)}
-        )
-        names = facts.get("names")
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise PresetError(f"{path} has no list of names; restore it or pair again")
-        if not np.isfinite(arrays["descriptors"]).all() or not np.isfinite(arrays["latents"]).all():
-            raise PresetError(f"{path} holds NaN or infinity; restore it or pair again")
+        shapes = {"descriptors": floats(None, None), "latents": floats(None, None), "positions": floats(None, 2)}
+        scaler_shapes = {"scaler.mean": floats(None), "scaler.deviation": floats(None)}
+        arrays, facts = tensorfile.read(path, "pairs", _Facts, shapes, scaler_shapes)
+        count, width = arrays["descriptors"].shape
+        lengths = {len(facts.names), count, len(arrays["latents"]), len(arrays["positions"])}
+        if len(lengths) != 1 or len(facts.sources) > count or len(facts.inputs) not in (0, width):
+            raise PresetError(f"{path}: its parts do not fit together; restore it or pair again")
+        if np.isinf(arrays["positions"]).any():
+            raise PresetError(f"{path} holds positions that are not finite; restore it or pair again")
         scaler = None
         if "scaler.mean" in arrays:
-            width = arrays["descriptors"].shape[1]
             mean, deviation = arrays["scaler.mean"], arrays.get("scaler.deviation", np.empty(0))
-            fits = mean.shape == deviation.shape == (width,) and np.isfinite([mean, deviation]).all()
-            if not fits or (deviation < 0).any():
+            if not mean.shape == deviation.shape == (width,) or (deviation < 0).any():
                 raise PresetError(f"{path}: its scaler must be {width} means and deviations; restore it or pair again")
             scaler = Standardizer(mean.astype(np.float64), deviation.astype(np.float64))
-        try:
-            sources = msgspec.convert(facts.get("sources", []), tuple[SoundFrame | None, ...])
-            inputs = msgspec.convert(facts.get("inputs", []), tuple[str, ...])
-        except msgspec.ValidationError as error:
-            raise PresetError(f"{path}: {error}; restore it or pair again") from error
-        if len(sources) > len(names) or len(inputs) not in (0, arrays["descriptors"].shape[1]):
-            raise PresetError(f"{path}: its parts do not fit together; restore it or pair again")
         return cls(
-            tuple(names),
-            arrays["descriptors"].astype(np.float64),
-            arrays["latents"].astype(np.float32),
-            arrays["positions"].astype(np.float64),
-            checked_space(facts.get("space"), path),
+            facts.names,
+            arrays["descriptors"].astype(np.float64, copy=False),
+            arrays["latents"].astype(np.float32, copy=False),
+            arrays["positions"].astype(np.float64, copy=False),
+            facts.space,
             scaler,
-            str(facts.get("map", "")),
-            sources,
-            inputs,
+            facts.map,
+            facts.sources,
+            facts.inputs,
         )
 
 
-def checked_space(space: object, path: Path) -> LatentSpace:
-    """`space` if it is one, else PresetError naming the file."""
-    for known in get_args(LatentSpace):
-        if space == known:
-            return known  # type: ignore[no-any-return]  # get_args is untyped
-    raise PresetError(f"{path}: latent space {space!r} given; allowed are: {', '.join(get_args(LatentSpace))}")
+class _Facts(msgspec.Struct):
+    """The facts in the file."""
+
+    names: tuple[str, ...]
+    space: LatentSpace
+    map: str = ""
+    sources: tuple[SoundFrame | None, ...] = ()
+    inputs: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""A preset is a folder: an artist's image space, pairs and mapping, with the settings that make them a piece.
+"""A preset is a folder: an artist's image space, pairs and mapping, and their settings.
 
 preset.toml             version, names of the inputs, generator, training, controls
 generator.safetensors   the StyleGAN3 (or preset.toml names a file elsewhere, with its SHA-256)
@@ -10,7 +10,6 @@ corpus.safetensors      analysed sounds on their map, and candidates.safetensors
 import hashlib
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +24,7 @@ from shared import controls
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import Value
 from shared.errors import PresetError, SettingError, pasted
+from shared.image.checkpoint import MAX_BYTES as MAX_GENERATOR_BYTES
 from shared.mapping.regression import Training
 from shared.preset.candidates import Candidates
 from shared.preset.corpus import Corpus
@@ -32,23 +32,25 @@ from shared.preset.history import save_settings
 from shared.preset.learned import LearnedMapping
 from shared.preset.lock import LOCK, OWNER, preset_lock
 from shared.preset.pairs import Pairs
+from shared.regular_file import open_regular
+from shared.toml_file import BadToml, read_toml
 
 VERSION = 1
-PARTS = ("preset.toml", "mapping.safetensors", "pairs.safetensors")  # besides the generator, what decides the pictures
+PARTS = ("preset.toml", "mapping.safetensors", "pairs.safetensors")  # with the generator, they determine the pictures
 CORPUS, CANDIDATES = "corpus.safetensors", "candidates.safetensors"
 SHIPPED = Path(__file__).resolve().parents[2] / "presets"
 OWN = Path(platformdirs.user_documents_dir()) / "Ponticello"
 
 
 class GeneratorFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the generator is: a path relative to the preset; outside of it with the SHA-256 that it must have."""
+    """The generator's file: a path relative to the preset; outside the preset with its SHA-256."""
 
     file: str = "generator.safetensors"
     sha256: str = ""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What preset.toml says."""
+    """The content of preset.toml."""
 
     version: int
     inputs: tuple[str, ...] = DESCRIPTORS
@@ -59,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 @dataclass(frozen=True, eq=False)
 class Preset:
-    """A preset on disk, its settings checked; its parts are read when they are asked for."""
+    """A preset on disk with checked settings; its other files are read on first use."""
 
     folder: Path
     settings: Settings
@@ -75,15 +77,15 @@ class Preset:
         folder = find_preset(path)
         file = folder / "preset.toml"
         try:
-            there = file.is_file()
+            is_preset = file.is_file()
         except PermissionError as error:
             raise PresetError(f"{folder} cannot be read: {error.strerror}") from error
-        if not there:
+        if not is_preset:
             raise PresetError(f"{folder} is not a preset: it has no preset.toml")
         try:
-            plain = tomllib.loads(file.read_text("utf-8-sig"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-            raise PresetError(f"{file} cannot be read: {error}") from error
+            plain = read_toml(file)
+        except BadToml as error:
+            raise PresetError(f"{file} {error}") from error
         version = plain.get("version")
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
             raise PresetError(f"{file}: version = {version!r} given; write version = {VERSION}")
@@ -107,11 +109,17 @@ class Preset:
     def generator_path(self) -> Path:
         """The generator's file; PresetError where it is missing or not the one that the preset was made with."""
         given = self.settings.generator
-        path = (self.folder / Path(given.file).expanduser()).resolve()
-        if not path.is_file():
+        try:
+            path = (self.folder / Path(given.file).expanduser()).resolve()
+            is_present = path.is_file()
+        except (OSError, ValueError, RuntimeError) as error:  # a name that no file can have, or links in a circle
+            raise PresetError(f"{self.folder / 'preset.toml'} names the generator {given.file}: {error}") from error
+        if not is_present:
             raise PresetError(
                 f"{self.folder / 'preset.toml'} names the generator {given.file}, but there is no file {path}"
             )
+        if (size := path.stat().st_size) > MAX_GENERATOR_BYTES:
+            raise PresetError(f"{path} has {size:,} bytes; generators of up to {MAX_GENERATOR_BYTES:,} are read")
         if given.sha256:
             if sha256_of(path) != given.sha256.lower():
                 raise PresetError(
@@ -125,7 +133,7 @@ class Preset:
 
     @cached_property
     def generator_sha256(self) -> str:
-        """Which generator it is: the hash of its file, whatever its place. Errors as of `generator_path`."""
+        """SHA-256 of the generator's file. Errors as in `generator_path`."""
         path = self.generator_path
         return self.settings.generator.sha256.lower() or sha256_of(path)
 
@@ -207,16 +215,16 @@ class Preset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that decides the pictures: settings, generator and mapping."""
+        """SHA-256 of everything that determines the pictures: settings, generator and mapping."""
         sha = hashlib.sha256()
         for path in (*(self.folder / name for name in PARTS), self.generator_path):
             sha.update(sha256_of(path).encode())
         return sha.hexdigest()
 
     def save_controls(self, values: Mapping[str, Value]) -> "Preset":
-        """Write the preset's own controls into preset.toml, its comments kept; gives the preset as it now is.
+        """Write the preset's own controls into preset.toml, keeping its comments; returns the preset as it is then.
 
-        A shipped preset is copied to one's own folder first: see `own_copy`.
+        A shipped preset is copied to the user's folder first: see `own_copy`.
         """
         preset = self.own_copy()
         with preset_lock(preset.folder):
@@ -242,11 +250,11 @@ class Preset:
 
     @property
     def own_folder(self) -> Path:
-        """Where the artist's own copy of it is, or would be."""
+        """The place of the user's own copy, whether there is one or not."""
         return OWN / self.name
 
     def own_copy(self) -> "Preset":
-        """Itself, unless it is a shipped one: then the artist's own copy of it, made now where there is none yet."""
+        """The preset itself; for a shipped one the user's own copy, which is made where there is none yet."""
         if self.folder.parent != SHIPPED:
             return self
         target = self.own_folder
@@ -260,13 +268,13 @@ class Preset:
         return Preset.load(target)
 
     def _copy_to(self, target: Path) -> None:
-        """A copy beside the target first, then renamed: whole or not there."""
+        """Copy beside the target, then rename: the copy is complete or absent."""
         generator = self.generator_path
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
             copy = Path(temporary) / target.name
             shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("make", LOCK, OWNER))
-            if self.folder not in generator.parents:  # another shipped preset's, which may be another one some day
+            if self.folder not in generator.parents:  # of another shipped preset, which may change some day
                 shutil.copyfile(generator, copy / generator.name)
                 file = copy / "preset.toml"
                 document = tomlkit.parse(file.read_text("utf-8-sig"))
@@ -276,11 +284,15 @@ class Preset:
 
 
 def find_preset(path: str | Path) -> Path:
-    """The folder of a preset given as a path, or by the bare name of one's own or a shipped one."""
-    folder = Path(path).expanduser()
-    if folder.is_dir():
-        return folder.resolve()
-    if folder.exists():
+    """The folder of a preset, given its path or the bare name of the user's own or a shipped one."""
+    try:
+        folder = Path(path).expanduser()
+        if folder.is_dir():
+            return folder.resolve()
+        is_file = folder.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # a name that no folder can have, or links in a circle
+        raise PresetError(f"no preset {path}: {error}") from error
+    if is_file:
         raise PresetError(f"{path} is a file; a preset is a folder with a preset.toml")
     if len(folder.parts) == 1:
         for place in (OWN, SHIPPED):
@@ -293,7 +305,7 @@ def find_preset(path: str | Path) -> Path:
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal; PresetError where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise PresetError(f"{path} cannot be read: {error.strerror}") from error
@@ -324,7 +336,7 @@ def _flat_controls(settings: Settings, file: Path) -> dict[str, Value]:
 
 
 def _allowed(error: str) -> str:
-    """What the table that a validation error names may hold."""
+    """The keys of the table that a validation error names."""
     if "unknown field" not in error:
         return ""
     tables: dict[str, type[msgspec.Struct]] = {"generator": GeneratorFile, "training": Training}

@@ -1,68 +1,128 @@
-"""Arrays with text metadata in one safetensors file: the form of pairs, mappings and corpora."""
+"""Arrays with facts about them in one safetensors file: the form of pairs, mappings, corpora and candidates."""
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from shared.atomic import written_atomically
+from shared import safetensors_format
 from shared.errors import PresetError
+from shared.safetensors_format import DamagedFile, Header
 
 VERSION = 1
+MAX_BYTES = 640 << 20  # of all arrays: a corpus of a day, the largest mapping
+REMEDY = "restore it or make it again"
+
+Facts = TypeVar("Facts")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The shape of an array, None where a length is free, and whether it holds integers."""
+
+    shape: tuple[int | None, ...]
+    is_integer: bool = False
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether an array of this shape is the expected one."""
+        return len(shape) == len(self.shape) and all(
+            wanted in (None, length) for wanted, length in zip(self.shape, shape, strict=True)
+        )
+
+    def __str__(self) -> str:
+        lengths = ", ".join("any" if n is None else str(n) for n in self.shape)
+        return f"{'integers' if self.is_integer else 'floating-point numbers'} of shape ({lengths})"
+
+
+def floats(*shape: int | None) -> Expected:
+    """An array of floating-point numbers."""
+    return Expected(shape)
+
+
+def integers(*shape: int | None) -> Expected:
+    """An array of integers."""
+    return Expected(shape, is_integer=True)
+
+
+Arrays = dict[str, NDArray[Any]]
+Table = Mapping[str, Expected]
 
 
 def write(path: Path, kind: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
     """Write `arrays` and the JSON-able `facts` atomically; `kind` says what the file holds ("pairs", "mapping", ...)."""
-    header = {"ponticello": kind, "version": str(VERSION), "facts": json.dumps(facts)}
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with written_atomically(path) as temporary:
-        save_file(contiguous, temporary, metadata=header)
+    metadata = {"ponticello": kind, "version": str(VERSION), "facts": json.dumps(facts)}
+    safetensors_format.write(path, arrays, metadata)
 
 
 def read(
-    path: Path, kind: str, shapes: Mapping[str, tuple[int | None, ...]]
-) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """The arrays and facts of a file of this kind. `shapes`: the arrays it must hold, None where a length is free.
+    path: Path,
+    kind: str,
+    facts_type: type[Facts],
+    required: Table | Callable[[Facts], Table],
+    optional: Table | Callable[[str], Expected | None] | None = None,
+) -> tuple[Arrays, Facts]:
+    """The arrays and facts of a file of this kind.
 
-    Raises PresetError for a missing file, another kind, a newer version, a missing array or a wrong shape.
+    required: the arrays that it must hold, perhaps as a function of the facts; optional: those that it may hold, perhaps
+    as a function of the name. Names, shapes, number formats and the sum of bytes are checked before any array is read;
+    floating-point numbers must be finite, except in `positions`.
+
+    Raises PresetError for a missing file, another kind, a newer version, and arrays or facts that are not as expected.
     """
-    if not path.is_file():
-        raise PresetError(f"no file {path}; the preset needs its {kind}")
-    if not os.access(path, os.R_OK):
-        raise PresetError(f"{path} may not be read by you; change its rights")
+    header = _header(path, kind)
     try:
-        with safe_open(path, "numpy") as file:
-            header = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-    except (SafetensorError, OSError, ValueError) as error:
-        raise PresetError(f"{path} is damaged or no safetensors file ({error}); restore it or make it again") from error
-    if header.get("ponticello") != kind:
-        raise PresetError(f"{path} holds {header.get('ponticello', 'something else')}, not {kind}")
-    if not header.get("version", "").isdecimal():
-        raise PresetError(f"{path} says format {header.get('version')!r}, which is none; restore it or make it again")
-    if int(header["version"]) > VERSION:
-        raise PresetError(
-            f"{path} was written by a newer Ponticello (format {header['version']}, this one reads up to {VERSION}); update the program"
-        )
-    for name, shape in shapes.items():
-        if name not in arrays:
-            raise PresetError(f"{path} lacks '{name}'; there are: {', '.join(sorted(arrays))}")
-        given = arrays[name].shape
-        if len(given) != len(shape) or any(want not in (None, have) for want, have in zip(shape, given, strict=True)):
-            wanted = tuple("any" if n is None else n for n in shape)
-            raise PresetError(f"{path}: '{name}' has shape {given}, must be {wanted}")
+        facts = msgspec.json.decode(header.metadata.get("facts", "{}"), type=facts_type)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise PresetError(f"{path}: its facts are damaged ({error}); {REMEDY}") from error
+    _check(path, header, required(facts) if callable(required) else required, optional or {})
     try:
-        facts = json.loads(header.get("facts", "{}"))
-    except (ValueError, RecursionError) as error:
-        raise PresetError(
-            f"{path}: what it says of itself is damaged ({error}); restore it or make it again"
-        ) from error
-    if not isinstance(facts, dict):
-        raise PresetError(f"{path}: what it says of itself is no table; restore it or make it again")
+        arrays = safetensors_format.read_tensors(path, header)
+    except (DamagedFile, OSError) as error:
+        raise PresetError(f"{path} cannot be read: {error}; {REMEDY}") from error
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and name != "positions" and not np.isfinite(array).all():
+            raise PresetError(f"{path}: '{name}' holds NaN or infinity; {REMEDY}")
     return arrays, facts
+
+
+def _header(path: Path, kind: str) -> Header:
+    try:
+        header = safetensors_format.read_header(path)
+    except FileNotFoundError:
+        raise PresetError(f"no file {path}; the preset needs its {kind}") from None
+    except OSError as error:
+        raise PresetError(f"{path} cannot be read: {error.strerror}; {REMEDY}") from error
+    except DamagedFile as error:
+        raise PresetError(f"{path} {error}; {REMEDY}") from error
+    if header.metadata.get("ponticello") != kind:
+        raise PresetError(f"{path} holds {header.metadata.get('ponticello', 'something else')[:100]}, not {kind}")
+    version = header.metadata.get("version", "")[:20]
+    if not (version.isascii() and version.isdecimal()):
+        raise PresetError(f"{path}: format {version!r} given; {REMEDY}")
+    if int(version) > VERSION:
+        raise PresetError(
+            f"{path} was written by a newer Ponticello (format {version}, this one reads up to {VERSION}); update the program"
+        )
+    return header
+
+
+def _check(path: Path, header: Header, required: Table, optional: Table | Callable[[str], Expected | None]) -> None:
+    """Every array must be one that is expected, and together they must not be too many bytes."""
+    find_optional = optional if callable(optional) else optional.get
+    for name in required:
+        if name not in header.tensors:
+            raise PresetError(f"{path} lacks '{name}'; there are: {', '.join(sorted(header.tensors)[:20]) or 'none'}")
+    for name, entry in header.tensors.items():
+        expected = required.get(name) or find_optional(name)
+        if expected is None:
+            raise PresetError(f"{path} holds '{name[:100]}', which does not belong there; {REMEDY}")
+        is_right = entry.dtype is not None and entry.dtype.kind in ("iu" if expected.is_integer else "f")
+        if not is_right or not expected.fits(entry.shape):
+            raise PresetError(f"{path}: '{name}' is {entry.format} of shape {entry.shape}, must be {expected}")
+    if header.data_bytes > MAX_BYTES:
+        raise PresetError(f"{path} holds {header.data_bytes:,} bytes; up to {MAX_BYTES:,} are read")

@@ -1,22 +1,28 @@
 """The lines of log.jsonl: the show's settings, every change with its sample, the end."""
 
 import base64
-from collections.abc import Callable
-from typing import Literal
+import re
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
 from jaxtyping import Float32
 
-from shared.controls import ControlChange
+from shared import controls
+from shared.audio.descriptors import DESCRIPTORS
+from shared.controls import ControlChange, Value
 from shared.errors import PresetError
 from shared.mapping.scaling import Standardizer
 from shared.pipeline.exchanges import Exchange, Steer, UseMapping, UseScaler
+from shared.pipeline.schedule import belongs_to_preset
 from shared.preset import Preset
 from shared.preset.pairs import LatentSpace
 from shared.recording.snapshots import Snapshots
 
 VERSION = 1
+FRACTION = re.compile(r"\d{1,18}(/0*[1-9]\d{0,17})?", re.ASCII)
 InputKind = Literal["samples", "frames"]
 """What a sound input delivers, and a recording stores."""
 Fact = str | float | bool | None
@@ -25,12 +31,12 @@ Fact = str | float | bool | None
 class Head(msgspec.Struct, tag="recording", tag_field="line"):
     """The first line."""
 
-    version: int
+    version: Annotated[int, msgspec.Meta(ge=1)]
     started: str
     """Date and time."""
     fps: str
     gives: InputKind
-    sample: int
+    sample: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
     """The sample of the show at which the recording begins."""
     preset: str
     """The name of the folder, in `presets/`, of the preset that played."""
@@ -86,7 +92,7 @@ class ScalerLine(msgspec.Struct, tag="scaler", tag_field="line"):
 class End(msgspec.Struct, tag="end", tag_field="line"):
     """The last line, unless the recording was interrupted."""
 
-    sample: int
+    sample: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
     """The sample of the show at which the recording ends; the zeros that complete its last frame follow it."""
 
 
@@ -114,10 +120,14 @@ def encode_change(at: int, sample: int, change: ControlChange | Exchange, snapsh
 def decode_change(
     line: ChangeLine, load_preset: Callable[[str], Preset], load_learned: Callable[[str], UseMapping]
 ) -> ControlChange | Exchange:
-    """The change that a line stands for. load_preset, load_learned: load what is stored under a name."""
+    """The change that a line stands for. load_preset, load_learned: load what is stored under a name.
+
+    Raises PresetError or SettingError for a value that no show can have recorded.
+    """
     match line:
         case ControlLine(_, sample, name, value):
-            return ControlChange(sample, name, value)
+            row, _ = controls.find_control(name, DESCRIPTORS)
+            return ControlChange(sample, name, row.checked(value))
         case PresetLine(_, _, name):
             return load_preset(name)
         case LearnedLine(_, _, name):
@@ -127,7 +137,29 @@ def decode_change(
         case ScalerLine(_, _, mean, deviation):
             if mean is None or deviation is None:
                 return UseScaler(None)
+            if not len(mean) == len(deviation) == len(DESCRIPTORS) or min(deviation) < 0:
+                raise PresetError("the recording's log holds a damaged scaler")
             return UseScaler(Standardizer(np.array(mean), np.array(deviation)))
+
+
+def parse_fraction(text: str) -> Fraction:
+    """A number as `str(Fraction)` writes it, `30` or `30000/1001`. ValueError for others, such as 1e99999999."""
+    if not FRACTION.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is no fraction")
+    return Fraction(text)
+
+
+def checked_values(values: Mapping[str, Value], preset: Preset, *, is_for_preset: bool) -> dict[str, Value]:
+    """The controls of the preset, or those of the show, at these values; the preset's own value where one is missing.
+
+    Raises SettingError for an unknown name or a value outside its range.
+    """
+    result = {name: value for name, value in preset.controls.items() if belongs_to_preset(name) == is_for_preset}
+    for name, value in values.items():
+        row, _ = controls.find_control(name, preset.settings.inputs)
+        if name in result:
+            result[name] = row.checked(value)
+    return result
 
 
 def pack(latent: Float32[np.ndarray, "latent"]) -> str:
@@ -138,6 +170,9 @@ def pack(latent: Float32[np.ndarray, "latent"]) -> str:
 def unpack(text: str) -> Float32[np.ndarray, "latent"]:
     """The latent vector; PresetError where the text is damaged."""
     try:
-        return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)
+        latent = np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)
     except ValueError as error:
         raise PresetError(f"the recording's log holds a damaged latent vector ({error})") from None
+    if not np.isfinite(latent).all():
+        raise PresetError("the recording's log holds a latent vector that is not finite")
+    return latent

@@ -1,7 +1,7 @@
 """Reads a recording, complete or interrupted."""
 
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
@@ -14,19 +14,25 @@ import soundfile
 from jaxtyping import Float32
 from numpy.typing import NDArray
 
+from shared.audio.cleaning import clean
 from shared.controls import ControlChange
-from shared.errors import PresetError, SoundError
-from shared.mapping.decimation import ticks_within
+from shared.errors import PresetError, SettingError, SoundError
+from shared.mapping.decimation import checked_rate, ticks_within
 from shared.pipeline import Pipeline, Tick
 from shared.pipeline.exchanges import Exchange, UseMapping
 from shared.preset.preset import GeneratorFile, Preset, sha256_of
 from shared.recording import snapshots, state_file
-from shared.recording.entries import VERSION, ChangeLine, End, Head, Line, decode_change
-from shared.recording.writer import FILE_ROWS, FILE_STEMS
+from shared.recording.entries import VERSION, ChangeLine, End, Head, Line, PresetLine, decode_change, parse_fraction
+from shared.recording.state_file import MOST_PRESETS
+from shared.recording.writer import FILE_ROWS, FILE_STEMS, FORMS
+from shared.regular_file import open_regular
 from shared.stage import HOP, SAMPLE_RATE
 
 LOG = "log.jsonl"
 READ = 65536  # rows of a file at a time
+MAX_LOG_BYTES = 128 << 20
+LAST_SAMPLE = 2**53
+MOST_AHEAD = 60 * SAMPLE_RATE  # samples between the request of a change and its effect
 
 
 def is_recording(path: Path) -> bool:
@@ -50,7 +56,10 @@ class Recording:
         self.remarks: list[str] = []
         self._head, self._lines, end = _read_log(folder / LOG)
         self.gives = self._head.gives
-        self.fps = Fraction(self._head.fps)
+        try:
+            self.fps = checked_rate(parse_fraction(self._head.fps))
+        except ValueError as error:
+            raise PresetError(f"{folder / LOG}: {error}; restore it") from error
         self.first_sample = self._head.sample
         self._files = self._count(end is not None)
         self.samples = sum(rows for _, rows in self._files) * (HOP if self.gives == "frames" else 1)
@@ -68,9 +77,9 @@ class Recording:
         for line in self._lines:
             try:
                 self._changes.append((line.at, line.sample, decode_change(line, load_preset, load_learned)))
-            except PresetError as error:
+            except (PresetError, SettingError) as error:
                 if end is not None:
-                    raise
+                    raise PresetError(f"{folder / LOG}: {error}") from error
                 self.remarks.append(f"{error}: everything after that is ignored")
                 self._last_sample = min(self._last_sample, line.at)
                 break
@@ -91,12 +100,17 @@ class Recording:
 
     def ticks(self, fps: Fraction) -> Iterator[Tick]:
         """All ticks, as in the show or at another rate."""
-        pipeline = Pipeline.restored(self.state, fps)
+        try:
+            yield from self._ticks(Pipeline.restored(self.state, fps), fps)
+        except SettingError as error:  # a control of a preset that does not play then
+            raise PresetError(f"{self.folder / LOG}: {error}; restore it") from error
+
+    def _ticks(self, pipeline: Pipeline, fps: Fraction) -> Iterator[Tick]:
         stop = self.numbers(fps).stop
         waiting = deque(self._changes)
         for block in self._blocks():
             before, each = pipeline.samples, 1 if self.gives == "samples" else HOP
-            cuts = [(at - before) // each for at, _, _ in waiting if at < before + len(block) * each]
+            cuts = sorted({(at - before) // each for at, _, _ in waiting if at < before + len(block) * each})
             for part in np.split(block, cuts):
                 while waiting and waiting[0][0] <= pipeline.samples:
                     _, sample, change = waiting.popleft()
@@ -127,7 +141,13 @@ class Recording:
         """The input of the pipeline: float32 (n,) or float64 (m, 23)."""
         for path, rows in self._files:
             with soundfile.SoundFile(path) as file:
-                yield from file.blocks(READ, frames=rows, dtype="float32" if self.gives == "samples" else "float64")
+                for part in file.blocks(READ, frames=rows, dtype="float32" if self.gives == "samples" else "float64"):
+                    if self.gives == "samples":
+                        yield clean(part)[0]
+                    elif not np.isfinite(part).all():
+                        raise SoundError(f"{path} holds numbers that are not finite; restore it")
+                    else:
+                        yield part
 
     def _count(self, ended: bool) -> list[tuple[Path, int]]:
         """The files of sound or frames in order, with their lengths, up to the first that is incomplete."""
@@ -136,8 +156,9 @@ class Recording:
         paths = sorted(self.folder.glob(f"{kind}-*.wav"))
         for number, path in enumerate(paths, 1):
             try:
+                open_regular(path).close()
                 info = soundfile.info(str(path))
-            except soundfile.SoundFileError as error:
+            except (soundfile.SoundFileError, OSError) as error:
                 if number == len(paths) and not ended:  # interrupted before its first sync
                     self.remarks.append(f"{path} holds nothing that can be read; it is ignored")
                     break
@@ -145,6 +166,11 @@ class Recording:
             expected = self.folder / f"{kind}-{number:03d}.wav"
             if path != expected:
                 raise SoundError(f"{expected} is missing; restore it")
+            channels, rate = FORMS[self.gives]
+            if (info.channels, info.samplerate) != (channels, rate):
+                raise SoundError(
+                    f"{path} has {info.channels} channels at {info.samplerate} Hz; a recording has {channels} at {rate}"
+                )
             files.append((path, info.frames))
             if info.frames < FILE_ROWS[self.gives] and number < len(paths):
                 self.remarks.append(f"{path} is cut off; the files after it are ignored")
@@ -171,19 +197,23 @@ class Recording:
 
 def _read_log(path: Path) -> tuple[Head, list[ChangeLine], End | None]:
     """Its lines; a last line that is incomplete is ignored."""
-    try:
-        texts = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise PresetError(f"{path} cannot be read: {error.strerror}") from error
     lines: list[Line] = []
     decoder = msgspec.json.Decoder(Line)
-    for number, text in enumerate(texts[:-1], 1):  # the last is empty or incomplete
-        try:
-            lines.append(decoder.decode(text))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            if number > 1 and number == len(texts) - 1:  # interrupted while it was written
-                break
-            raise PresetError(f"{path}, line {number}, is damaged ({error}); restore it") from error
+    try:
+        with open_regular(path) as file:
+            if (size := path.stat().st_size) > MAX_LOG_BYTES:
+                raise PresetError(f"{path} has {size:,} bytes; up to {MAX_LOG_BYTES:,} are read")
+            for number, text in enumerate(file, 1):
+                if not text.endswith(b"\n"):
+                    break
+                try:
+                    lines.append(decoder.decode(text))
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    if number > 1 and file.tell() == size:  # interrupted while it was written
+                        break
+                    raise PresetError(f"{path}, line {number}, is damaged ({error}); restore it") from error
+    except OSError as error:
+        raise PresetError(f"{path} cannot be read: {error.strerror}") from error
     head = lines[0] if lines else None
     if not isinstance(head, Head):
         raise PresetError(f"{path} has no first line: nothing was recorded, or it is damaged")
@@ -192,5 +222,18 @@ def _read_log(path: Path) -> tuple[Head, list[ChangeLine], End | None]:
             f"{path} was written by a newer Ponticello; this one reads up to version {VERSION}: update it"
         )
     changes = [line for line in lines[1:] if not isinstance(line, Head | End)]
+    _check_changes(path, changes)
     end = lines[-1]
     return head, changes, end if isinstance(end, End) else None
+
+
+def _check_changes(path: Path, changes: list[ChangeLine]) -> None:
+    """Whether a show can have recorded these changes; PresetError where not."""
+    presets: Counter[int] = Counter()
+    for line in changes:
+        if not (0 <= line.at <= LAST_SAMPLE and 0 <= line.sample <= line.at + MOST_AHEAD):
+            raise PresetError(f"{path} holds a change at sample {line.at} for sample {line.sample}; restore it")
+        if isinstance(line, PresetLine):
+            presets[line.sample] += 1
+            if presets[line.sample] > MOST_PRESETS:
+                raise PresetError(f"{path} starts more than {MOST_PRESETS} presets on one sample; restore it")

@@ -11,6 +11,7 @@ import tomlkit
 from shared import controls
 from shared.atomic import written_atomically
 from shared.controls import Value
+from shared.errors import PresetError
 from shared.pipeline.exchanges import UseMapping
 from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import Pairs
@@ -63,15 +64,25 @@ class Snapshots:
 
 def load_preset(recording: Path, name: str, generators: Mapping[str, GeneratorFile]) -> Preset:
     """The preset of this name in a recording. generators: replacements, by the SHA-256 of the generator they replace."""
-    preset = Preset.load(recording / "presets" / name)
+    preset = Preset.load(_folder(recording, "presets", name))
     generator = generators.get(preset.settings.generator.sha256, preset.settings.generator)
     return replace(preset, settings=msgspec.structs.replace(preset.settings, generator=generator))
 
 
 def load_learned(recording: Path, name: str) -> UseMapping:
     """A mapping that was trained during the show; PresetError where it is missing or damaged."""
-    folder = recording / "learned" / name
+    folder = _folder(recording, "learned", name)
     return UseMapping(LearnedMapping.load(folder / MAPPING), Pairs.load(folder / PAIRS))
+
+
+def _folder(recording: Path, kind: str, name: str) -> Path:
+    """A folder of this name directly in `presets/` or `learned/`: nothing outside the recording."""
+    if Path(name).name != name or name in ("", ".", "..") or "\0" in name:
+        raise PresetError(f"{recording} names the folder {name[:100]!r} in {kind}/; restore it")
+    folder = recording / kind / name
+    if not folder.is_dir():
+        raise PresetError(f"no folder {folder}; restore it")
+    return folder
 
 
 def _own_controls(values: Mapping[str, Value]) -> dict[str, object]:

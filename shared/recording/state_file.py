@@ -1,15 +1,15 @@
 """state.safetensors: what the pipeline remembered when the recording began."""
 
-from collections.abc import Callable, Mapping
-from fractions import Fraction
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from numpy.typing import NDArray
 
-from shared.controls import Value
+from shared.audio.descriptors import DESCRIPTORS
 from shared.errors import PresetError
+from shared.mapping.decimation import checked_rate, ticks_within
 from shared.mapping.scaling import Standardizer
 from shared.picture import Picture
 from shared.pipeline.exchanges import Steer, UseMapping
@@ -17,12 +17,35 @@ from shared.pipeline.schedule import Level, ScheduledChange
 from shared.pipeline.state import PipelineState, PlayingPresetState
 from shared.preset import Preset, tensorfile
 from shared.preset.pairs import LatentSpace
-from shared.recording.entries import ChangeLine, decode_change, encode_change
+from shared.preset.tensorfile import Expected, floats, integers
+from shared.recording.entries import ChangeLine, checked_values, decode_change, encode_change, parse_fraction
 from shared.recording.snapshots import Snapshots
-from shared.stage import State
+from shared.stage import HOP, State
 
 Arrays = dict[str, NDArray[Any]]
 Plain = bool | float | str | tuple[float, float]
+ANALYZER = {"held": floats(None), "filter": floats(8)}
+GATE = {"held": floats(len(DESCRIPTORS)), "counters": integers(2)}
+VOICE = {
+    "smoothing.last": floats(None),
+    "decimator.counters": integers(3),
+    "decimator.sum": floats(None),
+    "decimator.last": floats(None),
+    "latent_smoothing.last": floats(None),
+    "within_reach": floats(None),
+}
+OTHER = {
+    "scaler.mean": floats(len(DESCRIPTORS)),
+    "scaler.deviation": floats(len(DESCRIPTORS)),
+    "steer": floats(None),
+    "last": floats(None),
+}
+MOST_PRESETS = 1000  # that cross-fade at one time
+MOST_FADE_TICKS = 60 * 1000  # the longest cross-fade at the highest rate
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+AT_ONE_TIME = msgspec.Meta(min_length=1, max_length=MOST_PRESETS)
+
 LoadPreset = Callable[[str], Preset]
 LoadLearned = Callable[[str], UseMapping]
 
@@ -30,15 +53,15 @@ LoadLearned = Callable[[str], UseMapping]
 class _PlayingFacts(msgspec.Struct):
     preset: str
     values: dict[str, Plain]
-    start_tick: int = msgspec.field(name="began")
-    fade_ticks: int = msgspec.field(name="fade")
+    start_tick: Count = msgspec.field(name="began")
+    fade_ticks: Annotated[int, msgspec.Meta(ge=0, le=MOST_FADE_TICKS)] = msgspec.field(name="fade")
     motion: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 class _PictureFacts(msgspec.Struct):
     """One of a cross-fade, the uppermost first; its latent is among the arrays."""
 
-    preset: int
+    preset: Count
     space: LatentSpace
     truncation: float
     rotate: float
@@ -50,18 +73,18 @@ class _PictureFacts(msgspec.Struct):
 
 class _Facts(msgspec.Struct):
     fps: str
-    samples: int
-    frames: int
-    ticks: int
-    playing: list[_PlayingFacts] = msgspec.field(name="layers")
+    samples: Count
+    frames: Count
+    ticks: Count
+    playing: Annotated[list[_PlayingFacts], AT_ONE_TIME] = msgspec.field(name="layers")
     values: dict[str, Plain]
     scheduled: dict[Level, list[tuple[int, ChangeLine]]] = msgspec.field(name="waiting")
     """By level; each change with its place in the order of requests."""
     first_change: int | None
     black: str
     steer_space: LatentSpace
-    last: list[_PictureFacts]
-    last_presets: list[str]
+    last: Annotated[list[_PictureFacts], msgspec.Meta(max_length=MOST_PRESETS)]
+    last_presets: Annotated[list[str], msgspec.Meta(max_length=MOST_PRESETS)]
 
 
 def write(path: Path, state: PipelineState, snapshots: Snapshots) -> None:
@@ -104,12 +127,15 @@ def write(path: Path, state: PipelineState, snapshots: Snapshots) -> None:
 
 def read(path: Path, load_preset: LoadPreset, load_learned: LoadLearned) -> PipelineState:
     """Read the file; PresetError where it, or something that it needs, is missing or damaged."""
-    arrays, plain = tensorfile.read(path, "state", {"sounding": (None,)})
+    arrays, facts = tensorfile.read(path, "state", _Facts, {"sounding": floats(len(DESCRIPTORS))}, _expected)
     try:
-        facts = msgspec.convert(plain, _Facts)
-        return _state(facts, arrays, load_preset, load_learned)
-    except (msgspec.ValidationError, LookupError, ValueError, ArithmeticError) as error:
+        state = _state(facts, arrays, load_preset, load_learned)
+        _check(state)
+    except PresetError:
+        raise
+    except (LookupError, ValueError, ArithmeticError) as error:
         raise PresetError(f"{path} is damaged ({error}); without it the recording cannot be played") from error
+    return state
 
 
 def _state(facts: _Facts, arrays: Arrays, load_preset: LoadPreset, load_learned: LoadLearned) -> PipelineState:
@@ -123,7 +149,7 @@ def _state(facts: _Facts, arrays: Arrays, load_preset: LoadPreset, load_learned:
                 preset.mapping,
                 preset.pairs,
                 voice,
-                _values(part.values),
+                checked_values(part.values, preset, is_for_preset=True),
                 part.start_tick,
                 part.fade_ticks,
                 part.motion,
@@ -138,19 +164,19 @@ def _state(facts: _Facts, arrays: Arrays, load_preset: LoadPreset, load_learned:
     }
     has_scaler = "scaler.mean" in arrays
     return PipelineState(
-        fps=Fraction(facts.fps),
+        fps=checked_rate(parse_fraction(facts.fps)),
         samples=facts.samples,
         frames=facts.frames,
         ticks=facts.ticks,
         playing=tuple(playing),
-        values=_values(facts.values),
+        values=checked_values(facts.values, playing[-1].preset, is_for_preset=False),
         scheduled=scheduled,
         first_change=facts.first_change,
         analyzer=_without_prefix("analyzer", arrays),
         gate=_without_prefix("gate", arrays),
         sounding=arrays["sounding"],
         scaler=Standardizer(arrays["scaler.mean"], arrays["scaler.deviation"]) if has_scaler else None,
-        black=Fraction(facts.black),
+        black=parse_fraction(facts.black),
         steer=Steer(arrays.get("steer"), facts.steer_space),
         last=_decode_picture(facts.last, arrays, last_presets),
         last_presets=last_presets,
@@ -206,5 +232,40 @@ def _without_prefix(part: str, arrays: Arrays) -> Arrays:
     return {name.removeprefix(f"{part}:"): array for name, array in arrays.items() if name.startswith(f"{part}:")}
 
 
-def _values(values: Mapping[str, Plain]) -> dict[str, Value]:
-    return dict(values)
+def _expected(name: str) -> Expected | None:
+    """The arrays that the file may hold, by the end of their names; their lengths are checked with the preset, later."""
+    part, _, rest = name.partition(":")
+    known = {"analyzer": ANALYZER, "gate": GATE, "layer": VOICE}.get(part.rstrip("0123456789"), {})
+    return known.get(rest) or OTHER.get(name.rstrip("0123456789"))
+
+
+def _check(state: PipelineState) -> None:
+    """Whether counters and shapes agree; ValueError where they do not."""
+    ticks = ticks_within(state.frames * HOP, state.fps)
+    counters_agree = (
+        state.samples // HOP == state.frames
+        and state.ticks == ticks
+        and state.gate["counters"][0] == state.frames
+        and -1 <= state.gate["counters"][1] < max(state.frames, 1)
+        and HOP <= len(state.analyzer["held"]) < 2 * HOP
+        and 0 <= state.black <= 1
+    )
+    if not counters_agree:
+        raise ValueError("its counters disagree")
+    for playing in state.playing:
+        voice, inputs = playing.voice, len(playing.preset.settings.inputs)
+        size = playing.mapping.regressor.sizes[-1]
+        widths = {"smoothing.last": inputs, "decimator.sum": inputs, "decimator.last": inputs}
+        widths |= {"latent_smoothing.last": size, "within_reach": size}
+        if any(len(voice[name]) != width for name, width in widths.items() if name in voice):
+            raise ValueError("its arrays do not fit the preset")
+        frames, done, count = (int(n) for n in voice["decimator.counters"])
+        if state.frames and "smoothing.last" not in voice:
+            raise ValueError("its smoothing is incomplete")
+        has_last = "decimator.last" in voice or ("decimator.sum" in voice and count > 0) or frames == 0
+        if (frames, done) != (state.frames, ticks) or not 0 <= count <= frames or not has_last:
+            raise ValueError("the counters of its ticks disagree")
+        if ("decimator.sum" in voice) != (count > 0):
+            raise ValueError("its ticks are incomplete")
+        if not 0 <= playing.start_tick <= state.ticks:
+            raise ValueError("its cross-fades are impossible")

@@ -28,6 +28,10 @@ FILE_STEMS: Mapping[InputKind, str] = {"samples": "sound", "frames": "frames"}
 """Names of the files, before their number."""
 
 
+FORMS: Mapping[InputKind, tuple[int, int]] = {"samples": (1, SAMPLE_RATE), "frames": (23, FRAME_RATE)}
+"""Channels and sample rate (Hz) of the files."""
+
+
 class RecordingWriter:
     """A recording in a new folder. Call `begin` first, then the others in the order of events. OSError where the disk fails."""
 

@@ -82,7 +82,7 @@ def test_nothing_half_written_stays(tmp_path, cases, monkeypatch):
     def full_disk(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("shared.image.checkpoint.save_file", full_disk)
+    monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(Exception, match="No space left on device"):
         write_checkpoint(path, cases["edge_t32"].architecture, cases["edge_t32"].weights)
     assert os.listdir(tmp_path) == [path.name]

@@ -181,10 +181,10 @@ def rewritten(path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda arrays, header: header.update(version="x"), "says format 'x'"),
+        (lambda arrays, header: header.update(version="x"), "format 'x' given"),
         (lambda arrays, header: header.update(version="9"), "written by a newer Ponticello"),
-        (lambda arrays, header: header.update(facts="{"), "is damaged"),
-        (lambda arrays, header: header.update(facts="[]"), "is no table"),
+        (lambda arrays, header: header.update(facts="{"), "facts are damaged"),
+        (lambda arrays, header: header.update(facts="[]"), "Expected `object`, got `array`"),
         (
             lambda arrays, header: header.update(facts='{"sizes": [23, 16], "activation": [], "space": "z"}'),
             r"\$.activation",
@@ -193,11 +193,14 @@ def rewritten(path, change):
             lambda arrays, header: header.update(facts='{"sizes": [23], "activation": "relu", "space": "z"}'),
             r"\$.sizes",
         ),
-        (lambda arrays, header: header.update(facts=header["facts"].replace('"z"', '"q"')), "latent space 'q'"),
-        (lambda arrays, header: arrays.update({"scaler.deviation": np.ones(22)}), "must be 23 non-negative numbers"),
+        (lambda arrays, header: header.update(facts=header["facts"].replace('"z"', '"q"')), "Invalid enum value 'q'"),
+        (
+            lambda arrays, header: arrays.update({"scaler.deviation": np.ones(22)}),
+            r"must be floating-point numbers of shape \(23\)",
+        ),
         (lambda arrays, header: arrays.update({"scaler.deviation": -np.ones(23)}), "non-negative"),
         (lambda arrays, header: arrays.update({"layer0.bias": np.full(40, np.nan, np.float32)}), "NaN or infinity"),
-        (lambda arrays, header: arrays.pop("layer1.weight"), "'layer1.weight' is missing"),
+        (lambda arrays, header: arrays.pop("layer1.weight"), "lacks 'layer1.weight'"),
     ],
 )
 def test_damaged_mappings_are_named(tmp_path, change, message):

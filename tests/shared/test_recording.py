@@ -295,7 +295,7 @@ def test_a_new_wav_has_its_header_at_once(tmp_path):
 def test_what_a_failing_power_left_of_a_change_ends_the_recording_there(preset, other, tmp_path):
     ticks = play(preset, other, tmp_path / "r", 0)
     (tmp_path / "r" / "learned").glob("*/mapping.safetensors").__next__().write_bytes(b"")
-    with pytest.raises(PresetError, match=r"mapping.safetensors is damaged"):
+    with pytest.raises(PresetError, match=r"mapping.safetensors is not a safetensors file"):
         Recording(tmp_path / "r", preset)
     cut_off(tmp_path / "r")
     recording = Recording(tmp_path / "r", preset)
@@ -351,7 +351,7 @@ def test_a_folder_is_recorded_into_only_once(preset, tmp_path):
         (lambda r: edit_line(r, 1, sample="x"), r"log.jsonl, line 2, is damaged \(Expected `int`, got `str`"),
         (lambda r: edit_line(r, 8, latent="???"), "damaged latent vector"),
         (lambda r: (r / "state.safetensors").unlink(), "no file .*state.safetensors"),
-        (lambda r: (r / "state.safetensors").write_bytes(b"12345678"), "state.safetensors is damaged"),
+        (lambda r: (r / "state.safetensors").write_bytes(b"12345678"), "state.safetensors is not a safetensors file"),
         (lambda r: [p.unlink() for p in r.glob("presets/*/mapping.safetensors")], "no mapping.safetensors"),
         (lambda r: (r / "sound-001.wav").write_bytes(b"RIFF"), "sound-001.wav cannot be read"),
     ],
