@@ -219,7 +219,7 @@ def _decode_picture(chain: list[_PictureFacts], arrays: Arrays, presets: tuple[P
             facts.level,
             picture,
             facts.mix,
-            Fraction(facts.aspect),
+            parse_fraction(facts.aspect),
         )
     return picture
 
