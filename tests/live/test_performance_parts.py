@@ -11,8 +11,9 @@ from live import hall
 from live.show.engine import AnalysedTick
 from live.show.notices import Notices
 from live.show.picture_thread import PaintedImage, same
+from live.show.presentation_queue import PresentationQueue
 from live.show.stats import Distribution, Times
-from live.show.timing import PresentationQueue, Timing
+from live.show.timing import Timing
 from live.sound.channels import Channels
 from live.sound.descriptor_input import OscFrames
 from live.sound.file_input import FileInput
