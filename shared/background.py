@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from shared.errors import one_line
+from shared.errors import Failure, one_line
+
+MAX_JOBS = 64  # that wait
 
 Then = Callable[[], None]
 """What is left to do in the main thread when a job is done."""
@@ -18,6 +20,7 @@ class _Job:
     work: Callable[[], Then]
     failed: Callable[[str], None]
     kind: str
+    sender: object
     every_s: float
 
 
@@ -45,17 +48,24 @@ class Background:
             self._thread.join(seconds)
 
     def do(
-        self, work: Callable[[], Then], failed: Callable[[str], None], kind: str = "", every_s: float = 0.0
+        self,
+        work: Callable[[], Then],
+        failed: Callable[[str], None],
+        kind: str = "",
+        sender: object = None,
+        every_s: float = 0.0,
     ) -> None:
         """Queue a job. If it raises, the main thread calls `failed` with the reason in one line.
 
-        kind, if not empty: the job replaces one of the same kind that has not started yet. every_s: jobs of this kind start at least
-        so many seconds apart.
+        kind: if not empty, the job replaces one of the same kind and sender that has not started yet. every_s: jobs of this kind start
+        at least so many seconds apart. Raises Failure if too many jobs are waiting.
         """
         with self._changed:
             if kind:
-                self._jobs = [job for job in self._jobs if job.kind != kind]
-            self._jobs.append(_Job(work, failed, kind, every_s))
+                self._jobs = [job for job in self._jobs if (job.kind, job.sender) != (kind, sender)]
+            if len(self._jobs) >= MAX_JOBS:
+                raise Failure(f"{MAX_JOBS} jobs are waiting already; try again later")
+            self._jobs.append(_Job(work, failed, kind, sender, every_s))
             self._changed.notify()
 
     def done(self) -> list[Then]:

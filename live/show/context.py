@@ -66,7 +66,7 @@ class ShowContext:
             self.notices.tell(reason, call.address, sent=True)
 
     def run(
-        self, lane: Background, call: ActionCall, work: Callable[[], Then], kind: str | None = None, every_s: float = 0
+        self, lane: Background, call: ActionCall, work: Callable[[], Then], kind: str = "", every_s: float = 0
     ) -> None:
-        """Run a job in the background, with `kind` and `every_s` as in `Background.do`; report it if it fails."""
-        lane.do(work, partial(self.refuse, call), kind, every_s)
+        """Run a job in the background; report it if it fails. kind, every_s: as in `Background.do`, for each sender."""
+        lane.do(work, partial(self.refuse, call), kind, call.sender, every_s)

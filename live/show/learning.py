@@ -38,7 +38,8 @@ class Learning:
         self.preset = preset
         self._base = preset.pairs if restored is None else restored.pairs
         self._mapping = preset.mapping if restored is None else restored.mapping
-        self._latents = dict(zip(self._base.names, self._base.latents, strict=True))
+        self.latents = dict(zip(self._base.names, self._base.latents, strict=True))
+        """The latent of each pair, by name."""
         self._added: list[_Pair] = []
         self._pairs: Pairs | None = self._base  # None: to be built when needed, as every pair would copy all others
         self._numbers: Counter[str] = Counter()  # the last number given to a name
@@ -81,7 +82,7 @@ class Learning:
         Raises SettingError if there is none or if it is in another latent space, PresetError if the candidates are damaged.
         """
         with self._lock:
-            if (latent := self._latents.get(name)) is not None:
+            if (latent := self.latents.get(name)) is not None:
                 return name, latent
         if (candidate := self._candidates.get(name)) is None:
             names = f"; candidates: {shortened(self.preset.candidates.names)}" if self.preset.has_candidates else ""
@@ -125,7 +126,7 @@ class Learning:
                 self._name("live" if name is None else f"{stem}, live"), tick.descriptors.copy(), latent.copy()
             )
             self._added.append(pair)
-            self._latents[pair.name] = pair.latent
+            self.latents[pair.name] = pair.latent
             self._pairs = None
             self._version += 1
         return pair.name
@@ -136,7 +137,7 @@ class Learning:
             if not self._added:
                 raise SettingError("no pair was made in this show")
             pair = self._added.pop()
-            del self._latents[pair.name]
+            del self.latents[pair.name]
             stem, _, number = pair.name.rpartition(" ")
             self._numbers[stem] = int(number) - 1  # free again
             self._pairs = None
@@ -170,7 +171,7 @@ class Learning:
     def _name(self, stem: str) -> str:
         """A name that no pair has: the stem with the lowest free number above those given before."""
         number = self._numbers[stem] + 1
-        while f"{stem} {number}" in self._latents:
+        while f"{stem} {number}" in self.latents:
             number += 1
         self._numbers[stem] = number
         return f"{stem} {number}"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from functools import partial
 
-from live.rate_limit import RateLimit
+from live.rate_limit import RateLimits
 from live.show import recovery
 from live.show.context import ActionCall, ShowContext
 from live.show.learning import Learning
@@ -29,7 +29,7 @@ class LearningActions:
 
     def __init__(self, context: ShowContext, library: PresetLibrary, restore: bool) -> None:
         self._context, self._library, self._restore = context, library, restore
-        self._limit = RateLimit(PAIRS_PER_S)
+        self._limits = RateLimits(PAIRS_PER_S)
         self._closed = False
         self._requested: Learning | None = None  # for which training was requested last
         self._played: dict[str, tuple[Learning, Recovery]] = {}  # in this show, by preset
@@ -79,7 +79,7 @@ class LearningActions:
         newest = self._context.engine.newest
         if newest is None:
             raise SettingError("no sound yet; pair when there is a picture")
-        if not self._limit.allow():
+        if not self._limits.allow(call.sender):
             raise SettingError(f"more than {PAIRS_PER_S} pairs a second; pair more slowly")
         name = self.learning.pair(None if call.argument is None else str(call.argument), newest.tick)
         self._context.notices.tell(f"paired: {name}; T or /ponticello/train trains it", wrong=False)

@@ -9,6 +9,7 @@ from shared.errors import printable
 
 MAX_WAITING = 200
 LINES_PER_S = 20
+REFUSALS_PER_S = 5  # of OSC messages, which their senders are told anyway
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,15 @@ class Notice:
 
 
 class Notices:
-    """Any thread tells, the main thread takes. A line is repeated after some seconds only; 20 lines a second are shown."""
+    """Any thread tells, the main thread takes. A line is repeated after some seconds only.
+
+    At most 20 lines a second are shown, and 5 refusals of OSC messages: a flood hides nothing else.
+    """
 
     def __init__(self) -> None:
         self._new: deque[Notice] = deque(maxlen=MAX_WAITING)
         self._filter = ErrorLines()
-        self._limit = RateLimit(LINES_PER_S)
+        self._lines, self._refusals = RateLimit(LINES_PER_S), RateLimit(REFUSALS_PER_S)
 
     def tell(self, text: str, address: str = "", wrong: bool = True, sent: bool = False) -> None:
         """Have a line shown; line breaks become spaces, control characters are escaped."""
@@ -47,6 +51,7 @@ class Notices:
         while self._new:
             notice = self._new.popleft()
             self._filter.add(notice.line)
-            if self._filter.take() and self._limit.allow():
+            limit = self._refusals if notice.sent else self._lines
+            if self._filter.take() and limit.allow():
                 taken.append(notice)
         return taken

@@ -9,8 +9,8 @@ from shared.background import Then
 from shared.controls import Value
 from shared.preset import Preset
 
-CHANGE_EVERY_S = 0.3  # faster requests replace each other: each preset that is still fading costs a picture of its own
-MAX_FADING = 4  # presets on stage: from there on a change is a cut, which ends all cross-fades below it
+CHANGE_EVERY_S = 0.15  # faster requests of one sender replace each other: each preset that fades costs a picture
+MAX_FADING = 3  # presets on stage: from there on a change is a cut, which ends all cross-fades below it
 
 
 class PresetActions:

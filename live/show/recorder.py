@@ -42,6 +42,11 @@ class Recorder:
         """Duration so far."""
         return self._writer.samples / SAMPLE_RATE
 
+    @property
+    def pending(self) -> int:
+        """Writes that wait for the disk."""
+        return self._work.qsize()
+
     def begin(self, state: PipelineState, gives: InputKind) -> None:
         """Start with the state of the pipeline; everything after it follows in order."""
         self._put(lambda: self._writer.begin(state, gives, self._settings))

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 import soundfile
 
@@ -16,6 +17,7 @@ from live.display.keys import DisplayEvent
 from live.show.notices import Notices
 from live.show.recorder import Recorder
 from live.sound.open_input import open_input
+from live.sound.source import Block
 from offline.hashes import Hashes
 from offline.render import Job, render
 from shared.errors import SettingError, SoundError
@@ -237,9 +239,21 @@ def test_a_disk_that_refuses_ends_the_recording_not_the_show(folder, tmp_path, m
         assert until(lambda: playing.ask("record") == 1)
         playing.until_tick(playing.ticks + 40)
     lines = capsys.readouterr().err.splitlines()
-    assert sum("stopped after 0 s: the disk is full, free some space and record again; what was recorded is kept" in x for x in lines)
+    assert sum(
+        "stopped after 0 s: the disk is full, free some space and record again; what was recorded is kept" in x
+        for x in lines
+    )
     again = rendered(folder / "a", tmp_path / "r-2", tmp_path / "film.mkv")
     is_part_of({n: sha for n, sha in playing.hashes.items() if min(again) <= n <= max(again)}, again)
+
+
+def test_a_recorder_whose_disk_failed_collects_nothing(tmp_path, monkeypatch):
+    recorder = Recorder(tmp_path / "r", {}, Notices())
+    monkeypatch.setattr(recorder, "failed", True)
+    for n in range(100):
+        recorder.block(Block(512 * n, np.zeros(512, np.float32)))
+    assert recorder.pending == 0
+    recorder.wait()
 
 
 def test_a_recording_is_refused_with_a_channel_and_where_nothing_was_recorded(folder, tmp_path):
