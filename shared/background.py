@@ -32,7 +32,7 @@ class Background:
         self._done: list[Then] = []
         self._started: dict[str, float] = {}  # when a job of a kind last started
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing = self._running = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -68,6 +68,12 @@ class Background:
             self._jobs.append(_Job(work, failed, kind, sender, every_s))
             self._changed.notify()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a job is running or waiting."""
+        with self._changed:
+            return self._running or bool(self._jobs)
+
     def done(self) -> list[Then]:
         """What the main thread has to do now for the jobs that are done."""
         with self._changed:
@@ -83,6 +89,7 @@ class Background:
                     wait = self._started.get(job.kind, -math.inf) + job.every_s - time.monotonic()
                     if wait <= 0 or self._closing:
                         self._started[job.kind] = time.monotonic()
+                        self._running = True
                         return self._jobs.pop(0)
                     self._changed.wait(wait)
                 elif self._closing:
@@ -97,4 +104,5 @@ class Background:
             except Exception as error:  # out of memory, too: everything stays as it was
                 then = partial(job.failed, one_line(error))
             with self._changed:
+                self._running = False
                 self._done.append(then)

@@ -46,7 +46,9 @@ class ShowController:
         self._transport = Transport(context.source)
         self._steering = Steering(context.engine)
         self._learning = LearningActions(context, library, restore)
-        self._presets = PresetActions(context, library, self._change_preset, self._crossfade_s)
+        self._presets = PresetActions(
+            context, library, self._change_preset, self._crossfade_s, self._learning.wait_for_save
+        )
         self.soundcheck = SoundCheckOnStage(context, self._use_findings)
         self.values: dict[str, Value] = {}
         self.quit = False

@@ -18,6 +18,7 @@ from shared.preset import Preset
 
 PAIRS_PER_S = 20
 SAVE_EVERY_S = 0.5
+LONGEST_SAVE_S = 0.25
 RECOVERY_EVERY_S = 2.0
 
 
@@ -30,7 +31,7 @@ class LearningActions:
     def __init__(self, context: ShowContext, library: PresetLibrary, restore: bool) -> None:
         self._context, self._library, self._restore = context, library, restore
         self._limits = RateLimits(PAIRS_PER_S)
-        self._closed = False
+        self._closed = self._training = False
         self._requested: Learning | None = None  # for which training was requested last
         self._played: dict[str, tuple[Learning, Recovery]] = {}  # in this show, by preset
         self.learning: Learning
@@ -58,6 +59,12 @@ class LearningActions:
             tell(
                 f"the pairs of {preset.name} have changed since its mapping was trained; run: ponticello train {folder}"
             )
+
+    def wait_for_save(self) -> None:
+        """Wait for a save in progress, so that a preset that is loaded again has what was saved; never for a training."""
+        end = time.monotonic() + LONGEST_SAVE_S
+        while self._context.lanes.learning.busy and not self._training and time.monotonic() < end:
+            time.sleep(0.005)
 
     def close(self) -> None:
         """The show ends: stop training."""
@@ -96,7 +103,12 @@ class LearningActions:
         self._context.notices.tell(f"training {learning.preset.name}", wrong=False)
 
         def learn() -> Then:
-            return partial(self._use, learning, learning.learn(lambda: self._closed or self._requested is not learning))
+            self._training = True
+            try:
+                learned = learning.learn(lambda: self._closed or self._requested is not learning)
+            finally:
+                self._training = False
+            return partial(self._use, learning, learned)
 
         self._context.run(self._context.lanes.learning, call, learn, "train")
 
@@ -106,8 +118,8 @@ class LearningActions:
 
         def save() -> Then:
             own = preset.save_controls(values)
-            learning.save(own)
             self._library.moved(preset, own)
+            learning.save(own)
             if not learning.unsaved:
                 files.remove(self._restore)
             return lambda: self._context.notices.tell(f"saved: {own.folder}", wrong=False)

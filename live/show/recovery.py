@@ -11,8 +11,7 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-from shared.atomic import make_folder
-from shared.errors import PresetError
+from shared.errors import PresetError, UserError
 from shared.pipeline.exchanges import UseMapping
 from shared.preset import Preset
 from shared.preset.learned import LearnedMapping
@@ -42,8 +41,10 @@ class Recovery:
             self.version = version
 
     def _write(self, learned: UseMapping) -> None:
-        for folder in (self._shows.parent.parent, self._shows.parent, self._shows, self.folder):
-            make_folder(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot create {self.folder}: {error.strerror}; save the pairs in their preset") from error
         learned.mapping.save(self.folder / MAPPING)
         learned.pairs.save(self.folder / PAIRS)
         for old in sorted(self._shows.iterdir())[:-KEPT]:

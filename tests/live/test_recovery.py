@@ -9,6 +9,7 @@ from live.show.recovery import Recovery, restored
 from shared.errors import PresetError
 from shared.picture import Picture
 from shared.pipeline import Tick
+from shared.pipeline.exchanges import UseMapping
 from shared.preset import Preset
 from tests.live.osc_client import until
 from tests.live.shows import show
@@ -30,7 +31,7 @@ def test_unsaved_pairs_and_training_come_back_with_restore(tmp_path, sound, own,
         playing.until_tick(5)
         playing.client.send("pair", "image 3")
         playing.client.send("train")
-        assert until(lambda: folders(own), 20)
+        assert until(lambda: any(isinstance(change, UseMapping) for _, change in playing.asked), 60)
         playing.until_tick(playing.ticks + 3)
     (kept,) = folders(own)
     assert (
