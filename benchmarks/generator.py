@@ -66,7 +66,7 @@ def run(quick: bool = False) -> dict[str, Any]:
 
 def _row(network: Network, turns: int, ceilings: dict[str, float]) -> dict[str, Any]:
     full, half, textbook, w = _generators(network)
-    assert isinstance(half._synthesis, FastSynthesis)
+    assert half.fast is not None
     turns = 1 if network.once else turns
     paths: dict[str, Callable[[], Tensor]] = {
         TEXTBOOK: lambda: _by_the_book(textbook, w, network),
@@ -125,9 +125,9 @@ def _row(network: Network, turns: int, ceilings: dict[str, float]) -> dict[str, 
         "network": network.name,
         "paths": figures,
         "targets": network.targets,
-        "shares": _shares(half._synthesis, w, turns),
+        "shares": _shares(half.fast, w, turns),
         "peak_mb": None if turns == QUICK_TURNS else _peak_mb(network),
-        "layers": roofline.layers(network.architecture, half._synthesis, w, ceilings) if ceilings else [],
+        "layers": roofline.layers(network.architecture, half.fast, w, ceilings) if ceilings else [],
     }
     result["met"] = all(
         figures[path]["ratio"] >= target and figures[path]["psnr_db"] >= WANTED_DB[path.partition(",")[0]]

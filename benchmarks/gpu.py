@@ -1,77 +1,118 @@
-"""Pictures on a card: how near to float32 each way of making them is, and how fast. `benchmarks/gpu.sh` runs it, after the tests."""
+"""A card, step by step: is it right, and how fast? `benchmarks/gpu.sh` runs it; the steps are in `benchmarks.gpu_steps`.
 
-import gc
+Each step is a process with a time limit, the most valuable first. A step that fails or runs out of time is named, and the next
+one runs. Results are `OUT/STEP.jsonl`, all of them as text in `OUT/report.txt`.
+"""
+
+import json
+import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
-from statistics import median
-from unittest.mock import patch
+from pathlib import Path
+from typing import Annotated, Any
 
-import torch
-from torch import Tensor
+import typer
 
-from benchmarks.networks import NETWORKS, Network
-from shared.image.device import CHANNELS_LAST
-from shared.image.generator import SAME_DB, Generator, psnr_db
-from shared.image.replay import Replayed
+LIMITS_S = {
+    "environment": 60,
+    "operators": 90,
+    "pictures": 120,
+    "speed": 240,
+    "copies": 30,
+    "render": 90,
+    "live": 60,
+    "layers": 90,
+    "profile": 60,
+    "blocks": 240,
+    "window": 30,
+    "tests": 240,
+}
+"""Seconds per step at most, in the order of the run."""
+WRONG = 3
+"""Exit status of a step that found a wrong picture."""
+LEAST_S = 5.0  # a step is not begun with less time than this
 
-TURNS = 20
-NAMES = ("T-256 2048 14 layers", "R-256 2048 8 layers", "T-256 published", "T-1024 published", "R-1024 published")
-
-
-def run(device: str = "cuda", names: tuple[str, ...] = NAMES) -> bool:
-    """Measure and print, for each network and way: milliseconds a picture (median, min, max), PSNR; whether all are right."""
-    right = True
-    for network in (each for each in NETWORKS if each.name in names):
-        print(network.name)
-        wanted: Tensor | None = None
-        for name, precision, picture in _ways(network, torch.device(device)):
-            made = picture().cpu()
-            wanted = made if wanted is None else wanted
-            agreement = psnr_db(made, wanted)
-            is_right = agreement >= SAME_DB[precision]
-            right = right and is_right
-            times = [_milliseconds(picture, device) for _ in range(TURNS)]
-            print(
-                f"  {name:34} {median(times):8.2f} ms ({min(times):.2f}-{max(times):.2f}), {agreement:.0f} dB"
-                f"{'' if is_right else f', WRONG: {SAME_DB[precision]:g} wanted'}"
-            )
-            del picture  # and with it the generator, before the next is made
-    print("all pictures are right" if right else "wrong pictures: see above")
-    return right
+app = typer.Typer(add_completion=False)
 
 
-def _ways(network: Network, device: torch.device) -> Iterator[tuple[str, str, Callable[[], Tensor]]]:
-    """Every way to make one picture, its precision, and what makes it; the judge (plain, float32) first.
+@app.command()
+def main(
+    seconds: Annotated[float, typer.Option(help="Time limit for the whole run.")] = 1200.0,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results; $OUT by default, else gpu-results.")] = None,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Small networks on the CPU, to try the run itself.")
+    ] = False,
+    steps: Annotated[str, typer.Option(help="Comma-separated steps to run; all by default.")] = ",".join(LIMITS_S),
+) -> None:
+    """Run the steps; the exit status is 1 only if a picture is wrong."""
+    folder = out or Path(os.environ.get("OUT", "gpu-results"))
+    folder.mkdir(parents=True, exist_ok=True)
+    ends = time.monotonic() + seconds
+    outcomes: dict[str, str] = {}
+    for step in steps.split(","):
+        if step not in LIMITS_S:
+            raise typer.BadParameter(f"no step {step!r}; there are: {', '.join(LIMITS_S)}")
+        left = ends - time.monotonic()
+        outcomes[step] = (
+            run_step(step, folder, min(left, LIMITS_S[step]), rehearse) if left > LEAST_S else "no time left"
+        )
+        print(f"{step}: {outcomes[step]}", flush=True)
+        report = text_report(folder, outcomes)
+        (folder / "report.txt").write_text(report, "utf-8")
+    print("\n" + text_report(folder, outcomes))
+    raise typer.Exit(1 if "WRONG" in " ".join(outcomes.values()) else 0)
 
-    One is let go of before the next is made: the largest networks' do not fit on a card together.
-    """
-    architecture, arrays = network.architecture, network.arrays()
-    for precision in ("full", "half"):
-        for layout, last in (("channels first", False), ("channels last", True)):
-            with patch.dict(CHANNELS_LAST, {device.type: last}):
-                g = Generator(architecture, arrays, device, precision)
-            w = g.map(network.z())
-            shipped = " (as shipped)" if last == CHANNELS_LAST[device.type] else ""
-            yield f"plain, {precision}, {layout}", precision, partial(g.judge, w)
-            if device.type == "cuda":
-                yield f"plain, {precision}, {layout}, graph", precision, partial(Replayed(g.judge), w)
-            if g.backend.startswith("the fused path"):
-                yield f"fused, {precision}, {layout}{shipped}", precision, partial(g.synthesize_float, w)
-            del g, w
-            gc.collect()
+
+def run_step(step: str, folder: Path, limit_s: float, rehearse: bool) -> str:
+    """Run a step in a process of its own and say how it went."""
+    file, log = folder / f"{step}.jsonl", folder / f"{step}.log"
+    file.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "benchmarks.gpu_steps", step, str(file), "cpu" if rehearse else "cuda"]
+    began = time.monotonic()
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            status = process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            _stop(process)
+            return f"stopped after {limit_s:.0f} s; what it had measured is kept"
+    took = f"{time.monotonic() - began:.0f} s"
+    if status == 0:
+        return f"done in {took}"
+    if status == WRONG:
+        return f"WRONG PICTURE ({took}); see {log}"
+    lines = log.read_text("utf-8", errors="replace").strip().splitlines()
+    return f"failed ({took}): {lines[-1][:300] if lines else f'status {status}'}"
 
 
-def _milliseconds(picture: Callable[[], Tensor], device: str) -> float:
-    began = time.perf_counter()
-    picture()
-    if device.startswith("cuda"):
-        torch.cuda.synchronize(device)
-    return (time.perf_counter() - began) * 1e3
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """End a step and the processes that it started."""
+    if os.name == "posix":
+        os.killpg(process.pid, 9)
+    else:
+        process.kill()
+    process.wait()
+
+
+def text_report(folder: Path, outcomes: dict[str, str]) -> str:
+    """All results as text, one row per line of the step's file."""
+    lines = []
+    for step, outcome in outcomes.items():
+        lines.append(f"== {step}: {outcome}")
+        file = folder / f"{step}.jsonl"
+        if file.exists():
+            lines += [_row(json.loads(line)) for line in file.read_text("utf-8").splitlines() if line.endswith("}")]
+    return "\n".join(lines) + "\n"
+
+
+def _row(result: dict[str, Any]) -> str:
+    return "   " + "  ".join(f"{name} {_number(value)}" for name, value in result.items())
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":
-    with torch.no_grad():
-        device, *chosen = sys.argv[1:] or ["cuda"]
-        sys.exit(not run(device, tuple(chosen) or NAMES))
+    app()

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# For whoever has a card: is it right, and how fast? One command, from any folder: benchmarks/gpu.sh
-# Exit status 1 where a picture is wrong. Needs an NVIDIA card, its driver, and `scripts/test` run once (it sets everything up).
+# Is a card right, and how fast? One command, from any folder: benchmarks/gpu.sh [--seconds N] [--out FOLDER] [--rehearse]
+# PYTHON chooses the interpreter (.venv/bin/python where it exists, else python3); PYTHONPATH may name packages installed by
+# `pip install --target`. Exit status 1 only if a picture is wrong. --rehearse runs all of it, in small, on the CPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-python=.venv/bin/python
-"$python" -c 'import torch; assert torch.cuda.is_available(), f"torch {torch.__version__} sees no CUDA card; a build of torch for CUDA is needed"'
-"$python" -m pytest tests/image/test_cuda.py tests/image/test_triton.py
-exec "$python" -m benchmarks.gpu "$@"
+if [ -z "${PYTHON:-}" ]; then
+    PYTHON=python3
+    [ -x .venv/bin/python ] && PYTHON=.venv/bin/python
+fi
+exec "$PYTHON" -m benchmarks.gpu "$@"

@@ -26,7 +26,7 @@ from offline.video.writer import VideoWriter, check_output
 from shared.atomic import check_place
 from shared.errors import SettingError, Stopped, UserError
 from shared.image.device import pick_device
-from shared.image.threads import side_by_side
+from shared.image.download import Download, downloaded
 from shared.mapping.decimation import checked_rate
 from shared.painter import Painter, resized
 from shared.pipeline import Tick
@@ -128,16 +128,15 @@ def render(
         say(f"the first {counted(writer.start, 'picture')} are drawn again for the hashes")
     first_drawn = wanted.start + (writer.start if hashes is None else 0)
 
-    def image_of(tick: Tick) -> UInt8[np.ndarray, "h w 3"] | None:
+    def start(tick: Tick) -> Download | None:
         """The tick's picture; None where an earlier run has finished it."""
-        return None if tick.number < first_drawn else painter.paint(tick.picture).cpu().numpy()
+        return None if tick.number < first_drawn else Download(painter.paint(tick.picture))
 
-    at_once = None if generators[0].device.type == "cpu" else 1  # a card draws one picture at a time
     done = writer.start
     with (
         writer,
         closing(prefetch(job.ticks(), WAITING_TICKS)) as ticks,
-        closing(side_by_side(image_of, within(ticks, wanted), at_once)) as images,
+        closing(downloaded(start, within(ticks, wanted), generators[0].device)) as images,
         progress("pictures", len(wanted)) as advance,
     ):
         try:

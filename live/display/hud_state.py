@@ -1,4 +1,4 @@
-"""The content of the head-up display."""
+"""What the player wants to know at a glance: the content of the head-up display."""
 
 import math
 from dataclasses import dataclass
@@ -6,32 +6,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HudState:
-    """What the player sees at a glance. A number that is not finite is unknown and shown as a dash."""
+    """A number that isn't finite is not known, and is shown as a dash."""
 
     preset: str = ""
     fps: float = math.nan
     latency_ms: float = math.nan
     dropped: int = 0
-    """Pictures dropped because they would have been late."""
+    """Pictures left out as they would have come too late."""
     dropouts: int = 0
-    """Losses of sound, incoming or outgoing: overflows, gaps and underruns; one incident may count twice."""
+    """Times that sound was lost, coming in or going out: overflows, gaps and underruns, of which one mishap may make two."""
     level_db: float = -math.inf
-    """RMS of the incoming sound relative to full scale."""
+    """RMS of the sound as it comes in, full scale being 0."""
     peak_db: float = -math.inf
     sounding: bool = False
     """Whether the loudness gate is open."""
     names: tuple[str, ...] = ()
     descriptors: tuple[float, ...] = ()
-    """Standardised, one per name."""
+    """Standardised, one for each name."""
     distance: float = math.nan
-    """From the sound to the nearest pair, in deviations."""
+    """Of the sound from the nearest pair, standardised."""
     clock: str = ""
-    """The timing in a word or two: `live`, `ahead 63 ms`, `natural`."""
+    """What the show goes by, in a word or two: `live`, `ahead 63 ms`, `natural`."""
     recording_s: float = math.nan
-    """Duration of the running recording."""
+    """How long the recording has been going on."""
     frozen: bool = False
     blackout: bool = False
     prompt: str = ""
-    """The current instruction for the player."""
+    """What the player is asked to do now."""
     errors: tuple[str, ...] = ()
-    """Messages, the newest last. Those that the previous state did not have are shown for some seconds."""
+    """What went wrong, the newest last. What has come to those of the state before is shown for some seconds."""

@@ -1,4 +1,4 @@
-"""Settings of a window; importing them needs no screen."""
+"""What a window is opened with. Needs no window: the same settings are read where there is none."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ from live.display.placement import Scaling, Size
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """How a window is opened."""
+    """What a window is opened with."""
 
     monitor: str | None = None
-    """Number or part of the name; None: one that is not the operator's, if there is one."""
+    """Its number or a part of its name; None: one that is not the operator's, where there is one."""
     fullscreen: bool = False
     scaling: Scaling = "fit"
     keys: KeySet = "stage"
-    """The keys that act in full screen."""
+    """Which keys act in full screen."""
     hud: bool = False
     size: Size = (960, 540)
-    """Size outside full screen, in the desktop's units."""
+    """Of the window when it isn't in full screen, in the desktop's units."""
     vsync: bool = True
-    """Whether a picture waits for the next refresh of the monitor, which avoids tearing."""
+    """Whether a picture waits for the monitor's next refresh, so that none is torn."""

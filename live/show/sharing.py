@@ -2,13 +2,13 @@
 
 import sys
 
-SWITCH_S = 0.001  # longest turn of a thread while others wait to run Python
+SWITCH_S = 0.001  # for which a thread may keep the others from running Python, where they want to
 
 
 def share_the_machine(device: str) -> None:
-    """Call before a show: threads take shorter turns, and a generator on the CPU leaves one core of three or more free.
+    """Before a show: threads take shorter turns, and a generator on the processor leaves a core for the rest, of more than two.
 
-    Of two cores it uses both: the sound card has a process of its own with real-time priority.
+    Of two it takes both: the sound card has a process of its own, which asks for real time.
     """
     import torch
 

@@ -16,16 +16,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shared.image import generator as generators
-from shared.image.fast import FastSynthesis, why_not
 from shared.image.generator import Generator, agreement_db, load_generator
+from shared.image.graphs import Graphs
 from shared.image.ops import fused_filtered_lrelu as fused
 from shared.image.ops.filtered_lrelu import FilteredLReLU
 from shared.image.ops.filters import radial_lowpass, separable_terms
 from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU, fits, tiles
 from shared.image.ops.modulated_conv import ModulatedConv
 from shared.image.ops.steady_conv import SteadyConv
-from shared.image.replay import Replayed
-from shared.image.stylegan3 import layer_precision, with_defaults
 from shared.image.threads import run_each, side_by_side
 from tests.image.reference import psnr
 from tests.image.test_generator import GLASS
@@ -178,7 +176,7 @@ def test_tiles_cover_the_map_once(channels, height, width, up):
 def test_the_same_bits_with_any_number_of_threads(cases, name, precision):
     case = cases[name]
     g = case.generator(precision)
-    assert isinstance(g._synthesis, FastSynthesis)
+    assert g.fast is not None
     w = torch.from_numpy(case.outputs["w_psi10"])
     pictures = []
     for threads in (1, 2, 3, 4, 6, 12):
@@ -222,37 +220,43 @@ def test_what_runs_is_logged(caplog):
     assert "generator.safetensors on cpu: the fused path, float32 convolutions" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("fused", "message"),
-    [
-        (lambda w, transform=None: torch.zeros(1, 3, 64, 64), "wrong here, .* dB from the plain one"),
-        (lambda w, transform=None: torch.full((1, 3, 64, 64), torch.nan), "wrong here, nan dB"),
-        (lambda w, transform=None: 1 / 0, "failed here: division by zero"),
-    ],
-)
-def test_a_fused_path_that_fails_is_left_with_a_line(cases, fused, message, caplog):
+def test_a_fused_path_that_is_wrong_or_fails_is_replaced_with_a_warning(cases, caplog, monkeypatch):
     g = cases["t64"].generator()
     g.check_fused_path()
     assert not caplog.text
-    assert isinstance(g._synthesis, FastSynthesis)
-    g._synthesis = fused
-    g.check_fused_path()
-    assert re.search(f"the fused path (is )?{message}.*: the plain path is used", caplog.text)
-    assert g._synthesis is g.plain
-    assert g.backend == "the plain path, full precision"
+    assert g.backend.startswith("the fused path")
+    fused = FusedFilteredLReLU.__call__
+    for fault, message in (
+        (lambda *inputs: fused(*inputs) * 1.01, r"is wrong here \(the filters of L0_36_32: \S+ from the plain one"),
+        (lambda *inputs: fused(*inputs) * torch.nan, r"is wrong here \(the filters of L0_36_32: inf"),
+        (lambda *inputs: 1 / 0, "failed here: division by zero"),
+    ):
+        broken = cases["t64"].generator()
+        with monkeypatch.context() as patched:
+            patched.setattr(FusedFilteredLReLU, "__call__", fault)
+            broken.check_fused_path()
+        assert re.search(f"the fused path {message}.*: the plain path is used", caplog.text)
+        assert broken.backend == "the plain path, full precision"
+        w = g.broadcast(g.w_avg[None])
+        assert torch.equal(broken.synthesize_float(w), g.judge(w))
+        caplog.clear()
+
+
+def test_a_lack_of_memory_is_no_verdict(cases, monkeypatch):
+    def fault(*inputs):
+        raise RuntimeError("CUDA error: out of memory")
+
+    g = cases["t64"].generator()
+    with monkeypatch.context() as patched:
+        patched.setattr(FusedFilteredLReLU, "__call__", fault)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            g.check_fused_path()
+    assert g.backend.startswith("the fused path")
 
 
 def test_why_the_plain_path_is_taken(cases):
     assert "fused" in cases["t64"].generator().backend
     assert "(the filters of L0_36_32 are unusual" in cases["t64"].generator(lrelu_upsampling=4).backend
-    architecture, arrays = (
-        cases["t64"].architecture,
-        {name: torch.from_numpy(a) for name, a in cases["t64"].weights.items()},
-    )
-    weights = with_defaults(architecture, arrays, torch.device("cpu"))
-    for name, reason in (("mps", "there is no fused operator for mps"), ("cuda", "Triton is not installed")):
-        device = torch.device(name)
-        assert why_not(architecture, weights, layer_precision(True, device), device) in (None, reason)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -307,27 +311,50 @@ def test_filters_that_are_not_symmetric_are_left_to_the_plain_path(cases):
     arrays[name] = arrays[name] * np.linspace(0.9, 1.1, len(arrays[name]), dtype=np.float32)
     g = Generator(cases["t64"].architecture, arrays, torch.device("cpu"))
     assert f"(the filters of {name.split('.')[1]} are unusual" in g.backend
-    assert g._synthesis is g.plain
+    assert g.fast is None
 
 
 def test_recorded_work_is_replayed_with_new_numbers():
-    """The bookkeeping of a CUDA graph, without one: the same places in memory, whatever was given."""
+    """The bookkeeping of a CUDA graph, without one: the same places in memory, whatever the inputs."""
     recorded = []
 
     def capture(work):
         recorded.append(result := work())
         return result, lambda: result.copy_(work())
 
-    function = Replayed(lambda x, y: x @ y, capture)
+    graphs = Graphs(torch.device("cpu"), capture)
     x, y = torch.randn(2, 3), torch.randn(3, 4)
-    first = function(x, y)
+    first = graphs("product", torch.matmul, x, y)
     kept = first.clone()
-    assert torch.equal(function(x + 1, y), (x + 1) @ y)
-    assert torch.equal(first, kept)  # the later call gave a tensor of its own
+    assert torch.equal(graphs("product", torch.matmul, x + 1, y), (x + 1) @ y)
+    assert torch.equal(first, kept)  # the later call returned a tensor of its own
     assert torch.equal(first, x @ y)
     assert len(recorded) == 1
-    assert torch.equal(function(x[:1], y), x[:1] @ y)
-    assert len(recorded) == 2
+    assert torch.equal(graphs("product", torch.matmul, x[:1], y), x[:1] @ y)
+    assert torch.equal(graphs("sum", torch.add, x, x), x + x)  # another key, another recording
+    assert torch.equal(graphs("product", torch.matmul, x, y), x @ y)
+    assert len(recorded) == 3
+
+
+def test_threads_that_share_a_recording_get_their_own_results():
+    def capture(work):
+        result = work()
+        return result, lambda: result.copy_(work())
+
+    graphs, wrong = Graphs(torch.device("cpu"), capture), []
+
+    def play(number):
+        for i in range(200):
+            x = torch.full((4,), float(number * 1000 + i))
+            if not torch.equal(graphs("double", lambda x: x * 2, x), x * 2):
+                wrong.append(number)
+
+    players = [threading.Thread(target=play, args=(n,)) for n in range(4)]
+    for player in players:
+        player.start()
+    for player in players:
+        player.join()
+    assert wrong == []
 
 
 def test_side_by_side_keeps_order_and_bounds_memory():

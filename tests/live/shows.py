@@ -10,9 +10,7 @@ import numpy as np
 import soundfile
 
 from live.display.base import OffscreenDisplay
-from live.hall import Hall
 from live.osc.port import OscPort
-from live.show.options import ShowOptions
 from live.show.performance import Performance
 from live.sound.open_input import open_input
 from shared.controls import ControlChange
@@ -23,9 +21,9 @@ from tests.live.osc_client import Client, until
 
 
 class Show:
-    """A show and all that it did: `asked` has what was scheduled, as (sample, change)."""
+    """A show and all that it did: `asked` has what was scheduled, as (sample, what)."""
 
-    def __init__(self, presets, source, hashes, controls=(), painter=None, hall=None, **options):
+    def __init__(self, presets, source, hashes, controls=(), painter=None, hall_file=None, stats=None, record=None):
         loaded = [Preset.load(preset) for preset in presets]
         first = replace(loaded[0], controls={**loaded[0].controls, **dict(controls)})
         self.stopped = threading.Event()
@@ -40,11 +38,13 @@ class Show:
             port=self.port,
             painter=painter or Painter(),
             stopped=self.stopped,
-            hall=hall or Hall(),
-            options=ShowOptions(hashes=hashes, **options),
+            hall_file=hall_file,
+            stats_file=stats,
+            hashes_file=hashes,
+            record=record,
         )
         self.asked = []
-        pipeline = self.performance.engine.pipeline
+        pipeline = self.performance._pipeline
         schedule, exchange = pipeline.schedule, pipeline.exchange
         pipeline.schedule = lambda change: (self.asked.append((change.sample, change)), schedule(change))[1]
         pipeline.exchange = lambda sample, what: (self.asked.append((sample, what)), exchange(sample, what))[1]
@@ -64,11 +64,11 @@ class Show:
 
     @property
     def values(self):
-        return self.performance.controller.values
+        return self.performance._controller.values
 
     @property
     def ticks(self):
-        return self.performance.engine.ticks
+        return self.performance._engine.ticks
 
     def until_tick(self, number, seconds=10):
         assert until(lambda: self.ticks > number, seconds), f"{self.ticks} ticks"

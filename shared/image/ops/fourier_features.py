@@ -1,7 +1,7 @@
 """The generator's input: plane waves that w and the user can rotate and translate (Karras et al. 2021, section 3)."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float32
@@ -24,7 +24,7 @@ class FourierFeatures:
     the Nyquist frequency fade out. The picture spans -0.5..0.5 of the grid; the margin lies outside.
     """
 
-    mixing: Float32[Tensor, "channels channels"]
+    mixing: Float32[Tensor, "outputs channels"]
     frequencies: Float32[Tensor, "channels 2"]
     phases: Float32[Tensor, "channels"]
     size: int
@@ -32,6 +32,8 @@ class FourierFeatures:
     sampling_rate: int
     """Samples per width of the square."""
     band_limit: float
+    _coordinates: dict[int, Tensor] = field(default_factory=dict)
+    """By number of samples; kept for good, as graphs on a card refer to their memory."""
 
     @classmethod
     def prepare(
@@ -53,7 +55,7 @@ class FourierFeatures:
 
     def __call__(
         self, motion: Float32[Tensor, "n 4"], transform: Float32[Tensor, "*n 3 3"], extra: tuple[int, int] = (0, 0)
-    ) -> Float32[Tensor, "n channels rows columns"]:
+    ) -> Float32[Tensor, "n outputs rows columns"]:
         """The map for each row (c, s, a, b) of `motion`, channels last in memory; `transform` (3, 3), or one per row.
 
         extra: samples by which the map is higher and wider than the square's, half of them on each side; even.
@@ -75,8 +77,10 @@ class FourierFeatures:
 
     def _places(self, count: int) -> Float32[Tensor, "count"]:
         """Coordinates of the samples along an axis, in widths of the square, about its centre."""
-        places = (torch.arange(count, dtype=torch.float64) + 0.5 - count / 2) / self.sampling_rate
-        return places.to(self.mixing)
+        if count not in self._coordinates:
+            places = (torch.arange(count, dtype=torch.float64) + 0.5 - count / 2) / self.sampling_rate
+            self._coordinates[count] = places.to(self.mixing)
+        return self._coordinates[count]
 
 
 def motion_matrix(motion: Float32[Tensor, "n 4"]) -> Float32[Tensor, "n 3 3"]:

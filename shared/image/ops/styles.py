@@ -1,6 +1,6 @@
 """All styles of a picture at once: the affine layers and modulations of `modulated_conv` in a few large products."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,16 +32,22 @@ class Styles:
     outputs: tuple[int, ...]
 
     @classmethod
-    def prepare(cls, layers: Sequence[tuple[FullyConnected, ModulatedConv]]) -> "Styles":
-        """From the layers' operators; ToRGB is the last."""
+    def prepare(
+        cls,
+        layers: Sequence[tuple[FullyConnected, ModulatedConv]],
+        channels: Callable[[int], int] = lambda count: count,
+    ) -> "Styles":
+        """From the layers' operators; ToRGB is the last. channels: of a map in memory, with zeros for those added."""
         convolutions = [convolution for _, convolution in layers]
         demodulating = convolutions[:-1]
         like = layers[0][0].weight
         inputs = tuple(convolution.weight.shape[1] for convolution in convolutions)
         outputs = tuple(len(convolution.weight) for convolution in convolutions)
-        weight = like.new_zeros(len(layers), like.shape[1], max(inputs))
-        bias = like.new_zeros(len(layers), 1, max(inputs))
-        energy = like.new_zeros(len(demodulating), max(outputs), max(inputs))
+        inputs_stored = tuple(map(channels, inputs))
+        outputs_stored = (*map(channels, outputs[:-1]), outputs[-1])
+        weight = like.new_zeros(len(layers), like.shape[1], max(inputs_stored))
+        bias = like.new_zeros(len(layers), 1, max(inputs_stored))
+        energy = like.new_zeros(len(demodulating), max(outputs_stored), max(inputs_stored))
         for i, (affine, convolution) in enumerate(layers):
             weight[i, :, : inputs[i]], bias[i, 0, : inputs[i]] = affine.weight.T, affine.bias
             if convolution.energy is not None:
@@ -58,8 +64,8 @@ class Styles:
             epsilon=column([EPSILON / convolution.weight[0].numel() for convolution in demodulating]),
             gain=column([convolution.gain for convolution in demodulating]),
             torgb=like.new_full((1, outputs[-1]), convolutions[-1].gain),
-            inputs=inputs,
-            outputs=outputs,
+            inputs=inputs_stored,
+            outputs=outputs_stored,
         )
 
     def __call__(self, rows: Float32[Tensor, "layers w_dim"]) -> list[Modulation]:
