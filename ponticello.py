@@ -13,7 +13,6 @@ Each is imported when it is first used, as is the module of a command. docs/pyth
 import difflib
 import errno
 import importlib
-import importlib.metadata
 import logging
 import signal
 import sys
@@ -24,6 +23,7 @@ import typer
 
 from shared.errors import PonticelloError, Stopped, UserError, one_line, printable
 from shared.terminal import prepare_streams
+from shared.version import VERSION
 
 if TYPE_CHECKING:
     from shared.audio.descriptors import DESCRIPTORS, describe
@@ -130,7 +130,7 @@ def run(arguments: list[str]) -> None:
         print(overview())
         return
     if arguments[0] == "--version":
-        print(f"ponticello {importlib.metadata.version('ponticello')}")
+        print(f"ponticello {VERSION}")
         return
     name = ALIASES.get(arguments[0], arguments[0])
     if name not in COMMANDS:

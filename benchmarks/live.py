@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from live.display.base import Display, OffscreenDisplay
 from live.osc.port import OscPort
+from live.show.options import ShowOptions
 from live.show.performance import Performance
 from live.show.sharing import share_the_machine
 from live.show.stats import Distribution
@@ -46,15 +47,15 @@ def run(quick: bool = False) -> dict[str, Any]:
     print(f"the machine's load before: {load:.1f} on {os.cpu_count()} cores")
     cpu = {}
     for size in BLOCKS:
-        at_once = _cpu_percent(preset, sound, size, 15 if quick else 60, paced=False)
-        paced = _cpu_percent(preset, sound, size, 3 if quick else 15, paced=True)
+        at_once = cpu_percent(preset, sound, size, 15 if quick else 60, paced=False)
+        paced = cpu_percent(preset, sound, size, 3 if quick else 15, paced=True)
         cpu[size] = {"at_once": at_once, "paced": paced}
         print(
             f"sound to latent in blocks of {size:3}: {at_once:.2f} % of a core at once, {paced:.2f} % in its own time"
         )
-    show = _show(preset, Paced(sound), OffscreenDisplay(), 6 if quick else 30)
-    _print_show(show)
-    click = _clicks(preset, 8 if quick else 40)
+    show = play(preset, Paced(sound), OffscreenDisplay(), 6 if quick else 30)
+    print_show(show)
+    click = clicks(preset, 8 if quick else 40)
     print(
         f"click to picture: {click['through_ms']['p50']} ms, {click['through_ms']['p95']} at the 95th percentile; "
         f"less hop, kernel, tick and block: {click['excess_ms']['p50']} and {click['excess_ms']['p95']}"
@@ -123,7 +124,8 @@ class Watched(OffscreenDisplay):
             self._new = False
 
 
-def _cpu_percent(preset: Preset, sound: NDArray[np.float32], size: int, seconds: int, paced: bool) -> float:
+def cpu_percent(preset: Preset, sound: NDArray[np.float32], size: int, seconds: int, paced: bool) -> float:
+    """Share of a core, in %, that a sound takes on its way to latents, in blocks of `size` samples."""
     pipeline = Pipeline(preset)
     pipeline.process(sound[:SAMPLE_RATE])
     samples = np.tile(sound, -(-seconds * SAMPLE_RATE // len(sound)))[: seconds * SAMPLE_RATE]
@@ -135,7 +137,7 @@ def _cpu_percent(preset: Preset, sound: NDArray[np.float32], size: int, seconds:
     return 100 * (time.process_time() - cpu) / seconds
 
 
-def _show(preset: Preset, source: Source, display: Display, seconds: float) -> dict[str, Any]:
+def play(preset: Preset, source: Source, display: Display, seconds: float) -> dict[str, Any]:
     """A show as `ponticello live` plays it; its statistics."""
     import torch
 
@@ -144,7 +146,7 @@ def _show(preset: Preset, source: Source, display: Display, seconds: float) -> d
     try:
         port = OscPort(preset.settings.inputs, port=0, targets=())
         performance = Performance(
-            [preset], preset, source=source, display=display, port=port, painter=Painter(), seconds=seconds
+            [preset], preset, source=source, display=display, port=port, painter=Painter(), options=ShowOptions(seconds)
         )
         return performance.run()
     finally:
@@ -152,7 +154,8 @@ def _show(preset: Preset, source: Source, display: Display, seconds: float) -> d
         sys.setswitchinterval(switch)
 
 
-def _print_show(show: dict[str, Any]) -> None:
+def print_show(show: dict[str, Any]) -> None:
+    """Print the statistics of a show."""
     stages = {"generator": show["generator_ms"], **show["stages_ms"]}
     print(
         f"arrival of the last sound to picture: {show['excess_ms']['p50']} ms, {show['excess_ms']['p95']} at the 95th percentile: "
@@ -178,7 +181,7 @@ class Click:
         return (last + 1) * HOP
 
 
-def _clicks(preset: Preset, seconds: float) -> dict[str, Any]:
+def clicks(preset: Preset, seconds: float) -> dict[str, Any]:
     """Between clicks nothing changes, as there is no smoothing and the gate holds what was heard last."""
     rng = np.random.default_rng(0)
     clicks = [Click(round((n + 1) * EVERY * SAMPLE_RATE)) for n in range(int((seconds - 1) / EVERY))]
@@ -186,7 +189,7 @@ def _clicks(preset: Preset, seconds: float) -> dict[str, Any]:
     for click in clicks:
         samples[click.sample : click.sample + CLICK] = rng.choice((-1, 1), CLICK) * rng.uniform(0.3, 0.6, CLICK)
     source, display = Paced(samples), Watched()
-    _show(
+    play(
         replace(preset, controls={**preset.controls, "smoothing": 0.0, "latent_smoothing": 0.0}),
         source,
         display,

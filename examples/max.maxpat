@@ -4,8 +4,8 @@
  "classnamespace": "box",
  "rect": [80, 80, 900, 560],
  "boxes": [
-  {"box": {"id": "obj-1", "maxclass": "comment", "text": "Hears what Ponticello hears and steers its picture: ponticello live glass", "numinlets": 1, "numoutlets": 0, "patching_rect": [20, 10, 511, 22]}},
-  {"box": {"id": "obj-2", "maxclass": "comment", "text": "Once a second it asks to be sent the outputs, at the port where udpreceive reads", "numinlets": 1, "numoutlets": 0, "patching_rect": [20, 30, 560, 22]}},
+  {"box": {"id": "obj-1", "maxclass": "comment", "text": "Reads the descriptors from Ponticello and steers its picture: ponticello live glass", "numinlets": 1, "numoutlets": 0, "patching_rect": [20, 10, 511, 22]}},
+  {"box": {"id": "obj-2", "maxclass": "comment", "text": "Subscribes to all outputs on the port of udpreceive; repeated, as subscriptions from other machines expire", "numinlets": 1, "numoutlets": 0, "patching_rect": [20, 30, 560, 22]}},
   {"box": {"id": "obj-3", "maxclass": "newobj", "text": "metro 1000 @active 1", "numinlets": 2, "numoutlets": 1, "patching_rect": [20, 60, 140, 22]}},
   {"box": {"id": "obj-4", "maxclass": "message", "text": "/ponticello/notify 57121", "numinlets": 2, "numoutlets": 1, "patching_rect": [20, 95, 168, 22]}},
   {"box": {"id": "obj-5", "maxclass": "message", "text": "/ponticello/truncation ?", "numinlets": 2, "numoutlets": 1, "patching_rect": [210, 95, 168, 22]}},

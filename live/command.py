@@ -3,188 +3,245 @@
 import signal
 import sys
 import threading
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, get_args
 
 import typer
 
 from live import hall
 from live.display.base import Display, OffscreenDisplay
-from live.display.keys import KeySet
+from live.display.keys import KeySet, help_text
 from live.display.placement import Scaling
 from live.display.settings import WindowSettings
-from live.options import Channel, OutputDevice, Rate, whole
+from live.hall import Hall
+from live.options import SOUND, SoundOptions, grouped, option
 from live.osc import port as osc
 from live.osc.endpoints import parse_endpoint
+from live.show.options import ShowOptions
 from live.show.sharing import share_the_machine
 from live.sound.open_input import open_input
 from live.sound.source import Source
 from shared.controls import CONTROLS, Value
-from shared.errors import SettingError, UserError
+from shared.errors import SettingError, UserError, printable
 from shared.image.device import pick_device, pick_precision
 from shared.preset import Preset
 
-MOST_PRESETS = 9  # keys
+MAX_PRESETS = 9  # keys
+DISPLAY = "Display"
+OSC = "OSC"
+PICTURES = "Pictures"
+EXAMPLES = """Examples:
+
+    ponticello live glass
+
+    ponticello live glass violin --input Scarlett --channel 2 --display 1 --fullscreen --hall cellar.toml
+
+    ponticello live glass --input tape.wav --loop --record rehearsal
+"""
 
 
-def play(
-    presets: list[Preset],
-    preset: Preset,
-    source: Source,
-    display: Display,
-    port: osc.OscPort,
-    *,
-    device: str,
-    precision: str,
-    **options: object,
+@dataclass(frozen=True)
+class LiveSoundOptions(SoundOptions):
+    """The input of a show."""
+
+    loop: Annotated[bool, option("--loop", panel=SOUND, help="Repeat a sound file.")] = False
+    sync: Annotated[
+        str | None,
+        option(
+            "--sync",
+            metavar="ahead|natural|MS",
+            panel=SOUND,
+            help="When the pictures of a sound file appear: with the sound, as late as a microphone's, or MS early.",
+            show_default="ahead",
+        ),
+    ] = None
+
+    def open(self, hall_options: Mapping[str, str]) -> Source:
+        """The input, not started yet. Raises UserError if there is no such input."""
+        chosen = self.with_hall(hall_options)
+        return open_input(
+            chosen.input,
+            channel=chosen.channel or "1",
+            rate=chosen.rate,
+            play=chosen.play,
+            output=chosen.output,
+            loop=self.loop,
+        )
+
+
+@dataclass(frozen=True)
+class DisplayOptions:
+    """Where and how the pictures are shown."""
+
+    monitor: Annotated[
+        str | None,
+        option(
+            "--display",
+            metavar="N|NAME",
+            panel=DISPLAY,
+            help="Monitor by number or part of its name.",
+            show_default="one that is not the primary monitor",
+        ),
+    ] = None
+    fullscreen: Annotated[bool, option("--fullscreen", panel=DISPLAY, help="Fill the monitor.")] = False
+    scaling: Annotated[
+        str, option("--scaling", metavar="fit|fill|stretch|1:1", panel=DISPLAY, help="How the picture fits the window.")
+    ] = "fit"
+    keys: Annotated[
+        str,
+        option(
+            "--keys",
+            metavar="stage|all",
+            panel=DISPLAY,
+            help="Keys that act in full screen: the few marked * below, or all.",
+        ),
+    ] = "stage"
+    hud: Annotated[bool, option("--hud", panel=DISPLAY, help="Show the head-up display from the start.")] = False
+    offscreen: Annotated[bool, option("--offscreen", panel=DISPLAY, help="Play without a window.")] = False
+
+    def settings(self, hall_options: Mapping[str, str]) -> WindowSettings:
+        """Settings of the window. Raises SettingError for words that are not allowed."""
+        return WindowSettings(
+            self.monitor if self.monitor is not None else hall_options.get("display"),
+            self.fullscreen,
+            _one_of("--scaling", self.scaling, get_args(Scaling)),  # type: ignore[arg-type]  # it is one of them
+            _one_of("--keys", self.keys, get_args(KeySet)),  # type: ignore[arg-type]
+            self.hud,
+        )
+
+    def open(self, hall_options: Mapping[str, str]) -> Display:
+        """The display. Raises UserError if there is no screen."""
+        settings = self.settings(hall_options)
+        if self.offscreen:
+            return OffscreenDisplay(scaling=settings.scaling, hud=settings.hud)
+        from live.display.windowed import WindowDisplay
+
+        return WindowDisplay(settings)
+
+
+@dataclass(frozen=True)
+class OscOptions:
+    """Where OSC is received and sent."""
+
+    osc_port: Annotated[
+        int, option("--osc-port", metavar="PORT", panel=OSC, help="Port that receives OSC; 0 takes any free one.")
+    ] = osc.PORT
+    osc_host: Annotated[
+        str,
+        option(
+            "--osc-host",
+            metavar="ADDRESS",
+            panel=OSC,
+            help="Address that receives OSC; 0.0.0.0 receives from other machines, too.",
+        ),
+    ] = osc.HOST
+    osc_to: Annotated[
+        list[str] | None,
+        option(
+            "--osc-to",
+            metavar="HOST:PORT",
+            panel=OSC,
+            help="Receiver of all outputs; can be repeated.",
+            show_default="127.0.0.1:57120",
+        ),
+    ] = None
+
+    def open(self, inputs: tuple[str, ...]) -> osc.OscPort:
+        """The port, not started yet. Raises UserError for an address that is not one."""
+        targets = osc.TARGETS if not self.osc_to else tuple(parse_endpoint(text) for text in self.osc_to)
+        return osc.OscPort(inputs, self.osc_host, self.osc_port, targets)
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """How pictures are computed."""
+
+    device: Annotated[
+        str | None,
+        option(
+            "--device", metavar="cpu|cuda|mps", panel=PICTURES, help="Processor.", show_default="the fastest available"
+        ),
+    ] = None
+    precision: Annotated[
+        str, option("--precision", metavar="auto|full|half", panel=PICTURES, help="Precision of the generator.")
+    ] = "auto"
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@app.command(epilog=f"{EXAMPLES}\n\n{help_text()}")
+@grouped
+def command(
+    presets: Annotated[
+        list[str],
+        typer.Argument(help="Preset folders or names; the first one plays, keys 1-9 switch between them."),
+    ],
+    sound: LiveSoundOptions,
+    display: DisplayOptions,
+    osc_options: OscOptions,
+    pictures: PictureOptions,
+    show: ShowOptions,
 ) -> None:
-    """Load what is needed, then play until the end; SIGINT, SIGTERM and the window's closing are ends like others."""
+    """Play live: sound in, pictures out, steered by OSC. See docs/live.md."""
+    if len(presets) > MAX_PRESETS:
+        raise UserError(f"{len(presets)} presets given; allowed are up to {MAX_PRESETS}, one for each of the keys 1-9")
+    show.check()
+    room = Hall() if show.hall is None else hall.open_place(show.hall)
+    controls: dict[str, Value] = dict(room.controls)
+    if sound.sync is not None:
+        controls["sync"] = CONTROLS["sync"].checked(_number_or_word(sound.sync))
+    loaded = [Preset.load(preset) for preset in presets]
+    first = replace(loaded[0], controls={**loaded[0].controls, **controls})
+    device = pick_device(pictures.device)
+    pick_precision(pictures.precision, device)
+    port = osc_options.open(first.settings.inputs)
+    display.settings(room.options)  # wrong words are reported before anything opens
+    source = sound.open(room.options)
+    stopped = _stopped_by_signals()
+    share_the_machine(device)
     from live.show.performance import Performance
     from shared.painter import Painter
 
-    stopped = threading.Event()
-
-    def end(number: int, _frame: object) -> None:
-        stopped.set()
-        signal.signal(number, signal.SIG_DFL)  # whoever insists is obeyed
-
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), end)
-    share_the_machine(device)
     performance = Performance(
-        presets,
-        preset,
+        loaded,
+        first,
         source=source,
-        display=display,
+        display=display.open(room.options),
         port=port,
-        painter=Painter(device, precision),
+        painter=Painter(device, pictures.precision),
+        options=show,
+        hall=room,
         stopped=stopped,
-        **options,  # type: ignore[arg-type]  # they are Performance's own
     )
     performance.run(
         lambda: print(
-            f"{preset.name} plays: {source.label}; {device}; OSC port {port.port}; Ctrl-C ends it",
+            printable(f"{first.name} plays: {source.label}; {device}; OSC port {port.port}; Ctrl-C ends it"),
             file=sys.stderr,
             flush=True,
         )
     )
 
 
-app = typer.Typer(add_completion=False)
+def _stopped_by_signals() -> threading.Event:
+    """An event that SIGINT, SIGTERM and SIGHUP set; a second signal kills the program."""
+    stopped = threading.Event()
+
+    def end(number: int, _frame: object) -> None:
+        stopped.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), end)
+    return stopped
 
 
-@app.command()
-def command(
-    presets: Annotated[list[str], typer.Argument(help="Presets' folders, or names; the first plays, keys 1-9 change.")],
-    given: Annotated[
-        str | None,
-        typer.Option(
-            "--input", help="A device by number or part of its name, a sound file, or osc; default: the system's."
-        ),
-    ] = None,
-    channel: Channel = None,
-    rate: Rate = None,
-    play_file: Annotated[
-        bool, typer.Option("--play/--no-play", help="Whether a sound file is played through the sound card.")
-    ] = True,
-    output: OutputDevice = None,
-    loop: Annotated[bool, typer.Option("--loop", help="Begin a sound file again at its end.")] = False,
-    sync: Annotated[
-        str | None, typer.Option(help="Pictures of a sound file: ahead (on the sound), natural, or ms ahead.")
-    ] = None,
-    monitor: Annotated[
-        str | None,
-        typer.Option("--display", help="Monitor by number or part of its name; default: not the operator's."),
-    ] = None,
-    fullscreen: Annotated[bool, typer.Option("--fullscreen", help="Fill the monitor.")] = False,
-    scaling: Annotated[str, typer.Option(help="fit, fill, stretch or 1:1.")] = "fit",
-    keys: Annotated[str, typer.Option(help="Keys that act in full screen: stage (B, Z, 1-9, Esc), or all.")] = "stage",
-    hud: Annotated[bool, typer.Option("--hud", help="Show the head-up display from the beginning.")] = False,
-    offscreen: Annotated[bool, typer.Option("--offscreen", help="The same show without a window.")] = False,
-    osc_port: Annotated[int, typer.Option(help="Port on which OSC is received; 0: any free one.")] = osc.PORT,
-    osc_host: Annotated[
-        str, typer.Option(help="Address on which OSC is received; 0.0.0.0: from everywhere.")
-    ] = osc.HOST,
-    osc_to: Annotated[
-        list[str] | None,
-        typer.Option(help="HOST:PORT that gets all outputs; may be repeated. Default: 127.0.0.1:57120."),
-    ] = None,
-    hall_file: Annotated[
-        Path | None, typer.Option("--hall", help="Hall file (.toml): devices and technical controls.")
-    ] = None,
-    record: Annotated[
-        Path | None, typer.Option(help="Record the show into this folder, for `ponticello render PRESET FOLDER`.")
-    ] = None,
-    seconds: Annotated[float | None, typer.Option(help="End after so many seconds.")] = None,
-    stats: Annotated[Path | None, typer.Option(help="Write how it went to this JSON file.")] = None,
-    hashes: Annotated[Path | None, typer.Option(help="Write every picture's SHA-256 to this CSV file.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default the fastest there is.")] = None,
-    precision: Annotated[str, typer.Option(help="auto, full or half.")] = "auto",
-) -> None:
-    """Play: sound in, pictures out, steered by OSC. docs/live.md tells all about it."""
-    if len(presets) > MOST_PRESETS:
-        raise UserError(f"{len(presets)} presets given; allowed are up to {MOST_PRESETS}, one for each of the keys 1-9")
-    if seconds is not None and not seconds > 0:
-        raise SettingError(f"--seconds {seconds} given; allowed is a number above 0")
-    for path in (stats, hashes):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UserError(f"no folder {path.absolute().parent}; make it first or choose another place")
-    room = hall.Hall() if hall_file is None else hall.read(hall_file)
-    told = room.options
-    controls: dict[str, Value] = dict(room.controls)
-    if sync is not None:
-        controls["sync"] = CONTROLS["sync"].checked(_number_or_word(sync))
-    loaded = [Preset.load(preset) for preset in presets]
-    first = replace(loaded[0], controls={**loaded[0].controls, **controls})
-    chosen = pick_device(device)
-    pick_precision(precision, chosen)
-    targets = osc.TARGETS if not osc_to else tuple(parse_endpoint(text) for text in osc_to)
-    settings = WindowSettings(
-        monitor if monitor is not None else told.get("display"),
-        fullscreen,
-        _one_of("--scaling", scaling, get_args(Scaling)),  # type: ignore[arg-type]  # it is one of them
-        _one_of("--keys", keys, get_args(KeySet)),  # type: ignore[arg-type]
-        hud,
-    )
-    source = open_input(
-        given if given is not None else told.get("input"),
-        channel=channel or told.get("channel", "1"),
-        rate=rate if rate is not None else whole("rate", told.get("rate")),
-        play=play_file,
-        output=output if output is not None else told.get("output"),
-        loop=loop,
-    )
-    play(
-        loaded,
-        first,
-        source,
-        _display(settings, offscreen),
-        osc.OscPort(first.settings.inputs, osc_host, osc_port, targets),
-        device=chosen,
-        precision=precision,
-        seconds=seconds,
-        hall_file=hall_file,
-        record=None if record is None else record.expanduser().absolute(),
-        scaler=room.scaler,
-        stats_file=stats,
-        hashes_file=hashes,
-    )
-
-
-def _display(settings: WindowSettings, offscreen: bool) -> Display:
-    if offscreen:
-        return OffscreenDisplay(scaling=settings.scaling, hud=settings.hud)
-    from live.display.windowed import WindowDisplay
-
-    return WindowDisplay(settings)
-
-
-def _one_of(option: str, given: str, allowed: tuple[str, ...]) -> str:
-    if given not in allowed:
-        raise SettingError(f"{option} {given} given; allowed are: {', '.join(allowed)}")
-    return given
+def _one_of(option_name: str, word: str, allowed: tuple[str, ...]) -> str:
+    if word not in allowed:
+        raise SettingError(f"{option_name} {word} given; allowed are: {', '.join(allowed)}")
+    return word
 
 
 def _number_or_word(text: str) -> float | str:

@@ -1,16 +1,16 @@
-"""`ponticello devices`: what there is to hear with, to play on, to show on and to compute with."""
+"""`ponticello devices`: sound inputs and outputs, monitors and processors."""
 
 import typer
 
-from shared.errors import Failure
+from shared.errors import Failure, printable
 from shared.sound_card.client import Device, list_devices
 from shared.sound_card.devices import Direction, channels_of
 
 
-def sound_rows(direction: Direction, there: list[Device]) -> list[str]:
-    """A line for each sound device of this direction."""
+def sound_rows(direction: Direction, devices: list[Device]) -> list[str]:
+    """One line per sound device of this direction."""
     lines = []
-    for device in there:
+    for device in devices:
         if count := channels_of(device, direction):
             channels = f"{count} channel{'s' * (count > 1)}"
             chosen = ", the default" * getattr(device, f"default_{direction}")
@@ -19,13 +19,13 @@ def sound_rows(direction: Direction, there: list[Device]) -> list[str]:
 
 
 def processor_rows() -> list[str]:
-    """A line for each device that a generator can run on, the one that is chosen by itself first."""
+    """One line per device that can run a generator, the default one first."""
     import torch
 
-    from shared.image.device import devices as kinds
+    from shared.image.device import devices
 
     lines = []
-    for kind in kinds():
+    for kind in devices():
         if kind == "cuda":
             for number in range(torch.cuda.device_count()):
                 about = torch.cuda.get_device_properties(number)
@@ -41,13 +41,13 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def devices() -> None:
-    """List the sound inputs and outputs, monitors and processors that the other commands can be given."""
+def command() -> None:
+    """List sound inputs and outputs, monitors and processors, as other commands accept them."""
     from live.display.monitors import probe
 
     try:
-        there = list_devices()
-        inputs, outputs = sound_rows("input", there), sound_rows("output", there)
+        found = list_devices()
+        inputs, outputs = sound_rows("input", found), sound_rows("output", found)
     except Failure as error:
         inputs = outputs = [str(error)]
     screens = probe()
@@ -57,4 +57,4 @@ def devices() -> None:
         ("monitors (--display)", [str(monitor) for monitor in screens.monitors] or [screens.problem or "no monitor"]),
         ("processors (--device)", processor_rows()),
     ):
-        typer.echo("\n  ".join([title, *lines]))
+        typer.echo("\n  ".join([title, *map(printable, lines)]))

@@ -1,4 +1,4 @@
-"""`ponticello doctor`: which way pictures are made here, why, what would be faster; and whether what a show needs is there."""
+"""`ponticello doctor`: checks what a show needs, how pictures are computed here, and what would be faster."""
 
 import logging
 import os
@@ -11,16 +11,16 @@ from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import typer
 
-from shared.errors import Failure, PonticelloError
+from shared.errors import Failure, PonticelloError, printable
 
 Verdict = Literal["ok", "note", "broken"]
 MEASURED_S = 1.0
-SHOWN_A_SECOND = 30  # pictures
-FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")  # as Linux names them: x86, then Arm
+SHOWN_PER_S = 30  # pictures
+FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")  # as named by Linux: x86, then Arm
 
 
 class Check(NamedTuple):
-    """A line: what was looked at, how it is, and what it says."""
+    """A line of the report."""
 
     what: str
     verdict: Verdict
@@ -31,17 +31,19 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def doctor(
-    preset: Annotated[str, typer.Argument(help="A preset, or a generator's file.")] = "glass",
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the fastest by default.")] = None,
+def command(
+    preset: Annotated[str, typer.Argument(help="Preset folder or name, or generator file.")] = "glass",
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="the fastest available")
+    ] = None,
     precision: Annotated[str, typer.Option(help="auto, full or half.")] = "auto",
 ) -> None:
-    """Look at this machine; the exit status is 1 where something is broken that a show needs."""
+    """Check this machine. The exit status is 1 if something that a show needs is broken."""
     broken = []
     for look in (_sound, _screen, _ffmpeg, _processor, lambda: _generator(preset, device, precision), _kernels):
-        for finding in look():
-            print(f"{finding.what:<10} {finding.verdict:<7} {' '.join(finding.text.split())}", flush=True)
-            broken += [finding.what] if finding.verdict == "broken" else []
+        for check in look():
+            print(printable(f"{check.what:<10} {check.verdict:<7} {' '.join(check.text.split())}"), flush=True)
+            broken += [check.what] if check.verdict == "broken" else []
     if broken:
         raise Failure(f"broken: {', '.join(dict.fromkeys(broken))}; see above")
 
@@ -51,15 +53,15 @@ def _sound() -> Iterator[Check]:
     from shared.sound_card.devices import channels_of, listing
 
     try:
-        there = list_devices()
+        devices = list_devices()
     except PonticelloError as error:
         yield Check("sound", "broken", str(error))
         return
-    inputs = [device for device in there if channels_of(device, "input")]
+    inputs = [device for device in devices if channels_of(device, "input")]
     if inputs:
         yield Check("sound", "ok", f"PortAudio has {listing(inputs)}")
     else:
-        yield Check("sound", "note", "PortAudio works and has no input: a file or osc can be played")
+        yield Check("sound", "note", "PortAudio works but has no input: play a file or osc")
 
 
 def _screen() -> Iterator[Check]:
@@ -69,7 +71,7 @@ def _screen() -> Iterator[Check]:
     if screens.problem:
         yield Check("screen", "note", screens.problem)
     else:
-        yield Check("screen", "ok", f"OpenGL draws; {', '.join(map(str, screens.monitors))}")
+        yield Check("screen", "ok", f"OpenGL works; {', '.join(map(str, screens.monitors))}")
 
 
 def _ffmpeg() -> Iterator[Check]:
@@ -91,17 +93,21 @@ def _processor() -> Iterator[Check]:
     known = [name for name in FEATURES if name in _cpu_flags()]
     about = f"{platform.machine()}, {cores} cores, {threads} threads{', ' + ', '.join(known) if known else ''}"
     if threads < cores and "OMP_NUM_THREADS" in os.environ:
-        yield Check("processor", "note", f"{about}: faster with a thread a core, OMP_NUM_THREADS holds them back")
+        yield Check("processor", "note", f"{about}: one thread per core is faster; unset OMP_NUM_THREADS")
     else:
         yield Check("processor", "ok", about)
     if not multiplies_bfloat16():
-        text = "it does not compute in bfloat16 (AVX512-BF16, AMX): float32 it is; one that does is up to twice as fast"
+        text = (
+            "no bfloat16 arithmetic (AVX512-BF16, AMX), so float32 is used; a processor with it is up to twice as fast"
+        )
         yield Check("processor", "note", text)
     policy = os.environ.get("OMP_WAIT_POLICY", "not set")
     if policy.upper() == "PASSIVE":
-        yield Check("threads", "ok", f"OMP_WAIT_POLICY={policy}: threads that wait leave their core to the sound")
+        yield Check("threads", "ok", f"OMP_WAIT_POLICY={policy}: waiting threads leave their core to the sound")
     else:
-        text = f"OMP_WAIT_POLICY is {policy}: threads that wait keep their core busy, and all is many times slower; unset it"
+        text = (
+            f"OMP_WAIT_POLICY is {policy}: waiting threads keep their core busy, which is many times slower; unset it"
+        )
         yield Check("threads", "broken", text)
 
 
@@ -114,25 +120,25 @@ def _generator(preset: str, device: str | None, precision: str) -> Iterator[Chec
 
     try:
         path = Path(preset) if preset.endswith(".safetensors") else Preset.load(preset).generator_path
-        logging.getLogger("shared.image.generator").addFilter(_warns)  # the backend has a line of its own below
+        logging.getLogger("shared.image.generator").addFilter(_warns)  # the backend has a line of its own
         began = time.perf_counter()
         g = load_generator(path, pick_device(device), precision)
         w = g.broadcast(g.w_avg[None])
         g.synthesize(w)
         started = time.perf_counter() - began
-        rate = _a_second(lambda: g.synthesize(w).cpu())
+        rate = _per_second(lambda: g.synthesize(w).cpu())
     except PonticelloError as error:
         yield Check("generator", "broken", str(error))
         return
     finally:
         logging.getLogger("shared.image.generator").removeFilter(_warns)
     why = {
-        "half": "the device computes in it, and its average picture is float32's to 45 dB",
-        "full": "half is not faster here, or not right: see above",
+        "half": "the device supports it, and its average picture matches float32 to 45 dB",
+        "full": "half is not faster here, or not accurate enough: see above",
     }
-    chosen = f"auto is {g.precision}: {why[g.precision]}" if precision == "auto" else f"{precision} precision, as asked"
+    chosen = f"auto is {g.precision}: {why[g.precision]}" if precision == "auto" else f"{precision} precision, as given"
     text = f"{g.device}, {g.backend} ({chosen}); {rate:.0f} pictures of {g.img_resolution} pixels a second, the first after {started:.1f} s"
-    yield Check("generator", "ok" if rate >= SHOWN_A_SECOND else "note", text)
+    yield Check("generator", "ok" if rate >= SHOWN_PER_S else "note", text)
     yield from _faster(g.device.type, g.backend, torch.version.cuda is not None, rate)
     if g.device.type == "cuda":
         yield from _card_kernels()
@@ -145,18 +151,22 @@ def _warns(record: logging.LogRecord) -> bool:
 def _faster(kind: str, backend: str, for_cuda: bool, rate: float) -> Iterator[Check]:
     """What would be faster than this backend."""
     if kind != "cuda" and shutil.which("nvidia-smi"):
-        why = "take --device cuda" if for_cuda else "this build of torch is for the CPU alone; install one for CUDA"
-        yield Check("faster", "note", f"there is an NVIDIA card: {why}")
-    elif kind == "cpu" and rate < SHOWN_A_SECOND:
-        yield Check("faster", "note", "a smaller network, or a card (CUDA, MPS); a render shows every picture anyway")
+        why = "use --device cuda" if for_cuda else "this build of torch is for the CPU only; install one for CUDA"
+        yield Check("faster", "note", f"this machine has an NVIDIA card: {why}")
+    elif kind == "cpu" and rate < SHOWN_PER_S:
+        yield Check(
+            "faster",
+            "note",
+            "a smaller network, or a graphics card (CUDA, MPS); a render contains every picture anyway",
+        )
     if backend.startswith("the plain path") and "unusual" in backend:
         yield Check("faster", "note", "a network with the usual filters: the fused path supports no others")
     elif backend.startswith("the plain path") and kind == "cuda":
-        yield Check("faster", "note", "the fused path, if it worked here: see the reason above")
+        yield Check("faster", "note", "the fused path, once it works here; see the reason above")
 
 
 def _card_kernels() -> Iterator[Check]:
-    """The compiler of the CUDA kernel, and where its results are kept."""
+    """The compiler of the CUDA kernel, and where its results are cached."""
     from shared.image.ops.cuda.kernel_cache import default_folder
     from shared.image.ops.cuda.nvrtc import KernelError, nvrtc
 
@@ -177,16 +187,16 @@ def _kernels() -> Iterator[Check]:
 
     folder = cast(Any, filter_tile).stats.cache_path
     if folder and os.access(folder, os.W_OK):
-        yield Check("kernels", "ok", f"compiled once, kept in {folder}")
+        yield Check("kernels", "ok", f"compiled once, cached in {folder}")
     elif folder:
-        yield Check("kernels", "ok", f"read from {folder}, which cannot be written to")
+        yield Check("kernels", "ok", f"read from {folder}, which is not writable")
     else:
-        text = "nothing can be kept, they are compiled at every start: set NUMBA_CACHE_DIR to a folder that can be written to"
+        text = "no writable cache, so they are compiled at every start: set NUMBA_CACHE_DIR to a writable folder"
         yield Check("kernels", "note", text)
 
 
-def _a_second(picture: Callable[[], object]) -> float:
-    """How many pictures come in a second, one after the other."""
+def _per_second(picture: Callable[[], object]) -> float:
+    """Pictures per second, one after the other."""
     picture()
     count, began = 0, time.perf_counter()
     while (passed := time.perf_counter() - began) < MEASURED_S or count < 3:
@@ -196,7 +206,7 @@ def _a_second(picture: Callable[[], object]) -> float:
 
 
 def _cpu_flags() -> set[str]:
-    """The processor's abilities, where the system tells (Linux)."""
+    """Features of the processor, where the system lists them (Linux)."""
     listed = Path("/proc/cpuinfo")
     if not listed.exists():
         return set()

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+MAX_SENDERS = 100
+
 
 class RateLimit:
     """A token bucket: `per_second` events a second on average, at most `per_second` of them at once.
@@ -23,3 +25,19 @@ class RateLimit:
             return False
         self._tokens -= 1
         return True
+
+
+class RateLimits:
+    """A token bucket for each sender, so that one cannot use up the limit of another."""
+
+    def __init__(self, per_second: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._per_second, self._now = per_second, now
+        self._limits: dict[object, RateLimit] = {}  # the longest silent sender first
+
+    def allow(self, sender: object) -> bool:
+        """Whether one more event of this sender is within the limit; counts it if so."""
+        limit = self._limits.pop(sender, None) or RateLimit(self._per_second, self._now)
+        self._limits[sender] = limit
+        if len(self._limits) > MAX_SENDERS:
+            del self._limits[next(iter(self._limits))]
+        return limit.allow()

@@ -1,64 +1,108 @@
-"""Long work (loading, learning, saving) in a thread beside the main one."""
+"""A background thread for work that takes its time: loading, training, saving."""
 
-import queue
+import math
 import threading
-from collections import Counter
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
-from shared.errors import one_line
+from shared.errors import Failure, one_line
+
+MAX_JOBS = 64  # that wait
 
 Then = Callable[[], None]
-"""The rest of a job, for the main thread."""
+"""What is left to do in the main thread when a job is done."""
 
 
-class _Job(NamedTuple):
+@dataclass(frozen=True)
+class _Job:
     work: Callable[[], Then]
     failed: Callable[[str], None]
     kind: str
-    number: int
+    sender: object
+    every_s: float
 
 
 class Background:
-    """One thread that does jobs in their order; a job that fails costs nothing but itself.
-
-    Of the jobs of one kind that wait, only the newest is done.
-    """
+    """Runs jobs one after the other in a thread of its own. A job that fails affects no other."""
 
     def __init__(self, name: str = "background") -> None:
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[Then] = queue.SimpleQueue()
-        self._newest: Counter[str] = Counter()
+        self._jobs: list[_Job] = []
+        self._done: list[Then] = []
+        self._started: dict[str, float] = {}  # when a job of a kind last started
+        self._changed = threading.Condition()
+        self._closing = self._running = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self, seconds: float = 5.0) -> None:
-        """Finish the jobs that were asked for, for at most so long; the others are dropped."""
-        self._jobs.put(None)
+        """Finish the queued jobs, for at most so long; what is not done by then is abandoned."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
         if self._thread.is_alive():
             self._thread.join(seconds)
 
-    def do(self, job: Callable[[], Then], failed: Callable[[str], None], kind: str = "") -> None:
-        """Do a job; the main thread calls `failed` with one line where it raises. kind: "" where none replaces another."""
-        self._newest[kind] += 1
-        self._jobs.put(_Job(job, failed, kind, self._newest[kind]))
+    def do(
+        self,
+        work: Callable[[], Then],
+        failed: Callable[[str], None],
+        kind: str = "",
+        sender: object = None,
+        every_s: float = 0.0,
+    ) -> None:
+        """Queue a job. If it raises, the main thread calls `failed` with the reason in one line.
+
+        kind: if not empty, the job replaces one of the same kind and sender that has not started yet. every_s: jobs of this kind start
+        at least so many seconds apart. Raises Failure if too many jobs are waiting.
+        """
+        with self._changed:
+            if kind:
+                self._jobs = [job for job in self._jobs if (job.kind, job.sender) != (kind, sender)]
+            if len(self._jobs) >= MAX_JOBS:
+                raise Failure(f"{MAX_JOBS} jobs are waiting already; try again later")
+            self._jobs.append(_Job(work, failed, kind, sender, every_s))
+            self._changed.notify()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is running or waiting."""
+        with self._changed:
+            return self._running or bool(self._jobs)
 
     def done(self) -> list[Then]:
-        """What the main thread is to do now, of the jobs that ended since the last call."""
-        taken = []
-        while not self._done.empty():
-            taken.append(self._done.get())
+        """What the main thread has to do now for the jobs that are done."""
+        with self._changed:
+            taken, self._done = self._done, []
         return taken
 
+    def _next(self) -> _Job | None:
+        """The next job, when its time has come; None at the end."""
+        with self._changed:
+            while True:
+                if self._jobs:
+                    job = self._jobs[0]
+                    wait = self._started.get(job.kind, -math.inf) + job.every_s - time.monotonic()
+                    if wait <= 0 or self._closing:
+                        self._started[job.kind] = time.monotonic()
+                        self._running = True
+                        return self._jobs.pop(0)
+                    self._changed.wait(wait)
+                elif self._closing:
+                    return None
+                else:
+                    self._changed.wait()
+
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if job.kind and job.number != self._newest[job.kind]:
-                continue
+        while (job := self._next()) is not None:
             try:
-                self._done.put(job.work())
-            except Exception as error:  # out of memory too: the show keeps what it had before
-                self._done.put(partial(job.failed, one_line(error)))
+                then = job.work()
+            except Exception as error:  # out of memory, too: everything stays as it was
+                then = partial(job.failed, one_line(error))
+            with self._changed:
+                self._running = False
+                self._done.append(then)

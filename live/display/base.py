@@ -1,4 +1,4 @@
-"""Where the pictures go: a form with few blanks, filled in by a window (`live/display/windowed.py`) and by no window at all."""
+"""Displays for pictures: the protocol, and its offscreen implementation. `live.display.windowed` has the one with a window."""
 
 import time
 from typing import Protocol, runtime_checkable
@@ -13,44 +13,44 @@ from live.display.hud_state import HudState
 from live.display.keys import DisplayEvent
 from live.display.placement import Scaling, Size, place
 
-REPEAT_SECONDS = 10.0  # before the same error is told again
+REPEAT_SECONDS = 10.0  # before the same line is reported again
 
 
 @runtime_checkable
 class Display(Protocol):
     """Shows the newest picture until there is a newer one.
 
-    Nothing but `screenshot` raises into the show: what goes wrong is told by `errors`, and the last picture stays.
+    Only `screenshot` raises. Other errors are reported by `errors`, and the last picture stays.
     """
 
     def show(self, image: UInt8[np.ndarray, "height width 3"]) -> None:
-        """Have a picture of any size drawn from the next `draw` on. It must not be written to afterwards."""
+        """Show this image, of any size, from the next `draw` on. Do not write to it afterwards."""
 
     def inform(self, state: HudState) -> None:
-        """What the head-up display is to show."""
+        """Update the content of the head-up display."""
 
     def draw(self) -> None:
-        """Bring the newest to the screen; nothing happens where there is nothing new."""
+        """Draw what is new; do nothing if nothing is."""
 
     @property
     def swap_s(self) -> float:
         """Seconds that the newest swap of the window's buffers took; 0 without a window."""
 
     def events(self) -> list[DisplayEvent]:
-        """What the player has asked for since the last call, the first thing first."""
+        """Events since the last call, in order."""
 
     def errors(self) -> list[str]:
-        """What has gone wrong since the last call, a line each."""
+        """Errors since the last call, one line each."""
 
     def screenshot(self) -> UInt8[np.ndarray, "height width 3"]:
-        """What is on the screen, the head-up display included; Failure where that cannot be read."""
+        """The screen, head-up display included. Raises Failure if it cannot be read."""
 
     def close(self) -> None:
-        """The end; may be called twice."""
+        """Close the display; can be called twice."""
 
 
 class OffscreenDisplay:
-    """The same show without a window: keeps the newest picture, and composes what a screen would show when asked to."""
+    """A display without a window: keeps the newest picture, and composes a screenshot on request."""
 
     def __init__(self, size: Size = (960, 540), scaling: Scaling = "fit", hud: bool = False) -> None:
         self.picture: UInt8[np.ndarray, "height width 3"] | None = None
@@ -62,7 +62,7 @@ class OffscreenDisplay:
         self.swap_s = 0.0
 
     def show(self, image: UInt8[np.ndarray, "height width 3"]) -> None:
-        """Keep the picture."""
+        """Keep the image."""
         if problem := unfit(image):
             self._errors.add(problem)
         else:
@@ -73,48 +73,49 @@ class OffscreenDisplay:
         self._hud.inform(state, time.monotonic())
 
     def draw(self) -> None:
-        """There is nothing to draw to."""
+        """Do nothing: there is no screen."""
 
     def events(self) -> list[DisplayEvent]:
-        """There is nobody to ask for anything."""
+        """No events: there are no keys."""
         return []
 
     def errors(self) -> list[str]:
-        """What has gone wrong since the last call, a line each."""
+        """Errors since the last call, one line each."""
         return self._errors.take()
 
     def screenshot(self) -> UInt8[np.ndarray, "height width 3"]:
-        """What a screen of this size would show."""
+        """The picture and the head-up display on a screen of this size."""
         overlays = self._hud.overlays(self._size, 1.0, time.monotonic()) if self.hud_visible else ()
         return compose(self.picture, self._size, self._scaling, overlays)
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""
 
 
 class ErrorLines:
-    """Errors since they were last taken; the same line comes again only after some seconds."""
+    """Collects lines; a line that repeats is kept only once in some seconds."""
 
     def __init__(self) -> None:
         self._new: list[str] = []
-        self._told: dict[str, float] = {}  # when
+        self._reported: dict[str, float] = {}  # time of the last report by line, the oldest first
 
     def add(self, line: str) -> None:
-        """Something went wrong."""
+        """Add a line."""
         now = time.monotonic()
-        self._told = {line: told for line, told in self._told.items() if now - told < REPEAT_SECONDS}
-        if line not in self._told:
-            self._told[line] = now
+        while self._reported and now - next(iter(self._reported.values())) >= REPEAT_SECONDS:
+            del self._reported[next(iter(self._reported))]
+        if line not in self._reported:
+            self._reported[line] = now
             self._new.append(line)
 
     def take(self) -> list[str]:
-        """What went wrong since the last call."""
+        """The lines since the last call."""
         taken, self._new = self._new, []
         return taken
 
 
 def unfit(image: UInt8[np.ndarray, "height width 3"]) -> str:
-    """Why this cannot be shown; empty where it can."""
+    """Why an image cannot be shown; empty if it can."""
     if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size:
         return ""
     return f"a picture of {image.dtype} {image.shape} cannot be shown; pictures are uint8 (height, width, 3)"
@@ -123,7 +124,7 @@ def unfit(image: UInt8[np.ndarray, "height width 3"]) -> str:
 def compose(
     picture: UInt8[np.ndarray, "height width 3"] | None, area: Size, scaling: Scaling, overlays: tuple[Overlay, ...]
 ) -> UInt8[np.ndarray, "rows columns 3"]:
-    """A picture in an area of pixels, and what lies over it, without OpenGL."""
+    """A picture in an area of pixels with overlays, drawn without OpenGL."""
     screen = Image.new("RGB", area)
     if picture is not None:
         height, width, _ = picture.shape

@@ -1,9 +1,9 @@
-"""Draws the picture, and what lies over it, with OpenGL 3.3. Knows nothing of windows.
+"""Draws the picture and its overlays with OpenGL 3.3. Knows nothing about windows.
 
 Pictures are 8-bit sRGB from the generator to the screen and nothing here converts them, so that 1:1 is exact to the bit.
-They go up as RGBA, which drivers take as it is. There is no detour over pixel buffer objects: it hides the time that a
-picture takes to the card, 0.3 ms for the 4 MB of 1024 x 1024 over PCIe 3.0, and made uploads four to seven times slower
-where OpenGL is software.
+They are uploaded as RGBA, which drivers accept without conversion. Pixel buffer objects are not used: they hide the time of
+an upload (0.3 ms for the 4 MB of 1024 x 1024 over PCIe 3.0), but made uploads four to seven times slower with OpenGL in
+software.
 """
 
 import math
@@ -17,14 +17,14 @@ from live.display.placement import Rectangle, Scaling, Size, place
 from shared.errors import Failure
 
 GL_DITHER = 0x0BD0
-MOST_TAPS = 16  # along a side, where a picture is drawn smaller
-SOFTEST = 1 / 3  # B of a picture drawn at least three times its size
-MOST_INTERMEDIATE = 3  # times
+MAX_TAPS = 16  # along a side, when a picture is drawn smaller
+SOFTEST = 1 / 3  # B for a picture drawn at least three times its size
+MAX_INTERMEDIATE = 3  # times the size of the picture
 
 # A triangle that covers the viewport. Rows run downwards in pictures, upwards in OpenGL.
 EVERYWHERE = """
 #version 330
-uniform vec2 first;   // place of the viewport's top left corner in the rectangle that is drawn
+uniform vec2 first;   // position of the top left corner of the viewport in the drawn rectangle
 uniform vec2 extent;  // size of the viewport
 out vec2 drawn;
 void main() {
@@ -36,16 +36,16 @@ void main() {
 HEAD = """
 #version 330
 uniform sampler2D source;
-uniform vec2 pace;  // pixels of the picture to a drawn one
+uniform vec2 pace;  // pixels of the picture per drawn pixel
 uniform vec2 size;  // of the picture
 uniform vec2 soft;  // B of the cubic
-in vec2 drawn;  // place in the rectangle, in pixels from its top left corner
+in vec2 drawn;  // position in the rectangle, in pixels from its top left corner
 out vec4 colour;
 """
 OVERLAY = "void main() { colour = texelFetch(source, ivec2(drawn), 0); }"
 EXACT = "void main() { colour = vec4(texelFetch(source, ivec2(drawn), 0).rgb, 1); }"
 # Mitchell and Netravali 1988, equation 8, with B + 2C = 1: B = 0 keeps the value of every pixel (Catmull-Rom), B = 1/3 shows
-# no steps along edges. The two middle ones of four taps are one linear sample between them; the corners of the 4 x 4,
+# no steps along edges. The two middle taps of four are read as one linear sample between them; the corners of the 4 x 4,
 # whose weights are products of two small ones, are left out: five samples instead of sixteen.
 LARGER = """
 void main() {
@@ -62,7 +62,7 @@ void main() {
     colour = vec4(sum / weight, 1);
 }
 """
-# The mean over the part of the picture that a drawn pixel covers, in linear samples at most a pixel apart; one sample where
+# The mean over the part of the picture that a drawn pixel covers, from linear samples at most one pixel apart; one sample if
 # it covers less than a pixel.
 SMALLER = """
 void main() {
@@ -77,14 +77,14 @@ void main() {
 
 
 class Canvas:
-    """The screen's pixels, in an OpenGL context that is current. Failure where OpenGL reports an error."""
+    """Draws in the current OpenGL context. Raises Failure if OpenGL reports an error."""
 
     def __init__(self) -> None:
         self._context = moderngl.create_context()
         self._context.disable_direct(GL_DITHER)
         self._largest = int(self._context.info["GL_MAX_TEXTURE_SIZE"])
         self._passes: dict[str, tuple[moderngl.Program, moderngl.VertexArray]] = {}
-        for shader in (EXACT, LARGER, _smaller((1, 1)), _smaller((2, 2)), OVERLAY):  # now, not in the middle of a show
+        for shader in (EXACT, LARGER, _smaller((1, 1)), _smaller((2, 2)), OVERLAY):  # compiled now, not during a show
             self._pass(shader)
         self._staging: UInt32[np.ndarray, "height width"] = np.empty((0, 0), np.uint32)
         self._picture: moderngl.Texture | None = None
@@ -96,15 +96,15 @@ class Canvas:
 
     @property
     def renderer(self) -> str:
-        """The graphics card, as the driver calls it."""
+        """The name that the driver gives the graphics card."""
         return str(self._context.info["GL_RENDERER"])
 
     def takes(self, image: UInt8[np.ndarray, "height width 3"]) -> bool:
-        """Whether the card has room for a picture of this size."""
+        """Whether the graphics card accepts a picture of this size."""
         return bool(max(image.shape) <= self._largest)
 
     def upload(self, image: UInt8[np.ndarray, "height width 3"]) -> None:
-        """The picture from now on."""
+        """Draw this picture from now on."""
         height, width, _ = image.shape
         if self._staging.shape != (height, width):
             self._staging = np.empty((height, width), np.uint32)
@@ -118,32 +118,32 @@ class Canvas:
         self._intermediate_is_new = False
 
     def draw(self, area: Size, scaling: Scaling, overlays: tuple[Overlay, ...] = ()) -> None:
-        """Everything, into the window, whose inside has this size: black, the picture, what lies over it."""
+        """Draw black, the picture and the overlays into the window, whose drawing area has this size in pixels."""
         self._draw(self._context.screen, area, scaling, overlays)
         self.check()
 
     def read(
         self, area: Size, scaling: Scaling, overlays: tuple[Overlay, ...] = ()
     ) -> UInt8[np.ndarray, "height width 3"]:
-        """What `draw` would bring to a window of this size, whether another one covers it or not."""
+        """What `draw` shows in a window of this size, even if another window covers it."""
         target = self._context.simple_framebuffer(area, 4)
         try:
             self._draw(target, area, scaling, overlays)
             data = target.read(components=3, alignment=1)
             self.check()
         finally:
-            self._context.screen.use()  # moderngl goes back to what is bound whenever it makes another
+            self._context.screen.use()  # moderngl restores what is bound whenever it creates another
             _release(target)
         return np.frombuffer(data, np.uint8).reshape(area[1], area[0], 3)[::-1].copy()
 
     def check(self) -> None:
-        """Failure where OpenGL has met an error since it was last asked."""
+        """Raise Failure if OpenGL has reported an error since the last call."""
         error = self._context.error
         if error != "GL_NO_ERROR":
             raise Failure(f"OpenGL reports {error}")
 
     def release(self) -> None:
-        """Give back all that it holds on the card."""
+        """Free everything on the graphics card."""
         for texture in [self._picture, *self._overlay_textures]:
             if texture is not None:
                 texture.release()
@@ -170,16 +170,16 @@ class Canvas:
         self._context.disable(moderngl.BLEND)
 
     def _source(self, area: Size, scaling: Scaling) -> moderngl.Texture | None:
-        """The picture, as it is, or drawn two or three times its size, from where linear interpolation goes on.
+        """The picture, or a copy at two or three times its size that is then interpolated linearly.
 
-        That is where it is drawn at least four times its size: five samples for each pixel of the screen would take
-        twice the time in software, and nobody sees the difference (54 dB).
+        The copy serves pictures drawn at least four times their size: five samples per screen pixel would take twice the
+        time in software, and the difference (54 dB) is invisible.
         """
         picture = self._picture
         if picture is None:
             return None
         rectangle = place(picture.size, area, scaling)
-        times = min(rectangle.width // picture.width, rectangle.height // picture.height, 2 * MOST_INTERMEDIATE) // 2
+        times = min(rectangle.width // picture.width, rectangle.height // picture.height, 2 * MAX_INTERMEDIATE) // 2
         if times < 2:
             return picture
         size = (times * picture.width, times * picture.height)
@@ -192,7 +192,7 @@ class Canvas:
         if not self._intermediate_is_new:
             self._intermediate.use()
             pace, soft = (1 / times, 1 / times), (SOFTEST, SOFTEST)
-            upside_down = {"first": (0, size[1]), "extent": (size[0], -size[1])}  # as pictures are uploaded
+            upside_down = {"first": (0, size[1]), "extent": (size[0], -size[1])}  # pictures are uploaded upside down
             self._render(LARGER, picture, (0, 0, *size), pace=pace, size=picture.size, soft=soft, **upside_down)
             self._intermediate_is_new = True
         (texture,) = self._intermediate.color_attachments
@@ -209,7 +209,7 @@ class Canvas:
             soft = tuple(SOFTEST * min(max((1 / p - 1) / 2, 0.0), 1.0) for p in pace)
             self._run(LARGER, source, rectangle, area, pace=pace, size=source.size, soft=soft)
         else:
-            taps = (min(math.ceil(pace[0]), MOST_TAPS), min(math.ceil(pace[1]), MOST_TAPS))
+            taps = (min(math.ceil(pace[0]), MAX_TAPS), min(math.ceil(pace[1]), MAX_TAPS))
             self._run(_smaller(taps), source, rectangle, area, pace=pace, size=source.size, taps=taps)
 
     def _replace_overlays(self, overlays: tuple[Overlay, ...]) -> None:
@@ -237,7 +237,7 @@ class Canvas:
     def _run(
         self, shader: str, texture: moderngl.Texture, rectangle: Rectangle, area: Size, **uniforms: tuple[float, ...]
     ) -> None:
-        """Draw a texture into a rectangle of an area, as far as it lies there."""
+        """Draw a texture into a rectangle, clipped to the area."""
         visible = rectangle.within(area)
         if visible.width and visible.height:
             uniforms["first"] = (visible.left - rectangle.left, visible.top - rectangle.top)
@@ -254,7 +254,7 @@ class Canvas:
     ) -> None:
         program, triangle = self._pass(shader)
         for uniform, value in uniforms.items():
-            if uniform in program:  # the compiler drops what a shader does not use
+            if uniform in program:  # the compiler removes what a shader does not use
                 program[uniform] = value
         texture.use(0)
         self._context.viewport = viewport
@@ -262,9 +262,9 @@ class Canvas:
 
 
 def _smaller(taps: tuple[int, int]) -> str:
-    """The shader that takes so many samples along each side.
+    """The shader that reads so many samples along each side.
 
-    Few are a constant in it, which takes half the time; many would take seconds to compile.
+    Small counts are constants, which halves the time; as constants, large ones would take seconds to compile.
     """
     kind = f"const ivec2 taps = ivec2({taps[0]}, {taps[1]});" if max(taps) <= 2 else "uniform ivec2 taps;"
     return kind + SMALLER
@@ -277,10 +277,10 @@ def _release(framebuffer: moderngl.Framebuffer) -> None:
 
 
 def pack(image: UInt8[np.ndarray, "height width 3"], words: UInt32[np.ndarray, "height width"]) -> None:
-    """The pixels of an image as words of four bytes, the fourth being anything.
+    """Write the pixels of an image as words of four bytes, the fourth being undefined.
 
-    A word is copied from each pixel's place, together with the byte that follows: ten times faster than the
-    obvious `rgba[..., :3] = image`.
+    Copies a word from each pixel's position, including the byte that follows: ten times faster than
+    `rgba[..., :3] = image`.
     """
     image = np.ascontiguousarray(image)
     flat = words.reshape(-1)

@@ -1,15 +1,17 @@
-"""A glfw window with its places: windowed, full screen, on which monitor. Knows nothing of pictures."""
+"""A glfw window: its place, its monitor, full screen or not. Knows nothing about pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from live.display import opengl
-from live.display.keys import DIGITS, DisplayEvent, pressed
+from live.display.keys import DIGITS, DisplayEvent, KeyAction, pressed
 from live.display.monitors import MonitorInfo, choose
 from live.display.opengl import WindowHandle, glfw
 from live.display.placement import Rectangle, Size
 from live.display.settings import WindowSettings
 
-OTHER_MEANING = glfw.MOD_CONTROL | glfw.MOD_ALT | glfw.MOD_SUPER  # with one of these a key belongs to the desktop
+OTHER_MEANING = (
+    glfw.MOD_CONTROL | glfw.MOD_ALT | glfw.MOD_SUPER
+)  # a key pressed with one of these belongs to the desktop
 NAMED_KEYS = {
     glfw.KEY_ESCAPE: "Esc",
     glfw.KEY_SPACE: "Space",
@@ -19,23 +21,28 @@ NAMED_KEYS = {
 
 
 class DesktopWindow:
-    """The window, its context current. UserError where there is no screen, no OpenGL 3.3 or no such monitor.
+    """The window; its OpenGL context is current. Raises UserError if there is no screen, no OpenGL 3.3 or no such monitor.
 
-    Full screen is a window without a border over the whole monitor, at the monitor's present resolution: glfw then hides
-    panels and keeps the screen saver away. Unless told otherwise it is never the operator's monitor, the desktop's
-    primary one. When the monitor is unplugged the picture goes on in a window, and fills it again when it comes back.
+    Full screen is a borderless window over the whole monitor at its current resolution: glfw then hides panels and blocks
+    the screen saver. Unless the settings name a monitor, it is never the operator's, the primary one of the desktop. If
+    the monitor is unplugged, the picture goes on in a window; it fills the monitor again when that is back.
     """
 
     def __init__(self, settings: WindowSettings, redraw: Callable[[], None]) -> None:
         self.damaged = True
-        """Whether what was on the screen has to be drawn again."""
+        """Whether the screen must be drawn again."""
         self._problems: list[str] = []
         self._settings = settings
         self._redraw = redraw
         self._pressed: list[DisplayEvent] = []
         self._fills: MonitorInfo | None = None
-        self._unplugged: MonitorInfo | None = None  # the one that it has filled, and will again
+        self._unplugged: MonitorInfo | None = None  # the monitor to fill again when it is back
         self._monitors_changed = False
+        self.keys: Mapping[KeyAction, Callable[[], None]] = {
+            "leave_fullscreen": self.leave,
+            "fullscreen": lambda: self.leave() if self._fills else self.fill(self._monitor),
+            "next_monitor": self.next_monitor,
+        }
         opengl.start()
         try:
             self._monitor = choose(opengl.connected(), settings.monitor)
@@ -56,18 +63,23 @@ class DesktopWindow:
             raise
 
     @property
+    def handle(self) -> WindowHandle:
+        """The window as glfw knows it."""
+        return self._handle
+
+    @property
     def monitor(self) -> MonitorInfo:
-        """The one that is chosen, for now or for full screen."""
+        """The chosen monitor, for the window and for full screen."""
         return self._monitor
 
     @property
     def fills(self) -> MonitorInfo | None:
-        """The monitor that it fills; None where it is a window among others."""
+        """The monitor that the picture fills; None in a window."""
         return self._fills
 
     @property
     def area(self) -> Size:
-        """Its inside in pixels; 0 by 0 while it is minimised."""
+        """Size of the drawing area in pixels; 0 by 0 while minimised."""
         if glfw.get_window_attrib(self._handle, glfw.ICONIFIED):
             return 0, 0
         width, height = glfw.get_framebuffer_size(self._handle)
@@ -75,56 +87,51 @@ class DesktopWindow:
 
     @property
     def scale(self) -> float:
-        """Pixels to a point."""
+        """Pixels per point."""
         return float(glfw.get_window_content_scale(self._handle)[0])
 
     def use(self) -> None:
-        """Make its context current, should another one be."""
+        """Make its OpenGL context current."""
         opengl.make_current(self._handle)
 
     def swap(self) -> None:
-        """What has been drawn comes to the screen, with the next refresh where vsync is on."""
+        """Show what was drawn, at the next refresh if vsync is on."""
         glfw.swap_buffers(self._handle)
         self.damaged = False
 
     def poll(self) -> list[DisplayEvent]:
-        """What has been pressed or clicked since the last call, less what concerns the window alone."""
+        """Key presses since the last call. Those that concern the window alone are carried out here and not returned."""
         glfw.poll_events()
         if self._monitors_changed:
             self._monitors_changed = False
             self._follow_monitors()
-        pressed_, self._pressed = self._pressed, []
+        taken, self._pressed = self._pressed, []
         events = []
-        for event in pressed_:
-            match event.action:
-                case "leave_fullscreen":
-                    self.leave()
-                case "fullscreen":
-                    self.leave() if self._fills else self.fill(self._monitor)
-                case "next_monitor":
-                    self.next_monitor()
-                case _:
-                    events.append(event)
+        for event in taken:
+            if (carry_out := self.keys.get(event.action)) is not None:
+                carry_out()
+            else:
+                events.append(event)
         if glfw.window_should_close(self._handle):
             glfw.set_window_should_close(self._handle, False)
             events.append(DisplayEvent("quit"))
         return events
 
     def take_problems(self) -> list[str]:
-        """What has happened to it since the last call, a line each."""
+        """What happened to the window since the last call, one line each."""
         taken, self._problems = self._problems, []
         return taken
 
     def fill(self, monitor: MonitorInfo) -> None:
-        """Full screen on a monitor, or on the one that would be chosen now where it is gone."""
+        """Full screen on a monitor; if it is gone, on the one that would be chosen now."""
         connected = opengl.connected()
         if not connected:
             return
-        monitor = _again(monitor, connected) or choose(connected, None)
+        monitor = _connected_again(monitor, connected) or choose(connected, None)
         if self._fills is None:
             self._windowed = self._rectangle()
         if monitor != self._fills:
-            self._put(self._middle_of(monitor))  # many window managers fill the monitor on which they find the window
+            self._put(self._middle_of(monitor))  # many window managers fill the monitor that the window is on
         self._fills = monitor
         handle = glfw.get_monitors()[monitor.number]
         rate = monitor.refresh_hz or glfw.DONT_CARE
@@ -132,7 +139,7 @@ class DesktopWindow:
         self._settle()
 
     def leave(self) -> None:
-        """Back to a window."""
+        """Leave full screen."""
         self._unplugged = None
         if self._fills is not None:
             self._fills = None
@@ -140,11 +147,11 @@ class DesktopWindow:
             self._settle()
 
     def next_monitor(self) -> None:
-        """On to the next one, in full screen or not."""
+        """Move to the next monitor, in full screen or not."""
         connected = opengl.connected()
         if len(connected) < 2:
             return
-        here = _again(self._monitor, connected)
+        here = _connected_again(self._monitor, connected)
         self._monitor = connected[(here.number + 1) % len(connected) if here else 0]
         self._windowed = self._middle_of(self._monitor)
         if self._fills is not None:
@@ -153,14 +160,14 @@ class DesktopWindow:
             self._put(self._windowed)
 
     def close(self) -> None:
-        """The end of the window, and of glfw."""
+        """Close the window and end glfw."""
         glfw.terminate()
 
     def _on_key(self, _handle: WindowHandle, key: int, scancode: int, action: int, held: int) -> None:
         if action != glfw.PRESS or held & OTHER_MEANING:
             return
         shift = bool(held & glfw.MOD_SHIFT)
-        event = pressed(_key_name(key, scancode), shift, self._fills is not None, self._settings.keys)
+        event = pressed(key_name(key, scancode), shift, self._fills is not None, self._settings.keys)
         if event is not None:
             self._pressed.append(event)
 
@@ -169,7 +176,7 @@ class DesktopWindow:
 
     def _on_refresh(self, _handle: WindowHandle) -> None:
         self.damaged = True
-        self._redraw()  # now: while a window is being resized, Windows and macOS do not come back from polling
+        self._redraw()  # now: while a window is being resized, polling does not return on Windows and macOS
 
     def _on_monitor(self, *_: object) -> None:
         self._monitors_changed = True
@@ -182,12 +189,12 @@ class DesktopWindow:
                 self._put(self._windowed)
             self._unplugged, self._fills = self._fills, None
             self._problems.append(
-                f"monitor {self._unplugged.name} is gone; the picture is in a window until it is back"
+                f"monitor {self._unplugged.name} is disconnected; the picture is in a window until it is back"
             )
             self._settle()
         back = self._fills or self._unplugged
-        back = back and _again(back, connected)
-        if back is not None and back != self._fills:  # it came back, or has another resolution
+        back = back and _connected_again(back, connected)
+        if back is not None and back != self._fills:  # it is back, or has another resolution
             self._unplugged = None
             self.fill(back)
 
@@ -216,18 +223,18 @@ class DesktopWindow:
 
 
 def _placeable() -> bool:
-    """Whether the desktop lets windows say where they want to be."""
+    """Whether the desktop lets programs place windows."""
     return bool(glfw.get_platform() != glfw.PLATFORM_WAYLAND)
 
 
-def _again(monitor: MonitorInfo, connected: list[MonitorInfo]) -> MonitorInfo | None:
-    """A monitor of before among those of now: two of one name are told apart by their places."""
+def _connected_again(monitor: MonitorInfo, connected: list[MonitorInfo]) -> MonitorInfo | None:
+    """Match a remembered monitor to a connected one; of two with the same name, the one at the same place."""
     alike = [m for m in connected if m.name == monitor.name]
     return next((m for m in alike if (m.left, m.top) == (monitor.left, monitor.top)), alike[0] if alike else None)
 
 
-def _key_name(key: int, scancode: int) -> str:
-    """What is printed on a key. glfw's codes are places on a US keyboard: where it has Z, a German one has Y."""
+def key_name(key: int, scancode: int) -> str:
+    """What is printed on a key. glfw's codes are positions on a US keyboard: where it has Z, a German one has Y."""
     if key in NAMED_KEYS:
         return NAMED_KEYS[key]
     printed = glfw.get_key_name(key, scancode) or ""

@@ -1,14 +1,14 @@
-"""How the head-up display looks.
+"""The layout of the head-up display.
 
-    preset, clock, what is going on  ┐
+    preset, timing, state            ┐
     rate, delay, losses              │ a panel at the left, as wide as the black border
     level of the sound               │ beside a square picture on a wide screen
     a bar for each descriptor        │
     distance                         ┘
-    what to do now                     a line at its right, along the upper edge
-    errors                             a strip at its right, along the lower edge
+    instruction                        a line at its right, along the upper edge
+    messages                           a strip at its right, along the lower edge
 
-Lengths and places are in heights of a row of bars, from the panel's top left corner.
+Lengths and places are in heights of a row of bars, from the top left corner of the panel.
 """
 
 import math
@@ -22,7 +22,7 @@ from live.display.hud_state import HudState
 from live.display.hud_text import Colour, Typeface
 from live.display.placement import Size
 
-PANEL: Colour = (11, 12, 15, 212)  # dark enough for the texts to be read over a white picture
+PANEL: Colour = (11, 12, 15, 212)  # dark enough for text to be readable over a white picture
 TROUGH: Colour = (36, 38, 43, 224)
 AXIS: Colour = (98, 101, 109, 240)
 TEXT: Colour = (236, 236, 232, 255)
@@ -37,10 +37,10 @@ GROUPS: tuple[tuple[str, Colour], ...] = (
     ("confidence", (150, 188, 126, 255)),
     ("loudness", (212, 172, 108, 255)),
 )
-"""Colour of a descriptor's bar, by how its name begins; all others tell of the spectrum's shape."""
+"""Colour of a descriptor's bar by the start of its name; all others describe the shape of the spectrum."""
 
-SOFTEST_DB, LOUDEST_DB = -60.0, 0.0  # ends of the level meter
-DEVIATIONS = 3.0  # end of a bar, in standardised units
+SOFTEST_DB, LOUDEST_DB = -60.0, 0.0  # range of the level meter
+DEVIATIONS = 3.0  # range of a bar, in standardised units
 LEFT, MIDDLE, BARS_LEFT, RIGHT, WIDTH = 0.9, 7.3, 5.9, 13.5, 14.4  # margins and columns
 TITLE, STATUS, FIRST, SECOND, METER, LEVEL, BARS = (
     1.9,
@@ -50,14 +50,14 @@ TITLE, STATUS, FIRST, SECOND, METER, LEVEL, BARS = (
     6.8,
     8.3,
     9.5,
-)  # base lines; tops of meter and bars
-DISTANCE, BELOW = 1.1, 1.9  # from the last bar to the last base line, and to the panel's lower edge
+)  # baselines; tops of meter and bars
+DISTANCE, BELOW = 1.1, 1.9  # from the last bar to the last baseline, and to the lower edge of the panel
 BAR_HEIGHT, GROUP_GAP = 0.42, 0.35
 ERROR_LINE, PROMPT_LINE = 1.3, 1.5
 
 
 class Overlay(NamedTuple):
-    """An image to lay over the picture, its top left corner at a pixel; alpha is straight, not premultiplied."""
+    """An image to draw over the picture, its top left corner at a pixel; alpha is straight, not premultiplied."""
 
     left: int
     top: int
@@ -65,9 +65,9 @@ class Overlay(NamedTuple):
 
 
 class HudPage:
-    """Draws states for one size of the screen and one set of descriptors; what never changes is drawn once.
+    """Draws states for one screen size and one set of descriptors. What never changes is drawn once.
 
-    `scale` is the number of pixels to a point.
+    scale: pixels per point.
     """
 
     def __init__(self, area: Size, scale: float, names: tuple[str, ...]) -> None:
@@ -84,12 +84,17 @@ class HudPage:
         self._small = Typeface(0.84 * self._row)
         self._empty = self._empty_panel(height, names)
 
+    @property
+    def row_height(self) -> float:
+        """Height of a row of bars in pixels: the unit of all lengths and places."""
+        return self._row
+
     def fits(self, area: Size, scale: float, names: tuple[str, ...]) -> bool:
-        """Whether it was made for this."""
+        """Whether it was made for this area, scale and set of names."""
         return self._made_for == (area, scale, names)
 
     def draw(self, state: HudState, errors: tuple[str, ...]) -> tuple[Overlay, ...]:
-        """The panel, what the player is asked to do, and the strip of errors, where there are any."""
+        """The panel, the instruction for the player and the strip of messages, if there are any."""
         image = self._empty.copy()
         draw = ImageDraw.Draw(image)
         self._draw_heading(draw, state)
@@ -184,7 +189,7 @@ class HudPage:
         (font or self._font).write(draw, x * self._row, y * self._row, text, colour)
 
     def _lamp(self, draw: ImageDraw.ImageDraw, y: float, word: str, colour: Colour, lamp: Colour) -> float:
-        """A word at the panel's right, with a dot before it; where it begins."""
+        """A word at the right of the panel, with a dot before it; returns where it starts."""
         x = RIGHT - self._font.length(word) / self._row
         self._write(draw, x, y, word, colour)
         diameter = max(round(0.5 * self._row), 3)
@@ -200,7 +205,7 @@ class HudPage:
 
 
 def _arrange(names: tuple[str, ...]) -> list[tuple[float, Colour]]:
-    """The top and the colour of each bar; there is a gap where the colour changes."""
+    """Top and colour of each bar, with a gap where the colour changes."""
     bars: list[tuple[float, Colour]] = []
     top = BARS
     for name in names:
@@ -212,7 +217,7 @@ def _arrange(names: tuple[str, ...]) -> list[tuple[float, Colour]]:
 
 
 def _rounded(width: int, height: int, radius: float) -> Float64[np.ndarray, "height width"]:
-    """How much of each pixel a rectangle with round corners covers, 0 to 1."""
+    """The share of each pixel, 0 to 1, that a rectangle with rounded corners covers."""
     x = np.maximum(np.abs(np.arange(width) + 0.5 - width / 2) - (width / 2 - radius), 0)
     y = np.maximum(np.abs(np.arange(height) + 0.5 - height / 2) - (height / 2 - radius), 0)
     covered: Float64[np.ndarray, "height width"] = np.clip(radius + 0.5 - np.hypot(x, y[:, None]), 0, 1)
@@ -220,7 +225,7 @@ def _rounded(width: int, height: int, radius: float) -> Float64[np.ndarray, "hei
 
 
 def _share(value: float, low: float, high: float) -> float:
-    """Where a value lies between two others, 0 to 1; 0 for what is no number."""
+    """Position of a value between two others, 0 to 1; 0 for NaN."""
     return 0.0 if math.isnan(value) else min(max((value - low) / (high - low), 0.0), 1.0)
 
 

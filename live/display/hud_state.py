@@ -1,4 +1,4 @@
-"""What the player wants to know at a glance: the content of the head-up display."""
+"""The content of the head-up display."""
 
 import math
 from dataclasses import dataclass
@@ -6,32 +6,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HudState:
-    """A number that isn't finite is not known, and is shown as a dash."""
+    """What the player sees at a glance. A number that is not finite is unknown and shown as a dash."""
 
     preset: str = ""
     fps: float = math.nan
     latency_ms: float = math.nan
     dropped: int = 0
-    """Pictures left out as they would have come too late."""
+    """Pictures dropped because they would have been late."""
     dropouts: int = 0
-    """Times that sound was lost, coming in or going out: overflows, gaps and underruns, of which one mishap may make two."""
+    """Losses of sound, incoming or outgoing: overflows, gaps and underruns; one incident may count twice."""
     level_db: float = -math.inf
-    """RMS of the sound as it comes in, full scale being 0."""
+    """RMS of the incoming sound relative to full scale."""
     peak_db: float = -math.inf
     sounding: bool = False
     """Whether the loudness gate is open."""
     names: tuple[str, ...] = ()
     descriptors: tuple[float, ...] = ()
-    """Standardised, one for each name."""
+    """Standardised, one per name."""
     distance: float = math.nan
-    """Of the sound from the nearest pair, standardised."""
+    """From the sound to the nearest pair, in deviations."""
     clock: str = ""
-    """What the show goes by, in a word or two: `live`, `ahead 63 ms`, `natural`."""
+    """The timing in a word or two: `live`, `ahead 63 ms`, `natural`."""
     recording_s: float = math.nan
-    """How long the recording has been going on."""
+    """Duration of the running recording."""
     frozen: bool = False
     blackout: bool = False
     prompt: str = ""
-    """What the player is asked to do now."""
+    """The current instruction for the player."""
     errors: tuple[str, ...] = ()
-    """What went wrong, the newest last. What has come to those of the state before is shown for some seconds."""
+    """Messages, the newest last. Those that the previous state did not have are shown for some seconds."""

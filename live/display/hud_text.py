@@ -1,4 +1,4 @@
-"""Texts of the head-up display, drawn with the font that Pillow brings along: none of the system's is needed."""
+"""Text of the head-up display, drawn with the font included in Pillow; no system font is needed."""
 
 import re
 import unicodedata
@@ -8,38 +8,40 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
+from shared.errors import printable
+
 Colour = tuple[int, int, int, int]
-PIECES = re.compile(r"\d|\D+")  # digits are drawn one by one, all else in one piece
+PIECES = re.compile(r"\d|\D+")  # digits are drawn one by one, other text in one piece
 
 
 class _Piece(NamedTuple):
     mask: Image.Image
     left: int
     top: int
-    """Where the mask goes, from the pen on the base line."""
+    """Position of the mask relative to the pen on the baseline."""
     advance: float
 
 
 class Typeface:
-    """The font at one size. What has been drawn once is kept, so that changing numbers cost next to nothing."""
+    """The font at one size. Drawn pieces are cached, so that changing numbers cost next to nothing."""
 
     def __init__(self, pixels: float) -> None:
         self._font = ImageFont.load_default(pixels)
         self._piece = lru_cache(maxsize=256)(self._drawn)
 
     def length(self, text: str) -> float:
-        """How wide a text is, in pixels."""
+        """Width of a text in pixels."""
         return sum(self._piece(piece).advance for piece in PIECES.findall(_drawable(text)))
 
     def write(self, draw: ImageDraw.ImageDraw, x: float, base: float, text: str, colour: Colour) -> None:
-        """Draw a text from `x` to the right, on the base line."""
+        """Draw a text from `x` to the right, on the baseline."""
         for name in PIECES.findall(_drawable(text)):
             piece = self._piece(name)
             draw.bitmap((round(x) + piece.left, round(base) + piece.top), piece.mask, colour)
             x += piece.advance
 
     def shortened(self, text: str, width: float) -> str:
-        """The text, or as much of its beginning as fits into a width."""
+        """The text, cut at the end to fit a width in pixels."""
         text = _drawable(text)
         if self._font.getlength(text) <= width:
             return text
@@ -54,6 +56,6 @@ class Typeface:
 
 
 def _drawable(text: str) -> str:
-    """The text in the letters that the font has, which are ASCII's: accents are left off, other letters come out as `?`."""
-    letters = unicodedata.normalize("NFKD", " ".join(text.split()))
+    """The text in the characters of the font, which are those of ASCII: no accents, `?` for other letters, control characters escaped."""
+    letters = unicodedata.normalize("NFKD", printable(" ".join(text.split())))
     return "".join(c for c in letters if not unicodedata.combining(c)).encode("ascii", "replace").decode()

@@ -1,4 +1,4 @@
-"""The monitors: which there are, which one is meant, and whether there can be a window at all."""
+"""Monitors: which are connected, which one an option names, and whether a window can be opened at all."""
 
 import signal
 import subprocess
@@ -9,11 +9,11 @@ import msgspec
 from shared.child import module_command, module_environment
 from shared.errors import UserError
 
-PROBE_SECONDS = 20.0  # a driver that takes longer to open a window is broken
+PROBE_SECONDS = 20.0  # a driver that needs longer to open a window is broken
 
 
 class MonitorInfo(msgspec.Struct, frozen=True):
-    """A monitor as the desktop has it. Places and sizes in the desktop's units: pixels, or points on macOS."""
+    """A monitor of the desktop. Positions and sizes are in the desktop's units: pixels, or points on macOS."""
 
     number: int
     name: str
@@ -22,34 +22,34 @@ class MonitorInfo(msgspec.Struct, frozen=True):
     width: int
     height: int
     refresh_hz: int
-    """0 where it is not known."""
+    """0 if unknown."""
     scale: float
-    """Pixels to a point."""
+    """Pixels per point."""
     primary: bool
-    """Whether it is the operator's: the one with the desktop's panel or menu."""
+    """Whether it is the operator's monitor, with the panel or menu of the desktop."""
 
     def __str__(self) -> str:
-        """As lists of monitors show it."""
+        """The monitor as lists show it."""
         rate = f" {self.refresh_hz} Hz" if self.refresh_hz else ""
         return f"{self.number} {self.name} {self.width}x{self.height}{rate}" + " (primary)" * self.primary
 
 
 class Screens(msgspec.Struct, frozen=True):
-    """What a look at the screens has found."""
+    """The result of `probe`."""
 
     monitors: tuple[MonitorInfo, ...] = ()
     problem: str = ""
-    """Why there can be no window; empty where there can."""
+    """Why no window can be opened; empty if one can."""
 
 
 def choose(monitors: Sequence[MonitorInfo], wanted: str | None) -> MonitorInfo:
-    """The monitor of this number or with this in its name, in small or capital letters; UserError listing them.
+    """The monitor with this number, or with this text in its name (case does not matter).
 
-    Where nothing is wanted: the first that is not the operator's, or the only one.
+    Without a wish: the first one that is not the operator's, or the only one. Raises UserError, which lists the monitors.
     """
     listed = ", ".join(map(str, monitors))
     if not monitors:
-        raise UserError("no monitor is connected; without a window it plays with --offscreen")
+        raise UserError("no monitor is connected; use --offscreen to play without a window")
     if wanted is None:
         return next((monitor for monitor in monitors if not monitor.primary), monitors[0])
     if wanted.isdecimal() and int(wanted) < len(monitors):
@@ -61,13 +61,13 @@ def choose(monitors: Sequence[MonitorInfo], wanted: str | None) -> MonitorInfo:
         return found[0]
     if found:
         raise UserError(
-            f"--display {wanted} fits {len(found)} monitors; give the number of one: {', '.join(map(str, found))}"
+            f"--display {wanted} matches {len(found)} monitors; give a number: {', '.join(map(str, found))}"
         )
     raise UserError(f"no monitor '{wanted}'; there are: {listed}")
 
 
 def probe() -> Screens:
-    """Look for the monitors and open a window that is never shown, in a process of its own: a broken driver may crash that."""
+    """List the monitors and open a hidden window, in a separate process, since a broken driver may crash it."""
     try:
         child = subprocess.run(
             module_command(f"{__package__}.screen_probe"),
@@ -79,18 +79,18 @@ def probe() -> Screens:
         )
     except subprocess.TimeoutExpired:
         return Screens(
-            problem=f"the graphics driver did not open a window within {PROBE_SECONDS:g} s; mend or update it"
+            problem=f"the graphics driver did not open a window within {PROBE_SECONDS:g} s; update or reinstall it"
         )
     if child.returncode == 0:
         return msgspec.json.decode(
             child.stdout.splitlines()[-1], type=Screens
-        )  # a driver may have said something before
+        )  # a driver may have printed something before
     died = signal.Signals(-child.returncode).name if child.returncode < 0 else f"status {child.returncode}"
-    return Screens(problem=f"the graphics driver crashed when it was to open a window ({died}); mend or update it")
+    return Screens(problem=f"the graphics driver crashed while opening a window ({died}); update or reinstall it")
 
 
 def monitors() -> tuple[MonitorInfo, ...]:
-    """Those that are connected, as `probe` finds them."""
+    """The connected monitors, as found by `probe`."""
     return probe().monitors
 
 

@@ -1,4 +1,4 @@
-"""A glfw window with an OpenGL 3.3 core context, or the reason why there can be none."""
+"""Opens a glfw window with an OpenGL 3.3 core context, or says why that is impossible."""
 
 import ctypes
 import os
@@ -10,10 +10,10 @@ from live.display.placement import Size
 from shared.errors import UserError
 
 TITLE = "Ponticello"
-REMEDY = "; without a window it plays with --offscreen"
+REMEDY = "; use --offscreen to play without a window"
 
-# The glfw wheel brings a library for X11 and one for Wayland. A window of Wayland can neither be placed nor be drawn to
-# while something covers it; where X11 is to be had too, the picture is safer there.
+# The glfw wheel contains a library for X11 and one for Wayland. A Wayland window can neither be placed nor be drawn to while
+# something covers it; where X11 is available, too, the picture is safer there.
 if os.environ.get("DISPLAY"):
     os.environ.setdefault("PYGLFW_LIBRARY_VARIANT", "x11")
 try:
@@ -30,15 +30,15 @@ __all__ = [
     "glfw",
     "open_window",
     "start",
-]  # glfw: everyone takes it from here
+]  # glfw: imported from here everywhere
 
 WindowHandle = Any  # a ctypes pointer
 HINTS = (
     (glfw.CONTEXT_VERSION_MAJOR, 3),
     (glfw.CONTEXT_VERSION_MINOR, 3),
     (glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE),
-    (glfw.OPENGL_FORWARD_COMPAT, True),  # macOS has no other core profile
-    (glfw.CONTEXT_ROBUSTNESS, glfw.LOSE_CONTEXT_ON_RESET),  # a reset of the card becomes an error instead of a crash
+    (glfw.OPENGL_FORWARD_COMPAT, True),  # the only core profile of macOS
+    (glfw.CONTEXT_ROBUSTNESS, glfw.LOSE_CONTEXT_ON_RESET),  # a reset of the card causes an error, not a crash
     (glfw.SRGB_CAPABLE, False),
     (glfw.ALPHA_BITS, 0),
     (glfw.DEPTH_BITS, 0),
@@ -56,19 +56,19 @@ def _complain(_code: int, text: str | bytes) -> None:
 
 
 def _decoded(text: str | bytes) -> str:
-    """What comes from glfw are bytes, whatever its annotations say."""
+    """Text from glfw, which is bytes, whatever its annotations say."""
     return text.decode(errors="replace") if isinstance(text, bytes) else text
 
 
 def complaints() -> list[str]:
-    """What glfw has complained of since the last call."""
+    """Errors reported by glfw since the last call."""
     taken = _complaints.copy()
     _complaints.clear()
     return taken
 
 
 def start() -> None:
-    """Start glfw; UserError where there is no screen."""
+    """Start glfw. Raises UserError if there is no screen."""
     glfw.set_error_callback(_complain)
     glfw.init_hint(glfw.COCOA_CHDIR_RESOURCES, False)
     if not glfw.init():
@@ -79,7 +79,7 @@ def start() -> None:
 
 
 def open_window(size: Size) -> WindowHandle:
-    """A window that isn't shown yet, its context current; UserError where the driver has no OpenGL 3.3."""
+    """Open a hidden window and make its context current. Raises UserError if the driver has no OpenGL 3.3."""
     glfw.default_window_hints()
     for hint, value in HINTS:
         glfw.window_hint(hint, value)
@@ -93,14 +93,14 @@ def open_window(size: Size) -> WindowHandle:
 
 
 def make_current(window: WindowHandle) -> None:
-    """Have OpenGL draw to this window, should it draw to another one."""
+    """Make the context of this window current, if it is not."""
     current = glfw.get_current_context()
     if ctypes.cast(current, ctypes.c_void_p).value != ctypes.cast(window, ctypes.c_void_p).value:
         glfw.make_context_current(window)
 
 
 def connected() -> list[MonitorInfo]:
-    """The monitors as they are now; glfw has been started."""
+    """The monitors connected now. glfw must be running."""
     found = []
     for number, monitor in enumerate(glfw.get_monitors()):
         mode, (left, top) = glfw.get_video_mode(monitor), glfw.get_monitor_pos(monitor)

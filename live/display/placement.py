@@ -1,4 +1,4 @@
-"""Where a picture goes in an area of pixels: whole, filling it, stretched, or pixel by pixel. Integers throughout."""
+"""Places a picture in an area of pixels: fitted, filling, stretched or 1:1. Integers throughout."""
 
 from typing import Literal, NamedTuple
 
@@ -8,7 +8,7 @@ Size = tuple[int, int]
 
 
 class Rectangle(NamedTuple):
-    """Pixels of an area, from its top left corner; it may reach beyond the area."""
+    """A rectangle in pixels, relative to the top left corner of an area; it may extend beyond the area."""
 
     left: int
     top: int
@@ -16,18 +16,18 @@ class Rectangle(NamedTuple):
     height: int
 
     def within(self, area: Size) -> "Rectangle":
-        """The part of it that lies in the area; width or height 0 where none does."""
+        """The part inside the area; width or height is 0 if there is none."""
         left, top = max(self.left, 0), max(self.top, 0)
         right, bottom = min(self.left + self.width, area[0]), min(self.top + self.height, area[1])
         return Rectangle(left, top, max(right - left, 0), max(bottom - top, 0))
 
 
 def place(picture: Size, area: Size, scaling: Scaling) -> Rectangle:
-    """Where a picture is drawn in an area, in its middle.
+    """The rectangle of a picture, centred in an area.
 
-    fit: the whole picture, as large as it goes. fill: no empty border; what does not fit is cut off at both sides alike.
-    stretch: exactly the area, at any aspect. 1:1: a pixel of the picture is a pixel of the area.
-    All but `stretch` keep the picture's aspect to the nearest pixel.
+    fit: the whole picture, as large as possible. fill: no empty border; the rest is cropped equally on both sides.
+    stretch: exactly the area, whatever the aspect ratio. 1:1: one pixel of the picture per pixel of the area.
+    All but `stretch` keep the aspect ratio to the nearest pixel.
     """
     width, height = picture
     if scaling == "stretch":
@@ -42,5 +42,5 @@ def place(picture: Size, area: Size, scaling: Scaling) -> Rectangle:
 
 
 def _share(dividend: int, divisor: int) -> int:
-    """The quotient, rounded to the nearest, at least one pixel."""
+    """The quotient, rounded, at least one pixel."""
     return max((2 * dividend + divisor) // (2 * divisor), 1)

@@ -1,4 +1,4 @@
-"""A program of its own, as a broken driver may crash it: prints which monitors there are, and why there can be no window."""
+"""A separate program, since a broken driver may crash it: prints the monitors, and why no window can be opened."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from shared.errors import PonticelloError
 
 
 def look() -> Screens:
-    """The monitors, and whether a window that is never shown can be drawn to."""
+    """The monitors, and whether a hidden window can be drawn to."""
     try:
         from live.display import opengl
 
@@ -20,7 +20,7 @@ def look() -> Screens:
 
         opengl.open_window((64, 64))
         Canvas().draw((64, 64), "fit")
-    except Exception as error:  # whatever a driver comes up with is the answer
+    except Exception as error:  # any error of the driver is the answer
         return Screens(monitors, str(error))
     return Screens(monitors)
 

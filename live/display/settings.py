@@ -1,4 +1,4 @@
-"""What a window is opened with. Needs no window: the same settings are read where there is none."""
+"""Settings of a window; importing them needs no screen."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ from live.display.placement import Scaling, Size
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """What a window is opened with."""
+    """How a window is opened."""
 
     monitor: str | None = None
-    """Its number or a part of its name; None: one that is not the operator's, where there is one."""
+    """Number or part of the name; None: one that is not the operator's, if there is one."""
     fullscreen: bool = False
     scaling: Scaling = "fit"
     keys: KeySet = "stage"
-    """Which keys act in full screen."""
+    """The keys that act in full screen."""
     hud: bool = False
     size: Size = (960, 540)
-    """Of the window when it isn't in full screen, in the desktop's units."""
+    """Size outside full screen, in the desktop's units."""
     vsync: bool = True
-    """Whether a picture waits for the monitor's next refresh, so that none is torn."""
+    """Whether a picture waits for the next refresh of the monitor, which avoids tearing."""

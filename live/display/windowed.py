@@ -1,4 +1,4 @@
-"""The window as a display: the newest picture, a head-up display over it, and a way back from every error."""
+"""A window as a display: shows the newest picture and the head-up display, and recovers from every error."""
 
 import math
 import time
@@ -14,19 +14,19 @@ from live.display.desktop_window import DesktopWindow
 from live.display.hud import Hud
 from live.display.hud_page import Overlay
 from live.display.hud_state import HudState
-from live.display.keys import DisplayEvent
+from live.display.keys import DisplayEvent, summary
 from live.display.monitors import MonitorInfo
 from live.display.settings import WindowSettings
 from shared.errors import Failure, UserError
 
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 8.0  # before drawing is tried again
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 8.0  # between attempts to draw after an error
 NO_OVERLAYS: tuple[Overlay, ...] = ()
 
 
 class WindowDisplay:
-    """A `Display` on a monitor. `show` may be called from any thread, all else from the main one.
+    """A `Display` on a monitor. Call `show` from any thread, everything else from the main one.
 
-    UserError where there is no screen, no OpenGL 3.3 or no such monitor.
+    Raises UserError if there is no screen, no OpenGL 3.3 or no such monitor.
     """
 
     def __init__(self, settings: WindowSettings) -> None:
@@ -35,8 +35,8 @@ class WindowDisplay:
         self._hud = Hud()
         self._errors = ErrorLines()
         self._picture: UInt8[np.ndarray, "height width 3"] | None = None
-        self._uploaded: UInt8[np.ndarray, "height width 3"] | None = None  # what the canvas has
-        self._drawn: UInt8[np.ndarray, "height width 3"] | None = None  # the last that came to the screen
+        self._uploaded: UInt8[np.ndarray, "height width 3"] | None = None  # the one on the graphics card
+        self._drawn: UInt8[np.ndarray, "height width 3"] | None = None  # the last one shown
         self._overlays = NO_OVERLAYS
         self._failures = 0
         self.swap_s = 0.0
@@ -46,25 +46,35 @@ class WindowDisplay:
         self._open()
 
     @property
+    def window(self) -> DesktopWindow | None:
+        """The window; None while it is being reopened."""
+        return self._window
+
+    @property
+    def canvas(self) -> Canvas | None:
+        """What draws into the window; None while it is being reopened."""
+        return self._canvas
+
+    @property
     def fills(self) -> MonitorInfo | None:
-        """The monitor that the picture fills; None where it is in a window."""
+        """The monitor that the picture fills; None in a window."""
         return self._window.fills if self._window else None
 
     def show(self, image: UInt8[np.ndarray, "height width 3"]) -> None:
-        """Have a picture of any size drawn from the next `draw` on. It must not be written to afterwards."""
+        """Show this image, of any size, from the next `draw` on. Do not write to it afterwards."""
         if problem := unfit(image):
             self._errors.add(problem)
         else:
             self._picture = image
 
     def inform(self, state: HudState) -> None:
-        """What the head-up display is to show."""
+        """Update the content of the head-up display."""
         self._hud.inform(state, time.monotonic())
 
     def draw(self) -> None:
-        """Bring the newest to the screen, with the monitor's next refresh; nothing happens where there is nothing new.
+        """Draw what is new, at the monitor's next refresh; do nothing if nothing is.
 
-        After an error it is tried again with longer and longer waits: first with all new on the card, then in a new
+        After an error, try again with increasing waits: first with everything new on the graphics card, then in a new
         window with a new context.
         """
         now = time.monotonic()
@@ -75,16 +85,16 @@ class WindowDisplay:
                 self._recover()
             self._present(now)
             self._failures = 0
-        except Exception as error:  # drivers know more ways to fail than one can name
+        except Exception as error:  # drivers fail in many ways
             wait = min(SHORTEST_WAIT_S * 2**self._failures, LONGEST_WAIT_S)
             self._failures += 1
             self._retry_at = now + wait
-            if self._failures > 1 and self._drawn is not None:  # the picture itself may be what is wrong
+            if self._failures > 1 and self._drawn is not None:  # the picture itself may be at fault
                 self._picture = self._drawn
             self._errors.add(f"cannot draw: {error or type(error).__name__}; trying again")
 
     def events(self) -> list[DisplayEvent]:
-        """What the player has asked for since the last call; what concerns the window alone is done at once."""
+        """Events since the last call. Those that concern the window alone are carried out here and not returned."""
         if self._window is None:
             return []
         try:
@@ -94,32 +104,37 @@ class WindowDisplay:
             return []
         events = [event for event in pressed if event.action != "hud"]
         if (len(pressed) - len(events)) % 2:
-            self.hud_visible = not self.hud_visible
+            self._toggle_hud()
         return events
 
     def errors(self) -> list[str]:
-        """What has gone wrong since the last call, a line each."""
+        """Errors since the last call, one line each."""
         problems = self._window.take_problems() if self._window else []
         for line in [*problems, *opengl.complaints()]:
             self._errors.add(line)
         return self._errors.take()
 
     def screenshot(self) -> UInt8[np.ndarray, "height width 3"]:
-        """What is on the screen, the head-up display included; Failure where that cannot be read."""
+        """The screen, head-up display included. Raises Failure if it cannot be read."""
         if self._window is None or self._canvas is None:
-            raise Failure("no screenshot: there is no window at present; try again in some seconds")
+            raise Failure("no screenshot: the window is being reopened; try again in some seconds")
         area = self._window.area
         if 0 in area:
-            raise Failure("no screenshot: the window is minimised; bring it back")
+            raise Failure("no screenshot: the window is minimised; restore it")
         self._window.use()
         return self._canvas.read(area, self._settings.scaling, self._overlays)
 
     def close(self) -> None:
-        """The end of the window; may be called twice."""
+        """Close the window; can be called twice."""
         try:
             self._discard()
-        except Exception as error:  # nobody is helped by an error at the very end
+        except Exception as error:  # an error at the very end helps nobody
             self._errors.add(f"window: {error}")
+
+    def _toggle_hud(self) -> None:
+        self.hud_visible = not self.hud_visible
+        if self.hud_visible:
+            self._hud.show_lines(summary(self.fills is not None, self._settings.keys), time.monotonic())
 
     def _open(self) -> None:
         self._window = DesktopWindow(self._settings, self._repaint)
@@ -141,7 +156,7 @@ class WindowDisplay:
                 window.close()
 
     def _recover(self) -> None:
-        """Make anew what may be broken: the canvas at first, then the window too, with its context."""
+        """Recreate what may be broken: first the canvas, then the window with its context."""
         window, canvas = self._window, self._canvas
         if self._failures == 1 and window is not None and canvas is not None:
             self._canvas = self._uploaded = None
@@ -149,7 +164,7 @@ class WindowDisplay:
             canvas.release()
             self._canvas = Canvas()
         else:
-            if window is not None:  # open it where this one is
+            if window is not None:  # open the new one in its place
                 self._settings = replace(
                     self._settings, monitor=str(window.monitor.number), fullscreen=window.fills is not None
                 )
@@ -157,7 +172,7 @@ class WindowDisplay:
             self._open()
 
     def _repaint(self) -> None:
-        if not self._failures:  # recovering may close the window, which must not happen while it calls
+        if not self._failures:  # recovering may close the window, which must not happen inside its callback
             self.draw()
 
     def _present(self, now: float) -> None:

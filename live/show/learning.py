@@ -1,107 +1,177 @@
-"""Learn while playing: pairs of what sounds now with an image, and a mapping that has learned them."""
+"""Pairs made during a show, and the mapping trained on them."""
 
 import threading
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
-from shared.errors import SettingError
+from shared.errors import SettingError, Stopped
 from shared.pipeline import Tick
 from shared.pipeline.exchanges import UseMapping
 from shared.preset import Preset, history
 from shared.preset.candidates import shortened
 from shared.preset.learned import LearnedMapping
 from shared.preset.lock import preset_lock
+from shared.preset.pairs import Pairs
+
+MAX_PAIRS = 20_000  # of a preset
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    name: str
+    descriptors: Float64[np.ndarray, "d"]
+    latent: Float32[np.ndarray, "latent"]
 
 
 class Learning:
-    """The playing preset's pairs, and those made since it was called. Any thread may call; `learn` takes its time."""
+    """A preset's pairs and those made since it was loaded. Thread-safe; `learn` takes its time.
 
-    def __init__(self, preset: Preset) -> None:
+    restored: pairs and mapping of an earlier show that were never saved.
+    """
+
+    def __init__(self, preset: Preset, restored: UseMapping | None = None) -> None:
         self.preset = preset
-        self.pairs = preset.pairs
-        self._shipped = len(self.pairs)  # that were there before
-        self._mapping = preset.mapping
-        self._saved = self.pairs
-        self._lock = threading.Lock()
+        self._base = preset.pairs if restored is None else restored.pairs
+        self._mapping = preset.mapping if restored is None else restored.mapping
+        self.latents = dict(zip(self._base.names, self._base.latents, strict=True))
+        """The latent of each pair, by name."""
+        self._added: list[_Pair] = []
+        self._pairs: Pairs | None = self._base  # None: to be built when needed, as every pair would copy all others
+        self._numbers: Counter[str] = Counter()  # the last number given to a name
+        self._version = 0 if restored is None else 1
+        self._saved_version = 0
+        self._lock = threading.RLock()
 
     @property
     def unsaved(self) -> bool:
-        """Whether there are pairs made or taken back that no file has."""
-        return self.pairs is not self._saved
+        """Whether pairs or the mapping have changed since they were last saved."""
+        return self._version != self._saved_version
+
+    @property
+    def version(self) -> int:
+        """A number that changes whenever pairs or mapping do."""
+        return self._version
+
+    @property
+    def pairs(self) -> Pairs:
+        """All pairs, those of the preset first."""
+        with self._lock:
+            if self._pairs is None:
+                self._pairs = replace(
+                    self._base,
+                    names=(*self._base.names, *(pair.name for pair in self._added)),
+                    descriptors=np.vstack([self._base.descriptors, *(pair.descriptors for pair in self._added)]),
+                    latents=np.vstack([self._base.latents, *(pair.latent for pair in self._added)]),
+                    positions=np.vstack([self._base.positions, np.full((len(self._added), 2), np.nan)]),
+                )
+            return self._pairs
+
+    @property
+    def learned(self) -> UseMapping:
+        """The pairs and the latest mapping."""
+        return UseMapping(self._mapping, self.pairs)
 
     def image(self, name: str) -> tuple[str, Float32[np.ndarray, "latent"]]:
-        """Name and latent of a pair, or of a candidate, which its number names as well.
+        """Name and latent of a pair, or of a candidate, by name or number.
 
-        SettingError where there is none, or in another space; PresetError where the preset's candidates are damaged.
+        Raises SettingError if there is none or if it is in another latent space, PresetError if the candidates are damaged.
         """
-        pairs = self.pairs
-        if name in pairs.names:
-            return name, pairs.latents[pairs.names.index(name)]
-        if not self.preset.has_candidates or not self.preset.candidates.has(name):
-            more = f"; candidates: {shortened(self.preset.candidates.names)}" if self.preset.has_candidates else ""
-            raise SettingError(f"no pair '{name}'; there are: {shortened(pairs.names)}{more}")
-        candidates = self.preset.candidates
+        with self._lock:
+            if (latent := self.latents.get(name)) is not None:
+                return name, latent
+        if (candidate := self._candidates.get(name)) is None:
+            names = f"; candidates: {shortened(self.preset.candidates.names)}" if self.preset.has_candidates else ""
+            raise SettingError(f"no pair '{name}'; there are: {shortened(self.pairs.names)}{names}")
+        candidates, pairs = self.preset.candidates, self._base
         given, wanted = (candidates.space, candidates.latents.shape[1]), (pairs.space, pairs.latents.shape[1])
         if given != wanted:
             raise SettingError(
-                f"the candidates are in {given[0]} of {given[1]} numbers, the preset's pairs in {wanted[0]} of {wanted[1]}; "
-                "make the candidates again"
+                f"the candidates are in {given[0]} with {given[1]} numbers, the pairs of the preset in {wanted[0]} with "
+                f"{wanted[1]}; make new candidates: ponticello candidates {self.preset.name}"
             )
-        number = candidates.number(name)
-        return candidates.names[number], candidates.latents[number]
+        return candidate
+
+    @cached_property
+    def _candidates(self) -> dict[str, tuple[str, Float32[np.ndarray, "latent"]]]:
+        """Name and latent of every candidate, by name and by number."""
+        if not self.preset.has_candidates:
+            return {}
+        candidates = self.preset.candidates
+        images = list(zip(candidates.names, candidates.latents, strict=True))
+        return dict(zip(map(str, candidates.seeds), images, strict=True)) | {image[0]: image for image in images}
 
     def pair(self, name: str | None, tick: Tick) -> str:
-        """Pair what sounded at a tick with the image of a pair or candidate, or with the tick's picture; the new name."""
+        """Pair the sound of a tick with the image of a pair or candidate, or with the tick's own picture.
+
+        Returns the name of the new pair. Raises SettingError where they do not fit together.
+        """
         picture = tick.picture
         with self._lock:
-            pairs = self.pairs
-            if name is None and picture.space != pairs.space:
+            base = self._base
+            if len(base) + len(self._added) >= MAX_PAIRS:
+                raise SettingError(f"the preset has {MAX_PAIRS} pairs; remove some before making more")
+            if name is None and picture.space != base.space:
                 raise SettingError(
-                    f"the picture's latent is in {picture.space}, the preset's pairs are in {pairs.space}; pair by name"
+                    f"the picture is in {picture.space}, the preset's pairs in {base.space}; pair by name"
                 )
-            name, latent = (None, picture.latent) if name is None else self.image(name)
-            if latent.shape != pairs.latents.shape[1:] or tick.descriptors.shape != pairs.descriptors.shape[1:]:
-                raise SettingError("the picture is another preset's; pair when this one plays")
-            new = self._name(name)
-            self.pairs = replace(
-                pairs,
-                names=(*pairs.names, new),
-                descriptors=np.vstack([pairs.descriptors, tick.descriptors]),
-                latents=np.vstack([pairs.latents, latent]),
-                positions=np.vstack([pairs.positions, [np.nan, np.nan]]),
+            stem, latent = ("live", picture.latent) if name is None else self.image(name)
+            if latent.shape != base.latents.shape[1:] or tick.descriptors.shape != base.descriptors.shape[1:]:
+                raise SettingError("the picture belongs to another preset; pair when the cross-fade is over")
+            pair = _Pair(
+                self._name("live" if name is None else f"{stem}, live"), tick.descriptors.copy(), latent.copy()
             )
-        return new
+            self._added.append(pair)
+            self.latents[pair.name] = pair.latent
+            self._pairs = None
+            self._version += 1
+        return pair.name
 
     def unpair(self) -> str:
-        """Take back the last pair made while playing; its name. SettingError where there is none."""
+        """Remove the last pair made in this show and return its name. Raises SettingError if there is none."""
         with self._lock:
-            pairs = self.pairs
-            if len(pairs) == self._shipped:
-                raise SettingError("no pair was made while playing")
-            self.pairs = pairs.at(range(len(pairs) - 1))
-        return pairs.names[-1]
+            if not self._added:
+                raise SettingError("no pair was made in this show")
+            pair = self._added.pop()
+            del self.latents[pair.name]
+            stem, _, number = pair.name.rpartition(" ")
+            self._numbers[stem] = int(number) - 1  # free again
+            self._pairs = None
+            self._version += 1
+        return pair.name
 
-    def learn(self) -> UseMapping:
-        """Learn the pairs as they are now, with the preset's own settings."""
+    def learn(self, stopped: Callable[[], bool] = lambda: False) -> UseMapping:
+        """Train on the current pairs with the preset's own settings. Raises Stopped soon after `stopped()` is true."""
+
+        def check(_epoch: int, _loss: float) -> None:
+            if stopped():
+                raise Stopped(f"training of {self.preset.name} stopped; the pairs are kept")
+
         pairs, preset = self.pairs, self.preset
         scaler, reach = preset.mapping.scaler, preset.mapping.reach
-        mapping = LearnedMapping.learn(scaler, pairs, preset.settings.training, reach)
-        self._mapping = mapping
+        mapping = LearnedMapping.learn(scaler, pairs, preset.settings.training, reach, check)
+        with self._lock:
+            self._mapping = mapping
+            self._version += 1
         return UseMapping(mapping, pairs)
 
     def save(self, preset: Preset) -> None:
-        """Write pairs and mapping into a preset folder of the artist's own."""
+        """Write pairs and mapping to a preset folder of the artist's own."""
         with self._lock:
-            pairs, mapping = self.pairs, self._mapping
+            pairs, mapping, version = self.pairs, self._mapping, self._version
         with preset_lock(preset.folder):
             history.save_pairs(preset.folder, pairs)
             mapping.save(preset.folder / "mapping.safetensors")
-        self._saved = pairs
+        self._saved_version = version
 
-    def _name(self, of: str | None) -> str:
-        """One that no pair has yet."""
-        stem = "live" if of is None else f"{of}, live"
-        number = next(n for n in range(1, len(self.pairs) + 2) if f"{stem} {n}" not in self.pairs.names)
+    def _name(self, stem: str) -> str:
+        """A name that no pair has: the stem with the lowest free number above those given before."""
+        number = self._numbers[stem] + 1
+        while f"{stem} {number}" in self.latents:
+            number += 1
+        self._numbers[stem] = number
         return f"{stem} {number}"

@@ -6,198 +6,189 @@ source ─ Engine (thread) ─ every tick ─ newest ─ PictureThread ─ image
 
 import csv
 import io
-import math
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from live.display.base import Display
 from live.display.hud_state import HudState
+from live.hall import Hall
+from live.osc.messages import OscEvent
 from live.osc.port import OscPort
 from live.show import stats
+from live.show.context import Lanes, ShowContext
 from live.show.controller import ShowController
 from live.show.engine import AnalysedTick, Engine
 from live.show.notices import Notices
+from live.show.options import ShowOptions
 from live.show.picture_thread import PaintedImage, PictureThread
+from live.show.presentation_queue import PresentationQueue
 from live.show.preset_library import PresetLibrary, warm_up
-from live.show.stats import Times
+from live.show.status import Status
 from live.show.takes import Takes
-from live.show.timing import PresentationQueue, Timing
+from live.show.timing import Timing
 from live.sound.source import Source
 from shared.atomic import written_atomically
-from shared.background import Background
-from shared.mapping.scaling import Standardizer
+from shared.errors import PonticelloError, one_line
 from shared.painter import Painter
 from shared.pipeline import Pipeline
 from shared.preset import Preset
-from shared.stage import SAMPLE_RATE
 
-LONGEST_PAUSE_S = 0.008  # between two looks at OSC and keys
+LONGEST_PAUSE_S = 0.008  # of the main loop, between two looks at OSC and keys
+OSC_BUDGET_S = 0.01  # for OSC events in one turn of the main loop; the rest waits for the next turn
 HUD_S, STATUS_S = 0.1, 1.0
-TOO_MANY = 0.1  # of the ticks dropped in a while: the generator cannot hold the rate
-WHILE_S = 5.0
 
 
 class Performance:
-    """Everything that a show is made of. `run` plays it in the main thread.
+    """The parts of a show. `run` plays it in the main thread.
 
-    preset: the first of `presets`, with the hall's controls in its `controls`. scaler: the hall's, of a sound-check.
-    seconds: how long to play, None: until it is stopped. record: a folder to record into from the beginning. stopped:
-    whoever sets it ends the show. Nothing that happens on the way raises out of `run` but what keeps the show from beginning.
+    presets: those of the command line, first: the one that plays first, with the controls of the hall. stopped: ends the
+    show when set. Only errors that keep the show from starting raise out of `run`.
     """
 
     def __init__(
         self,
         presets: Sequence[Preset],
-        preset: Preset,
+        first: Preset,
         *,
         source: Source,
         display: Display,
         port: OscPort,
         painter: Painter,
-        seconds: float | None = None,
-        hall_file: Path | None = None,
-        record: Path | None = None,
-        scaler: Standardizer | None = None,
-        stats_file: Path | None = None,
-        hashes_file: Path | None = None,
+        options: ShowOptions = ShowOptions(),  # noqa: B008  # frozen
+        hall: Hall = Hall(),  # noqa: B008
         stopped: threading.Event | None = None,
     ) -> None:
-        self._source, self._display, self._port = source, display, port
-        self._seconds, self._stats_file, self._hashes_file = seconds, stats_file, hashes_file
+        self._source, self._display, self._port, self._options = source, display, port, options
         self._stopped = stopped or threading.Event()
         self._wake = threading.Event()
         self._notices = Notices()
-        self._times = Times()
-        self._waiting = PresentationQueue()
-        self._newest: AnalysedTick | None = None
-        self._errors: deque[str] = deque(maxlen=3)
+        self._images = PresentationQueue()
+        self._errors: deque[str] = deque(maxlen=3)  # for the head-up display
         self._error_count = 0
-        self._shown: deque[float] = deque(maxlen=120)  # when the newest pictures were
-        self._ticks_of_late: deque[tuple[float, int, int]] = deque(maxlen=int(WHILE_S / STATUS_S) + 1)
-        self._told_slow = False
+        self._events: deque[OscEvent] = deque()
         self._next_hud = self._next_status = 0.0
         self._osc_error = ""
         library = PresetLibrary(presets, painter)
-        generator_s = warm_up(preset, painter)
-        self._pipeline = pipeline = Pipeline(preset, scaler=scaler)
-        self.hashes: dict[int, str] | None = {} if hashes_file else None
-        self._engine = Engine(pipeline, source, self._on_tick, self._notices)
+        generator_s = warm_up(first, painter)
+        pipeline = Pipeline(first, scaler=hall.scaler)
+        self.hashes: dict[int, str] | None = {} if options.hashes else None
+        self.engine = Engine(pipeline, source, self._on_tick, self._notices)
         self._pictures = PictureThread(painter, self._on_image, self._notices, self.hashes)
         self._timing = Timing(source, pipeline.fps, pipeline.latency, generator_s)
-        self._background = Background()
-        generator = painter.load(preset)
+        self._status = Status(source, self.engine, self._pictures, self._timing)
+        self._lanes = Lanes()
+        generator = painter.load(first)
         facts = {"input": source.label, "device": generator.device.type, "generator": generator.backend}
-        self._takes = Takes(record, self._engine, self._notices, facts)
-        self._record = record is not None
-        self._controller = ShowController(
-            preset,
-            source=source,
-            engine=self._engine,
-            timing=self._timing,
-            library=library,
-            background=self._background,
-            port=port,
-            notices=self._notices,
-            takes=self._takes,
-            newest=lambda: self._newest,
-            on_stage=lambda: pipeline.presets,
-            hall_file=hall_file,
-            scaler=scaler,
-        )
+        folder = None if options.record is None else options.record.expanduser().absolute()
+        self.takes = Takes(folder, self.engine, self._notices, facts)
+        context = ShowContext(source, self.engine, self._timing, port, self._notices, self._lanes)
+        self.controller = ShowController(first, context, library, self.takes, hall, options.restore)
 
     def run(self, on_start: Callable[[], None] = lambda: None) -> dict[str, Any]:
-        """Play. Gives the statistics, which are written too where asked for, as are the hashes."""
-        began = time.monotonic()
+        """Play. Returns the statistics; writes them and the hashes to files if the options name any."""
+        start = time.monotonic()
         try:
             self._port.start()
             self._source.start()
-            if self._record:
-                self._takes.begin(self._controller.preset.name)
-            for part in (self._background, self._pictures, self._engine):
+            if self._options.record is not None:
+                self.takes.wanted = True
+                self.takes.begin(self.controller.preset.name)
+            for part in (self._lanes, self._pictures, self.engine):
                 part.start()
             on_start()
-            while not self._is_over(time.monotonic() - began):
+            while not self._is_over(time.monotonic() - start):
                 self._step()
         finally:
-            seconds = time.monotonic() - began
-            for close in (self._engine.close, self._pictures.close, self._background.close, self._takes.close):
-                close()
-            self._tell()
-            for close in (self._source.close, self._port.close, self._display.close):
-                close()
+            seconds = time.monotonic() - start
+            self._close()
             numbers = self._statistics(seconds)
             self._write(numbers)
         return numbers
 
+    def _close(self) -> None:
+        """End all parts: first what produces, then what is still to be written, at last what shows and reports."""
+        self.controller.close()
+        for close in (self.engine.close, self._pictures.close, self._lanes.close, self.takes.close):
+            close()
+        for then in self._lanes.done():
+            self.controller.do(then)
+        self._carry_on(self.controller.finish)
+        self._show_notices()
+        for close in (self._source.close, self._port.close, self._display.close):
+            close()
+
     def _is_over(self, seconds: float) -> bool:
-        return (
-            self._stopped.is_set() or self._controller.quit or (self._seconds is not None and seconds >= self._seconds)
-        )
+        limit = self._options.seconds
+        return self._stopped.is_set() or self.controller.quit or (limit is not None and seconds >= limit)
 
     def _on_tick(self, analysed: AnalysedTick) -> None:
-        """In the engine's thread."""
-        self._newest = analysed
+        """Runs in the engine's thread."""
         self._pictures.offer(analysed)
         tick = analysed.tick
-        seconds = (tick.number + 1) / float(self._pipeline.fps)
-        self._port.send("descriptors", *map(float, analysed.sounding))
-        self._port.send("tick", tick.number, seconds, tick.distance, analysed.speed, tick.nearest)
+        seconds = (tick.number + 1) / float(self.engine.pipeline.fps)
+        self._port.send("descriptors", *map(float, analysed.descriptors))
+        self._port.send("tick", tick.number, seconds, tick.distance, analysed.latent_speed, tick.nearest)
 
     def _on_image(self, painted: PaintedImage) -> None:
-        """In the picture thread."""
-        self._waiting.put(painted, self._timing.due(painted.analysed.tick.number))
+        """Runs in the picture thread."""
+        self._images.put(painted, self._timing.due(painted.number))
         self._wake.set()
 
     def _step(self) -> None:
         now = time.monotonic()
-        self._wake.wait(min(max(self._waiting.next_due() - now, 0.0), LONGEST_PAUSE_S))
+        self._wake.wait(min(max(self._images.next_due() - now, 0.0), LONGEST_PAUSE_S))
         self._wake.clear()
-        for pressed in self._display.events():
-            self._controller.press(pressed)
-        for event in self._port.take():
-            self._controller.handle(event)
-        for then in self._background.done():
-            self._controller.do(then)
-        self._controller.soundcheck.step()
+        for event in self._display.events():
+            self.controller.press(event)
+        self._handle_osc()
+        for then in self._lanes.done():
+            self.controller.do(then)
+        self.controller.soundcheck.step()
         self._present()
         now = time.monotonic()
         if now >= self._next_hud:
             self._next_hud = now + HUD_S
-            self._tell()
+            self._show_notices()
             self._display.inform(self._hud(now))
         if now >= self._next_status:
             self._next_status = now + STATUS_S
-            self._report(now)
+            self._port.send("status", *self._status.report(now))
+            if (line := self._status.slow_line(now)) is not None:
+                self._notices.tell(line)
+
+    def _handle_osc(self) -> None:
+        """Events in order, for 10 ms at most: however many arrive, the pictures go on."""
+        if not self._events:
+            self._events.extend(self._port.take())
+        deadline = time.monotonic() + OSC_BUDGET_S
+        while self._events and time.monotonic() < deadline:
+            self.controller.handle(self._events.popleft())
 
     def _present(self) -> None:
-        """Bring the newest picture that is due to the screen."""
+        """Show the newest image that is due."""
         now = time.monotonic()
-        taken = self._waiting.take(now)
+        taken = self._images.take(now)
         if taken is not None:
             self._display.show(taken[1].image)
         self._display.draw()
-        if taken is None:
-            return
-        due, painted = taken
-        shown = time.monotonic()
-        self._shown.append(shown)
-        interval_end = self._timing.interval_end(painted.analysed.tick.number)
-        self._times.add(painted, interval_end, due, now, shown, self._display.swap_s)
+        if taken is not None:
+            self._status.shown(taken[1], taken[0], now, time.monotonic(), self._display.swap_s)
 
-    def _tell(self) -> None:
-        """What has gone wrong, on stderr, by OSC and on the head-up display."""
+    def _show_notices(self) -> None:
+        """Report what has happened on stderr, by OSC and on the head-up display."""
         for line in (*self._source.errors(), *self._display.errors()):
             self._notices.tell(line)
         if self._port.last_error != self._osc_error:
             self._notices.tell(self._port.last_error, sent=True)
         for notice in self._notices.take():
-            print(notice.line, file=sys.stderr, flush=True)
+            with suppress(OSError, ValueError):  # a terminal that is gone, or a closed stderr
+                print(notice.line, file=sys.stderr, flush=True)
             if notice.wrong:
                 self._error_count += 1
                 if not notice.sent:
@@ -205,86 +196,61 @@ class Performance:
             self._errors.append(notice.line)
         self._osc_error = self._port.last_error
 
-    def _report(self, now: float) -> None:
-        """Once a second."""
-        counters = self._source.counters
-        latency = self._times.latency.recent(50)
-        self._port.send(
-            "status",
-            self._rate(now),
-            0.0 if math.isnan(latency) else latency,
-            self._pictures.dropped,
-            counters.overflows,
-            counters.xruns,
-        )
-        if self._times.generator.count:
-            self._timing.measured(self._times.generator.recent(75) / 1000)
-        self._ticks_of_late.append((now, self._engine.ticks, self._pictures.dropped))
-        then, ticks, dropped = self._ticks_of_late[0]
-        if not self._told_slow and now - then >= WHILE_S - STATUS_S:
-            ticks, dropped = self._engine.ticks - ticks, self._pictures.dropped - dropped
-            if dropped > TOO_MANY * ticks and self._pictures.made:
-                self._told_slow = True
-                self._notices.tell(
-                    f"the generator makes {self._rate(now):.1f} pictures a second of {float(self._pipeline.fps):g}: the newest "
-                    "are shown, the others left out; a faster --device or a smaller generator makes more"
-                )
-
-    def _rate(self, now: float) -> float:
-        """Pictures shown in the last second."""
-        return float(sum(now - shown < 1 for shown in self._shown))
-
     def _hud(self, now: float) -> HudState:
-        analysed, values, engine = self._newest, self._controller.values, self._engine
+        values, analysed = self.controller.values, self.engine.newest
         counters = self._source.counters
         return HudState(
-            preset=self._controller.preset.name,
-            fps=self._rate(now),
-            latency_ms=self._times.latency.recent(50),
+            preset=self.controller.preset.name,
+            fps=self._status.rate(now),
+            latency_ms=self._status.times.latency.recent(50),
             dropped=self._pictures.dropped,
             dropouts=counters.overflows + counters.gaps + counters.xruns,
-            level_db=engine.level_db,
+            level_db=self.engine.level_db,
             peak_db=self._source.level_db,
-            sounding=engine.gate_open,
-            names=self._controller.preset.settings.inputs,
+            sounding=self.engine.gate_open,
+            names=self.controller.preset.settings.inputs,
             descriptors=tuple(map(float, analysed.tick.descriptors)) if analysed else (),
             distance=analysed.tick.distance if analysed else float("nan"),
             clock=self._timing.clock,
-            prompt=self._controller.soundcheck.prompt,
-            recording_s=self._takes.seconds,
+            prompt=self.controller.soundcheck.prompt,
+            recording_s=self.takes.seconds,
             frozen=bool(values["freeze"]),
             blackout=bool(values["blackout"]),
             errors=tuple(self._errors),
         )
 
     def _statistics(self, seconds: float) -> dict[str, Any]:
-        osc = self._port.counters
+        counters = self._port.counters
         return {
             "seconds": round(seconds, 3),
-            "input": self._source.label,
-            "ticks": self._engine.ticks,
-            "pictures": self._pictures.made,
-            "dropped": self._pictures.dropped,
-            "frames": self._engine.frames,
-            "sound_seconds": round(self._pipeline.samples / SAMPLE_RATE, 3),
-            **asdict(self._source.counters),
-            **self._times.summary(),
-            "lead_ms": round(1000 * self._timing.lead_s, 1),
-            "preset": self._controller.preset.name,
-            "preset_changes": self._controller.preset_changes,
-            "osc_messages": osc.received,
-            "osc_bad": osc.bad,
-            "osc_unsent": osc.unsent,
+            **self._status.summary(),
+            "preset": self.controller.preset.name,
+            "preset_changes": self.controller.preset_changes,
+            "osc_messages": counters.received,
+            "osc_bad": counters.bad,
+            "osc_unsent": counters.unsent,
             "errors": self._error_count,
         }
 
     def _write(self, numbers: dict[str, Any]) -> None:
-        if self._stats_file is not None:
-            stats.save(self._stats_file, numbers)
-        if self._hashes_file is not None and self.hashes is not None:
-            text = io.StringIO()
-            writer = csv.writer(text, lineterminator="\n")
-            writer.writerow(("tick", "sha256"))
-            writer.writerows(sorted(self.hashes.items()))
-            with written_atomically(self._hashes_file) as temporary:
-                temporary.write_text(text.getvalue(), "utf-8")
+        if (path := self._options.stats) is not None:
+            stats.save(path, numbers)
+        if (path := self._options.hashes) is not None and self.hashes is not None:
+            save_hashes(path, self.hashes)
+
+    def _carry_on(self, work: Callable[[], None]) -> None:
+        """Do something that must not keep the show from ending."""
+        try:
+            work()
+        except PonticelloError as error:
+            self._notices.tell(one_line(error))
+
+
+def save_hashes(path: Path, hashes: dict[int, str]) -> None:
+    """Write the SHA-256 of pictures by tick to a CSV file."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("tick", "sha256"))
+    writer.writerows(sorted(hashes.items()))
+    with written_atomically(path) as temporary:
+        temporary.write_text(text.getvalue(), "utf-8")

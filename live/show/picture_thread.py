@@ -1,4 +1,4 @@
-"""The thread between ticks and images: it paints the newest tick; those that come meanwhile are dropped, but for the newest."""
+"""The thread that paints ticks: always the newest one; ticks that arrive meanwhile are dropped."""
 
 import hashlib
 import threading
@@ -20,22 +20,27 @@ from shared.picture import Picture
 
 @dataclass(frozen=True, eq=False)
 class PaintedImage:
-    """An image, and the tick it was made for."""
+    """An image and the tick that it shows."""
 
     image: UInt8[np.ndarray, "h w 3"]
     analysed: AnalysedTick
-    took_s: float
-    """Seconds from the latent to the image on the host."""
+    generator_s: float
+    """Seconds that the generator took, from the latent to the image on the host."""
     copy_s: float
-    """Seconds of it for the copy from the card; 0 where there is none."""
-    at: float
-    """When it was ready (s, monotonic)."""
+    """Seconds of it for the copy from the card; 0 without a card."""
+    ready: float
+    """When it was painted (s, monotonic)."""
+
+    @property
+    def number(self) -> int:
+        """The number of the tick."""
+        return self.analysed.tick.number
 
 
 class PictureThread:
-    """Where the generator is late, the picture is dropped, never a descriptor. An error costs this picture alone.
+    """If the generator is late, a picture is dropped, never a descriptor. An error costs one picture.
 
-    on_image: called in this thread. hashes: the SHA-256 of every image made, by tick; filled where given.
+    on_image: called in this thread. hashes: filled with the SHA-256 of every image by tick, if given.
     """
 
     def __init__(
@@ -47,38 +52,38 @@ class PictureThread:
     ) -> None:
         self._painter, self._on_image, self._notices = painter, on_image, notices
         self._hashes = hashes
-        self.made = self.dropped = 0
-        self._waiting: AnalysedTick | None = None
+        self.painted = self.dropped = 0
+        self._next: AnalysedTick | None = None
         self._last: tuple[Picture, UInt8[np.ndarray, "h w 3"]] | None = None
         self._over = False
-        self._turn = threading.Condition()
+        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="pictures", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the picture at work, and stop; what waits is dropped."""
-        with self._turn:
+        """Finish the current picture and stop; a tick that waits is dropped."""
+        with self._changed:
             self._over = True
-            self._turn.notify()
+            self._changed.notify()
         if self._thread.is_alive():
             self._thread.join()
 
     def offer(self, analysed: AnalysedTick) -> None:
-        """The newest tick; one that waits makes room for it."""
-        with self._turn:
-            self.dropped += self._over or self._waiting is not None
+        """Paint this tick next, instead of one that waits."""
+        with self._changed:
+            self.dropped += self._over or self._next is not None
             if not self._over:
-                self._waiting = analysed
-                self._turn.notify()
+                self._next = analysed
+                self._changed.notify()
 
     def _run(self) -> None:
         while True:
-            with self._turn:
-                self._turn.wait_for(lambda: self._over or self._waiting is not None)
-                analysed, self._waiting = self._waiting, None
+            with self._changed:
+                self._changed.wait_for(lambda: self._over or self._next is not None)
+                analysed, self._next = self._next, None
                 if self._over:
                     self.dropped += analysed is not None
                     return
@@ -86,25 +91,28 @@ class PictureThread:
             self._paint(analysed)
 
     def _paint(self, analysed: AnalysedTick) -> None:
-        began = time.monotonic()
+        start = time.monotonic()
         try:
             image, copy_s = self._image(analysed.tick.picture)
-        except Exception as error:  # whatever it is: the last good picture stays, and the next may be made
-            with self._turn:
+        except Exception as error:  # any error: the last good picture stays, the next one may succeed
+            with self._changed:
                 self.dropped += 1
-            self._notices.tell(f"no picture: {one_line(error)}; the last one stays")
+            self._notices.tell(f"cannot paint: {one_line(error)}; the last picture stays")
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             return
-        with self._turn:
-            self.made += 1
+        with self._changed:
+            self.painted += 1
         now = time.monotonic()
         if self._hashes is not None:
             self._hashes[analysed.tick.number] = hashlib.sha256(image.tobytes()).hexdigest()
-        self._on_image(PaintedImage(image, analysed, now - began, copy_s, now))
+        self._on_image(PaintedImage(image, analysed, now - start, copy_s, now))
 
     def _image(self, picture: Picture) -> tuple[UInt8[np.ndarray, "h w 3"], float]:
-        """Not painted again where nothing has changed: frozen, paused, or before the first sound."""
+        """The image, and the seconds that its copy took.
+
+        Painted only if the picture has changed, which it has not when frozen, paused or before the sound.
+        """
         if self._last is not None and same(self._last[0], picture):
             return self._last[1], 0.0
         download = Download(self._painter.paint(picture))
@@ -114,7 +122,7 @@ class PictureThread:
 
 
 def same(a: Picture | None, b: Picture | None) -> bool:
-    """Whether two pictures ask for the same image."""
+    """Whether two pictures have the same image."""
     if a is None or b is None:
         return a is b
     return (

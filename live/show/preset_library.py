@@ -1,9 +1,10 @@
-"""The presets of a show: those of the command line by number or name, any other by name or path."""
+"""The presets of a show: loads them ready to play, by number or by name."""
 
 import statistics
 import time
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -12,50 +13,64 @@ from shared.painter import Painter
 from shared.picture import Picture
 from shared.pipeline import Pipeline
 from shared.preset import Preset
+from shared.preset import preset as places
 from shared.stage import SAMPLE_RATE
 
-WARM_UP_S = 0.3  # of noise through the pipeline, so that nothing is compiled when the first sound comes
+WARM_UP_S = 0.3  # of noise through the pipeline, so that nothing is compiled when the first sound arrives
 TRIAL_PICTURES = 5
-NEWEST = 4  # calls, whose generators are kept: one after the other they may not be to be seen yet
+NEWEST = 4  # loaded presets whose generators are kept: in quick succession, none of them may be visible yet
 
 
 class PresetLibrary:
-    """Loads presets so that they can be played at once. The first is the one that the show begins with."""
+    """Loads presets so that they can play at once. The first is the one that the show starts with.
+
+    Only names are accepted: of presets on the command line, of shipped ones and of those in the user's folder. A path is
+    refused like an unknown name, so that a sender of OSC learns nothing about the files of this machine.
+    """
 
     def __init__(self, presets: Sequence[Preset], painter: Painter) -> None:
         self._presets, self._painter = tuple(presets), painter
-        self._called: deque[Preset] = deque(maxlen=NEWEST)
+        self._loaded: deque[Preset] = deque(maxlen=NEWEST)
         self._moved: dict[str, str] = {}
         for preset in self._presets:
             self._prepare(preset)
 
     def load(self, which: str | float, kept: Sequence[Preset] = ()) -> Preset:
-        """The preset of this number on the command line (from 1), or of this name or path, read anew from the disk.
+        """The preset of this number on the command line (from 1) or of this name, read again from the disk.
 
         Its generator has made a picture when this returns. kept: other presets whose generators are still needed.
-        Raises UserError or Failure where it cannot be played.
+        Raises UserError or Failure if it cannot be played.
         """
-        preset = Preset.load(self._find(which))
+        preset = Preset.load(self._folder(which))
         self._prepare(preset)
-        self._called.append(preset)
-        self._painter.keep([*self._presets, *kept, *self._called])
+        self._loaded.append(preset)
+        self._painter.keep([*self._presets, *kept, *self._loaded])
         return preset
 
     def moved(self, before: Preset, after: Preset) -> None:
-        """What was called by the number or name of the one is the other from now on: a shipped preset saved as one's own."""
+        """Load `after` when `before` is asked for: a shipped preset was saved as the user's own."""
         self._moved[str(before.folder)] = str(after.folder)
 
-    def _find(self, which: str | float) -> str:
-        found = self._named(which)
-        return self._moved.get(found, found)
+    def _folder(self, which: str | float) -> str:
+        folder = self._named(which) if isinstance(which, str) else self._numbered(which)
+        return self._moved.get(folder, folder)
 
-    def _named(self, which: str | float) -> str:
+    def _numbered(self, number: float) -> str:
         count = len(self._presets)
-        if isinstance(which, str):
-            return next((str(preset.folder) for preset in self._presets if preset.name == which), which)
-        if not 1 <= which <= count:
-            raise SettingError(f"preset {which:g} asked for; the command line names {count}, numbered from 1")
-        return str(self._presets[int(which) - 1].folder)
+        if not 1 <= number <= count:
+            raise SettingError(f"preset {number:g} given; the command line names {count}, numbered from 1")
+        return str(self._presets[int(number) - 1].folder)
+
+    def _named(self, name: str) -> str:
+        for preset in self._presets:
+            if preset.name == name:
+                return str(preset.folder)
+        shipped, own = _presets_in(places.SHIPPED), _presets_in(places.OWN)
+        known = {**shipped, **own}
+        if name not in known:
+            names = dict.fromkeys([*(preset.name for preset in self._presets), *sorted(shipped)])
+            raise SettingError(f"no preset '{name}'; give the name of one of your own, or: {', '.join(names)}")
+        return str(known[name])
 
     def _prepare(self, preset: Preset) -> None:
         self._painter.load(preset)
@@ -64,13 +79,18 @@ class PresetLibrary:
             self._painter.paint(Picture(preset.generator_sha256, latent, preset.pairs.space, 1.0, 0.0, (0.0, 0.0), 1.0))
 
 
+def _presets_in(folder: Path) -> dict[str, Path]:
+    """The preset folders in a folder, by name."""
+    return {file.parent.name: file.parent for file in folder.glob("*/preset.toml")}
+
+
 def warm_up(preset: Preset, painter: Painter) -> float:
-    """Run sound and pictures once through everything; gives the seconds that a picture takes."""
+    """Run sound and pictures through everything once. Returns the seconds that a picture takes."""
     noise = np.random.default_rng(0).standard_normal(round(WARM_UP_S * SAMPLE_RATE)).astype(np.float32) * 0.1
     ticks = Pipeline(preset).process(noise)
-    took = []
+    durations = []
     for tick in ticks[-TRIAL_PICTURES:]:
-        began = time.monotonic()
+        start = time.monotonic()
         painter.paint(tick.picture).cpu()
-        took.append(time.monotonic() - began)
-    return statistics.median(took)
+        durations.append(time.monotonic() - start)
+    return statistics.median(durations)

@@ -1,6 +1,7 @@
-"""The rehearsal's record: what the engine hears and is told, written beside the show by a thread of its own."""
+"""Records what the engine receives, sound and changes, in a thread of its own."""
 
 import contextlib
+import errno
 import queue
 import threading
 import time
@@ -17,13 +18,14 @@ from shared.recording.entries import Fact, InputKind
 from shared.recording.writer import RecordingWriter
 from shared.stage import SAMPLE_RATE
 
-SYNC_S = 1.0  # so much is lost at most when the power fails
+SYNC_S = 1.0  # at most so much is lost in a power failure
 
 
 class Recorder:
-    """A recording in a new folder; UserError where it cannot be made. The engine tells it everything, in order.
+    """A recording in a new folder. Raises UserError if the folder cannot be created.
 
-    Where the disk refuses, the show goes on without it: what has been written stays, and `failed` is true.
+    The engine calls it in order. If the disk fails, the show goes on without it: what was written stays, and `failed` is
+    true. settings: facts for readers of the recording.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Fact], notices: Notices) -> None:
@@ -37,37 +39,42 @@ class Recorder:
 
     @property
     def seconds(self) -> float:
-        """How long the recording is so far."""
+        """Duration so far."""
         return self._writer.samples / SAMPLE_RATE
 
+    @property
+    def pending(self) -> int:
+        """Writes that wait for the disk."""
+        return self._work.qsize()
+
     def begin(self, state: PipelineState, gives: InputKind) -> None:
-        """The pipeline stands like this; what follows is what it gets."""
+        """Start with the state of the pipeline; everything after it follows in order."""
         self._put(lambda: self._writer.begin(state, gives, self._settings))
 
     def block(self, block: Block | FrameBlock) -> None:
-        """It takes in a block."""
+        """A block that the pipeline takes in."""
         match block:
             case Block(_, samples):
                 self._put(lambda: self._writer.sound(samples))
             case FrameBlock(_, frames):
                 self._put(lambda: self._writer.frames(frames))
 
-    def change(self, sample: int, what: ControlChange | Exchange) -> None:
-        """It was told something that acts on this sample."""
-        self._put(lambda: self._writer.change(sample, what))
+    def change(self, sample: int, change: ControlChange | Exchange) -> None:
+        """A change that acts on this sample."""
+        self._put(lambda: self._writer.change(sample, change))
 
     def end(self, sample: int) -> None:
-        """The recording ends at this sample of the show; zeros that complete its last frame have been recorded too."""
+        """End at this sample of the show; the zeros that complete the last frame have been recorded, too."""
         self._put(lambda: self._writer.end(sample))
         self._work.put(None)
 
     def wait(self) -> None:
-        """Until all is written, after `end`; or, where it was never begun, until it has let go."""
+        """Wait until everything is written, after `end`."""
         self._work.put(None)
         self._thread.join()
 
     def _put(self, work: Callable[[], None]) -> None:
-        if not self.failed:  # else nobody would take it
+        if not self.failed:  # otherwise nobody takes it
             self._work.put(work)
 
     def _run(self) -> None:
@@ -82,13 +89,19 @@ class Recorder:
                 if time.monotonic() - synced >= SYNC_S:
                     self._writer.sync()
                     synced = time.monotonic()
-        except Exception as error:  # the disk is full or gone, or whatever it is: the show is not to suffer from it
+        except Exception as error:  # disk full, disk gone: the show goes on
             self.failed = True
             self._notices.tell(
-                f"recording {self.folder} has stopped after {self.seconds:.0f} s: {one_line(error)}; what was recorded stays"
+                f"recording {self.folder} stopped after {self.seconds:.0f} s: {_reason(error)}; what was recorded is kept"
             )
             while not self._work.empty():
                 self._work.get()
         finally:
             with contextlib.suppress(OSError):
                 self._writer.close()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full, free some space and record again"
+    return one_line(error)

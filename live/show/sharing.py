@@ -2,13 +2,13 @@
 
 import sys
 
-SWITCH_S = 0.001  # for which a thread may keep the others from running Python, where they want to
+SWITCH_S = 0.001  # longest turn of a thread while others wait to run Python
 
 
 def share_the_machine(device: str) -> None:
-    """Before a show: threads take shorter turns, and a generator on the processor leaves a core for the rest, of more than two.
+    """Call before a show: threads take shorter turns, and a generator on the CPU leaves one core of three or more free.
 
-    Of two it takes both: the sound card has a process of its own, which asks for real time.
+    Of two cores it uses both: the sound card has a process of its own with real-time priority.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""How a show went, in numbers (`--stats`)."""
+"""Measurements of a show (`--stats`)."""
 
 import json
 import math
@@ -12,13 +12,13 @@ from live.show.picture_thread import PaintedImage
 from shared.atomic import written_atomically
 
 BIN_MS = 0.1
-LOWEST_MS, HIGHEST_MS = -3000.0, 7000.0  # beyond, values count as the nearest end
+LOWEST_MS, HIGHEST_MS = -3000.0, 7000.0  # values outside count as the nearest end
 RECENT = 60  # values
 STAGES = ("analysis", "turn", "hand_over", "display", "copy", "swap")
 
 
 class Distribution:
-    """Times in ms, counted in bins of 0.1 ms: the same small memory for a minute and for a night."""
+    """A histogram of times in bins of 0.1 ms: constant memory, however long the show."""
 
     def __init__(self) -> None:
         self._bins = np.zeros(round((HIGHEST_MS - LOWEST_MS) / BIN_MS), np.int64)
@@ -27,7 +27,7 @@ class Distribution:
         self.count = 0
 
     def add(self, ms: float) -> None:
-        """Count a time."""
+        """Count a time in ms."""
         place = math.floor((ms - LOWEST_MS) / BIN_MS)
         self._bins[min(max(place, 0), len(self._bins) - 1)] += 1
         self._largest = max(self._largest, ms)
@@ -35,33 +35,33 @@ class Distribution:
         self.count += 1
 
     def percentile(self, percent: float) -> float | None:
-        """The smallest time, to 0.1 ms, that `percent` of all do not exceed; None where there are none."""
+        """The time in ms, to 0.1 ms, that `percent` of all do not exceed; None if there are none."""
         if not self.count:
             return None
-        wanted = max(1, math.ceil(self.count * percent / 100))
-        place = int(np.searchsorted(np.cumsum(self._bins), wanted))
+        earliest = max(1, math.ceil(self.count * percent / 100))
+        place = int(np.searchsorted(np.cumsum(self._bins), earliest))
         return round(LOWEST_MS + place * BIN_MS, 1)
 
     def recent(self, percent: float) -> float:
-        """The same of the newest 60; NaN where there are none."""
+        """The same for the newest 60; NaN if there are none."""
         values = list(self._recent)
         return float(np.percentile(values, percent)) if values else math.nan
 
     def summary(self) -> dict[str, float | None]:
-        """Median, 95th percentile and the largest."""
+        """Median, 95th percentile and maximum."""
         largest = round(self._largest, 1) if self.count else None
         return {"p50": self.percentile(50), "p95": self.percentile(95), "max": largest}
 
 
 class Times:
-    """What is measured of every picture that is shown.
+    """Times of every picture shown.
 
-    latency     from the end of the tick's interval, at the microphone (or the ear, for a file), to the swap
-    excess      from the arrival of the last sound that the tick needed to the swap, less waiting on purpose. Its stages:
+    latency     from the end of the tick's interval, at the microphone (or the ear, for a file), to the buffer swap
+    excess      from the arrival of the last sound that the tick needed to the swap, without intended waiting. Its stages:
     analysis    sound to latent
-    turn        until the generator is done with the picture before
+    turn        wait for the generator to finish the previous picture
     generator   latent to image
-    hand_over   until the main thread has the image, or, where it has to wait for its time, from then on
+    hand_over   wait for the main thread, from when the image is ready and due
     display     image to swap
     copy        from the card's memory to the host's, a part of `generator`; 0 without a card
     swap        the swap itself, a part of `display`; 0 without a window
@@ -81,18 +81,15 @@ class Times:
         shown: float,
         swap_s: float = 0.0,
     ) -> None:
-        """A picture that was due, taken and shown at these times (s, monotonic); where due is over, as soon as made.
-
-        swap_s: seconds of the swap that showed it.
-        """
-        analysed, began, wanted = painted.analysed, painted.at - painted.took_s, max(painted.at, due)
+        """A picture that was due, taken and shown at these times (s, monotonic). swap_s: seconds of the swap that showed it."""
+        analysed, start, earliest = painted.analysed, painted.ready - painted.generator_s, max(painted.ready, due)
         for distribution, seconds in (
             (self.latency, shown - interval_end),
-            (self.excess, shown - analysed.at - (wanted - painted.at)),
-            (self.analysis, analysed.ready - analysed.at),
-            (self.turn, began - analysed.ready),
-            (self.generator, painted.took_s),
-            (self.hand_over, taken - wanted),
+            (self.excess, shown - analysed.arrived - (earliest - painted.ready)),
+            (self.analysis, analysed.ready - analysed.arrived),
+            (self.turn, start - analysed.ready),
+            (self.generator, painted.generator_s),
+            (self.hand_over, taken - earliest),
             (self.display, shown - taken),
             (self.copy, painted.copy_s),
             (self.swap, swap_s),
@@ -100,7 +97,7 @@ class Times:
             distribution.add(1000 * seconds)
 
     def summary(self) -> dict[str, Any]:
-        """As it stands in the file."""
+        """The measurements as written to the file."""
         return {
             "latency_ms": self.latency.summary(),
             "excess_ms": self.excess.summary(),

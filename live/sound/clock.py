@@ -1,4 +1,4 @@
-"""Which sample is at the ear, or at the microphone, when: the bridge between sample counts and the monotonic clock."""
+"""Maps sample counts to the monotonic clock: which sample is at the microphone, or at the ear, when."""
 
 from collections import deque
 
@@ -6,30 +6,30 @@ import numpy as np
 
 from shared.stage import SAMPLE_RATE
 
-STAMPS = 256  # the newest, 3 s of blocks
+STAMPS = 256  # newest time stamps: 3 s of blocks
 FITTED_EVERY = 32  # stamps
-TRUSTED_SPAN_S = 1.0  # of stamps, from which on they tell the rate too
-LARGEST_DRIFT = 1e-3  # of a sound card's clock; quartz keeps within 1e-4
-STRAY_S, STRAYS = 0.004, 6  # stamps that are so far off are left out, until so many in a row agree that time has jumped
-MOST_STRAYS = 64  # in a row are left out even where they do not agree: a system that stumbles is followed all the same
+TRUSTED_SPAN_S = 1.0  # of stamps, from which on they determine the rate, too
+LARGEST_DRIFT = 1e-3  # relative, of a sound card's clock; quartz keeps within 1e-4
+STRAY_S, STRAYS = 0.004, 6  # stamps further off are ignored, until so many in a row agree that time has jumped
+MAX_STRAYS = 64  # ignored in a row, even if they do not agree: an erratic system is followed all the same
 
 
 class SampleClock:
-    """A line from time (s, monotonic) to 44.1 kHz samples: through `start`, and then through what is observed.
+    """A line from time (s, monotonic) to 44.1 kHz samples: from `start`, then fitted to observed time stamps.
 
-    One stamp of a sound card is off by milliseconds now and then; a line through the last three seconds is not. Without
-    stamps the line goes on at the rate it has, which is the clock of a source that has no sound card.
+    A single stamp of a sound card may be off by milliseconds; a line through the last three seconds is not. Without stamps
+    the line continues at its rate, which is the clock of a source without a sound card.
     """
 
     def __init__(self) -> None:
-        # a sample, its time, samples a second; replaced as a whole, as other threads read it
+        # sample, its time, samples per second; replaced as a whole, since other threads read it
         self._line = (0.0, 0.0, float(SAMPLE_RATE))
         self._stamps: deque[tuple[float, float]] = deque(maxlen=STAMPS)  # sample, time
         self._strays: deque[tuple[float, float]] = deque(maxlen=STRAYS)
         self._unfitted = self._strayed = 0
 
     def start(self, sample: float, time: float, speed: float = 1.0) -> None:
-        """Anew, from this sample at this time, at `speed` times 44.1 kHz."""
+        """Restart from this sample at this time, at `speed` times 44.1 kHz."""
         self._line = (sample, time, speed * SAMPLE_RATE)
         self._stamps.clear()
         self._strays.clear()
@@ -37,18 +37,18 @@ class SampleClock:
 
     def sample_at(self, time: float) -> float:
         """The sample at this time (s)."""
-        origin, its_time, rate = self._line
-        return origin + rate * (time - its_time)
+        origin, origin_time, rate = self._line
+        return origin + rate * (time - origin_time)
 
     def time_of(self, sample: float) -> float:
         """The time (s) of this sample."""
-        origin, its_time, rate = self._line
-        return its_time + (sample - origin) / rate
+        origin, origin_time, rate = self._line
+        return origin_time + (sample - origin) / rate
 
     def observe(self, sample: float, time: float) -> float:
-        """A stamp: this sample was at the converter at this time (s).
+        """Add a stamp: this sample was at the converter at this time (s).
 
-        Where it is the one that shows that time has jumped (sound was lost, or came twice), the jump in s; else 0.
+        Returns the jump in seconds if this stamp shows that time has jumped (sound was lost or repeated), else 0.
         """
         off = time - self.time_of(sample)
         if not self._stamps or abs(off) <= STRAY_S:
@@ -63,7 +63,7 @@ class SampleClock:
         self._strayed += 1
         offs = [t - self.time_of(s) for s, t in self._strays]
         agree = len(offs) == STRAYS and max(offs) - min(offs) <= STRAY_S
-        if not agree and self._strayed < MOST_STRAYS:
+        if not agree and self._strayed < MAX_STRAYS:
             return 0.0
         self._strayed = 0
         self._stamps.clear()
@@ -73,7 +73,7 @@ class SampleClock:
         return min(offs, key=abs)
 
     def _fit(self) -> None:
-        """Least squares over the stamps; the rate stays nominal while they span too little to tell."""
+        """Least squares over the stamps; the rate stays nominal while they span too little time."""
         samples, times = np.array(self._stamps).T
         self._unfitted = 0
         sample, time, rate = samples.mean(), times.mean(), float(SAMPLE_RATE)

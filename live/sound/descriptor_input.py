@@ -1,4 +1,4 @@
-"""Descriptors that another program computes and sends, as the input (`--input osc`)."""
+"""Descriptors from another program as the input (`--input osc`)."""
 
 import math
 import time
@@ -17,9 +17,9 @@ LOUDNESS = DESCRIPTORS.index("loudness")
 
 
 class OscFrames(Source):
-    """One analysis frame for every 512 samples of the clock: the newest that was sent, however often that is.
+    """One analysis frame per 512 samples of the clock: the latest one received, however often messages arrive.
 
-    Until the first one comes the frames are silence, which the loudness gate holds back.
+    Until the first message the frames are silence, which the loudness gate blocks.
     """
 
     gives = "frames"
@@ -31,16 +31,16 @@ class OscFrames(Source):
         self._frame[LOUDNESS] = QUIETEST_DB
 
     def start(self) -> None:
-        """From here on frames come."""
+        """Start the clock."""
         self._clock.start(0, self._now())
 
     def close(self) -> None:
-        """There is nothing to free."""
+        """Do nothing."""
 
     def hold(self, descriptors: Sequence[float]) -> None:
-        """The 23 descriptors, in their order and units, that hold from now on. What is no number leaves the old value.
+        """Use these 23 descriptors, in the usual order and units, from now on. A value that is not finite keeps the old one.
 
-        Raises SettingError for another count than 23.
+        Raises SettingError for a count other than 23.
         """
         if len(descriptors) != len(DESCRIPTORS):
             raise SettingError(
@@ -53,15 +53,15 @@ class OscFrames(Source):
         self.level_db = float(self._frame[LOUDNESS])
 
     def read(self, timeout: float = 0.0) -> list[FrameBlock]:
-        """A frame for each hop that has passed since the last call."""
+        """One frame for each hop since the last call."""
         due = self._clock.time_of(self.position + HOP)
         time.sleep(max(0.0, min(due - self._now(), timeout)))
         now = self._now()
         hops = math.floor(self._clock.sample_at(now) - self.position) // HOP
-        most = round(LONGEST_GAP_S * SAMPLE_RATE) // HOP
-        if hops > most:  # the machine has slept
-            self._clock.start(self.position + most * HOP, now)
-            hops = most
+        longest = round(LONGEST_GAP_S * SAMPLE_RATE) // HOP
+        if hops > longest:  # the machine has slept
+            self._clock.start(self.position + longest * HOP, now)
+            hops = longest
         if hops <= 0:
             return []
         block = FrameBlock(self.position, np.tile(self._frame, (hops, 1)))
@@ -69,7 +69,7 @@ class OscFrames(Source):
         return [block]
 
     def sample_at(self, time: float) -> float:
-        """The sample of this time."""
+        """The sample at this time."""
         return self._clock.sample_at(time)
 
     def time_of(self, sample: float) -> float:

@@ -1,4 +1,4 @@
-"""A sound file as the input: played through the sound card at the same time, or paced by the clock alone."""
+"""A sound file as the input, played through the sound card or paced by the clock alone."""
 
 import math
 import threading
@@ -18,16 +18,16 @@ from shared.errors import Failure, SettingError
 from shared.stage import HOP, SAMPLE_RATE
 
 PERIOD_S = 0.01  # of the thread that reads the file
-MARGIN = round(0.1 * SAMPLE_RATE)  # samples that it reads further than is needed at the moment
+MARGIN = round(0.1 * SAMPLE_RATE)  # samples read beyond what is needed now
 
 
 class FileInput(Source):
-    """A tape whose sample n is heard at `time_of(n)`, and read by the engine `ahead_samples` before.
+    """A tape whose sample n is heard at `time_of(n)`, and read by the engine `ahead_samples` earlier.
 
-    With a speaker that time is the sound card's own (a line through its stamps), else the clock's. Sound and analysis come
-    from the same stream, in which play, pause, seek and loop happen: both stay together to the sample, and a command is
-    heard as late as the engine reads ahead (or the sound card, if that is more: about 0.2 s). The stream goes on in
-    silence at the end and in a pause.
+    With a speaker, that time follows the sound card (a line through its time stamps), otherwise the clock. Sound and
+    analysis use the same stream, in which play, pause, seek and loop happen, so they match to the sample. A command is
+    heard with the delay by which the engine, or the sound card (about 0.2 s), reads ahead. At the end and in a pause the
+    stream continues with silence.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class FileInput(Source):
     ) -> None:
         super().__init__(f"{tape.path.name}, channel {channels}", now)
         self.ahead_samples = ahead_samples
-        """How far before the ear the engine reads; it may be changed at any time."""
+        """How far ahead of the ear the engine reads; can be changed at any time."""
         channels.check(tape.channels, str(tape.path))
         self._tape = tape
         self._columns = channels.columns
@@ -57,13 +57,13 @@ class FileInput(Source):
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to play. Where the sound card cannot be opened, the clock paces the file and `errors` tells why."""
+        """Start to play. If the sound card cannot be opened, the clock paces the file and `errors` says why."""
         if self._speaker is not None:
             try:
                 self._speaker.start()
             except Failure as error:
                 self._speaker = None
-                self.tell(f"not played, but paced by the clock: {error}")
+                self.tell(f"the file is not audible, it is paced by the clock: {error}")
         self._clock.start(0, self._now())
         self._work()
         if self._background:
@@ -71,7 +71,7 @@ class FileInput(Source):
             self._thread.start()
 
     def close(self) -> None:
-        """Stop, and free the sound card."""
+        """Stop and free the sound card."""
         self._closed.set()
         if self._speaker is not None:
             self._speaker.close()
@@ -80,7 +80,7 @@ class FileInput(Source):
         self._tape.close()
 
     def read(self, timeout: float = 0.0) -> list[Block]:
-        """The sound that is heard within `ahead_samples` from now, in hops."""
+        """The sound up to `ahead_samples` from now, in hops."""
         deadline = self._now() + timeout
         while True:
             if not self._background:
@@ -94,44 +94,44 @@ class FileInput(Source):
             time.sleep(min(max(due - now, 0.001), deadline - now))
 
     def sample_at(self, time: float) -> float:
-        """The sample that is heard at this time."""
+        """The sample heard at this time."""
         return self._clock.sample_at(time)
 
     def time_of(self, sample: float) -> float:
-        """When this sample is heard."""
+        """The time at which this sample is heard."""
         return self._clock.time_of(sample)
 
     @property
     def ended(self) -> bool:
-        """Whether the file's last sound has been read."""
+        """Whether the file has been read to its end."""
         return self.ended_at is not None and self.position >= self.ended_at
 
     @property
     def ended_at(self) -> int | None:
-        """The count of samples up to the file's end, once the tape has come to it."""
+        """The number of samples up to the end of the file; None before the tape has reached it."""
         frames = self._tape.ended_at
         return None if frames is None else math.floor(frames * SAMPLE_RATE / self._tape.rate + 0.5)
 
     @property
     def playing(self) -> bool:
-        """Whether there is sound to come and nobody has paused it."""
+        """Whether it plays: neither paused nor at its end."""
         return not self._chase.paused and self._tape.ended_at is None
 
     @property
     def duration_s(self) -> float:
-        """Length of the file."""
+        """Duration of the file."""
         return self._tape.length / self._tape.rate
 
     @property
     def place_s(self) -> float:
-        """The part of the file that is heard now, in seconds from its beginning."""
+        """The position in the file that is heard now, in seconds."""
         with self._lock:
             frame = math.floor(self._clock.sample_at(self._now()) * self._tape.rate / SAMPLE_RATE)
             return self._tape.place_at(max(0, frame)).frame / self._tape.rate
 
     @property
     def loop(self) -> bool:
-        """Whether the file begins again at its end."""
+        """Whether the file repeats."""
         return self._tape.loop
 
     @loop.setter
@@ -139,34 +139,34 @@ class FileInput(Source):
         self._tape.loop = on
 
     def play(self) -> None:
-        """Go on; from the beginning, where the file has ended."""
+        """Continue; from the beginning if the file has ended."""
         with self._lock:
             self._chase.paused = False
             self._tape.play()
 
     def pause(self) -> None:
-        """Stand still; the picture that is shown stays."""
+        """Pause; the picture stays."""
         with self._lock:
             self._chase.paused = True
             self._tape.pause()
 
     def seek(self, seconds: float) -> None:
-        """Go to this time of the file."""
+        """Jump to this position in the file."""
         if not math.isfinite(seconds):
             raise SettingError(f"seek {seconds} given; allowed are 0 to {self.duration_s:.3f} s")
         with self._lock:
             self._tape.seek(round(seconds * self._tape.rate))
 
     def chase(self, seconds: float, at: float | None = None) -> None:
-        """A tape that plays elsewhere is at `seconds` at this time of the clock (now, if none is given): be there too."""
+        """Follow a tape that plays elsewhere and is at `seconds` at time `at` of the clock (default: now)."""
         if not math.isfinite(seconds):
-            raise SettingError(f"time {seconds} given; allowed are seconds from the beginning of the tape")
+            raise SettingError(f"time {seconds} given; allowed are seconds from the start of the tape")
         now = self._now()
         with self._lock:
             self._chase.follow(self._tape, seconds, now if at is None else at, now, self._speaker is None)
 
     def errors(self) -> list[str]:
-        """What has happened since the last call, a line each."""
+        """Messages since the last call, one line each."""
         if self._tape.damage != self._damage:
             self._damage = self._tape.damage
             self.tell(f"{self._damage}; record or export it again")
@@ -177,12 +177,14 @@ class FileInput(Source):
             self._work()
 
     def _work(self) -> None:
-        """Read the file as far as it is needed now, and play it."""
+        """Read the file as far as needed now, and play it."""
         now = self._now()
         with self._lock:
             self._chase.run_free(now)
             needed = self._clock.sample_at(now) + self.ahead_samples + MARGIN * self._background
-            if needed - self._queue.end > LONGEST_GAP_S * SAMPLE_RATE:  # the machine has slept, and the tape with it
+            if (
+                needed - self._queue.end > LONGEST_GAP_S * SAMPLE_RATE
+            ):  # the machine was suspended, and the tape with it
                 self._clock.start(self._queue.end - self.ahead_samples, now)
                 needed = self._queue.end
             to_frame = self._speaker.wanted() if self._speaker is not None else 0.0
@@ -197,22 +199,22 @@ class FileInput(Source):
             self._play(self._speaker, hops, now)
 
     def _play(self, speaker: Speaker, hops: list[tuple[int, np.ndarray]], now: float) -> None:
-        """Outside of the lock: a sound card may keep us waiting, the engine not."""
+        """Play outside the lock: a sound card may block, the engine must not wait."""
         for frame, hop in hops:
             speaker.put(frame, hop)
         rate = self._tape.rate
-        for heard in speaker.work(self._clock.sample_at(now) * rate / SAMPLE_RATE, self.counters):
-            self._clock.observe(heard.frame * SAMPLE_RATE / rate, heard.time)
+        for stamp in speaker.work(self._clock.sample_at(now) * rate / SAMPLE_RATE, self.counters):
+            self._clock.observe(stamp.frame * SAMPLE_RATE / rate, stamp.time)
         for line in speaker.errors():
             self.tell(line)
 
     def _release(self) -> list[Block]:
-        """What the engine may have by now."""
+        """What the engine can have now."""
         until = self._clock.sample_at(self._now()) + self.ahead_samples
         hops = min(math.floor(until) - self.position, len(self._queue)) // HOP
         if hops <= 0:
             return []
-        if self._queue.lost > self.counters.gap_samples:  # the engine has stalled for longer than we keep
+        if self._queue.lost > self.counters.gap_samples:  # the engine stalled for longer than the queue holds
             self.counters.gaps += 1
             self.counters.gap_samples = self._queue.lost
         return [self._block(self._queue.take(hops * HOP))]

@@ -1,4 +1,4 @@
-"""What a show listens to: a sound card, a sound file, or descriptors by OSC. `open_input` chooses; `Source` is what all are."""
+"""Opens the input of a show: a sound card, a sound file, or descriptors by OSC."""
 
 import time
 from pathlib import Path
@@ -33,17 +33,17 @@ def open_input(
     ahead_samples: int = 0,
     now: Clock = time.monotonic,
 ) -> Source:
-    """The source that `--input` names; it is not started yet.
+    """The source named by `--input`, not started yet.
 
-    given           `osc`; a sound file; a recording device by number or part of its name; None for the system's default
+    given           `osc`, a sound file, or a recording device by number or part of its name; None: the system's default
     channel         as in `Channels.parse`
-    rate            Hz at which to open the device; its own if None
-    play, output    whether a file is played through the sound card, and through which (as `given`; None: the default).
-                    Without any sound card it is paced by the clock, and `errors` says so.
-    loop            whether a file begins again at its end
-    ahead_samples   how far before the ear a file is read
+    rate            of the device in Hz; None: its own
+    play, output    whether a file is played through a sound card, and through which one (None: the default). Without any
+                    sound card it is paced by the clock, and `errors` says so.
+    loop            whether a file repeats
+    ahead_samples   how far ahead of the ear a file is read
 
-    Raises UserError where what is named is not there.
+    Raises UserError if there is no such input.
     """
     channels = Channels.parse(channel)
     if given == OSC:
@@ -59,7 +59,7 @@ def open_input(
 
 
 def names_a_file(given: str) -> bool:
-    """Whether a file is meant, there or not: it exists, or looks like the path of a sound file."""
+    """Whether a file is meant: it exists, or looks like the path of a sound file."""
     if given.isdecimal():
         return False
     path = Path(given).expanduser()
@@ -72,7 +72,7 @@ def _sound_card(given: str | None, channels: Channels, rate: int | None, now: Cl
     channels.check(device.inputs, f"input {device}")
     if rate is not None and not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise UserError(
-            f"--rate {rate} given; allowed is a rate that the device offers; {device} runs at {device.rate} Hz"
+            f"--rate {rate} given; allowed is a rate that the device supports; {device} runs at {device.rate} Hz"
         )
 
     def connect() -> InputStream:
@@ -81,20 +81,20 @@ def _sound_card(given: str | None, channels: Channels, rate: int | None, now: Cl
         except Failure as error:
             raise Failure(f"input {device} cannot be opened: {error}; {_advice(device, rate)}") from None
 
-    return SoundCard(str(device), connect, channels, now)
+    return SoundCard(str(device), connect, channels, now, device_name=f"{device.name} {device.host_api}")
 
 
 def _speaker(tape: Tape, output: str | None, now: Clock) -> tuple[Speaker | None, str | None]:
-    """What the file plays through; or None, and why."""
+    """The speaker that plays the file, or None and the reason."""
     try:
         devices = list_devices()
         if output is None and not any(channels_of(device, "output") for device in devices):
-            return None, "no sound card to play through: the file is paced by the clock"
+            return None, "no sound card: the file is not audible, it is paced by the clock"
         device = find_device(output, "output", devices)
     except Failure as error:
         if output is not None:
             raise
-        return None, f"the file is not played, but paced by the clock: {error}"
+        return None, f"the file is not audible, it is paced by the clock: {error}"
     outputs = outputs_for(tape.channels, device.outputs)
 
     def connect() -> OutputStream:
@@ -102,7 +102,7 @@ def _speaker(tape: Tape, output: str | None, now: Clock) -> tuple[Speaker | None
             return OutputStream(device, outputs)
         except Failure as error:
             raise Failure(
-                f"output {device} cannot be opened: {error}; choose another (--output), or --no-play"
+                f"output {device} cannot be opened: {error}; choose another one with --output, or use --no-play"
             ) from None
 
     return Speaker(str(device), tape.rate, connect, now), None
@@ -110,5 +110,5 @@ def _speaker(tape: Tape, output: str | None, now: Clock) -> tuple[Speaker | None
 
 def _advice(device: Device, rate: int | None) -> str:
     if rate is not None and rate != device.rate:
-        return f"it runs at {device.rate} Hz: leave --rate out"
-    return "close what else uses it, or choose another (ponticello devices lists them)"
+        return f"it runs at {device.rate} Hz: omit --rate"
+    return "close other programs that use it, or choose another one (ponticello devices lists them)"

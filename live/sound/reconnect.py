@@ -1,4 +1,4 @@
-"""A device that is gone is looked for again and again, in the background, while the show goes on."""
+"""Reconnects to a lost device in the background, while the show goes on."""
 
 import threading
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from live.sound.source import Clock
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0  # before an attempt; each failure doubles the pause
-STEADY_S = 10.0  # a device that stayed so long gets the first pause again
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0  # before an attempt; doubled by each failure
+STEADY_S = 10.0  # a device that was connected so long gets the first pause again
 
 
 @runtime_checkable
@@ -15,24 +15,24 @@ class Link(Protocol):
     """An open device."""
 
     over: bool
-    """Whether it has failed: nothing comes any more."""
+    """Whether it has failed."""
 
     def close(self) -> None:
-        """End it, whatever state it is in."""
+        """Close it in any state."""
 
 
 L = TypeVar("L", bound=Link)
 
 
 def in_background(job: Callable[[], None]) -> None:
-    """Run it in a thread of its own, which does not keep the program from ending."""
+    """Run a job in a daemon thread of its own."""
     threading.Thread(target=job, name="reopen sound", daemon=True).start()
 
 
 class Reconnector(Generic[L]):
-    """Keeps a link to a device, as far as that is possible. `poll` never waits.
+    """Keeps a link to a device as far as possible. `poll` never waits.
 
-    `connect` opens the device, or raises a PonticelloError.
+    connect: opens the device, or raises a PonticelloError.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Reconnector(Generic[L]):
     ) -> None:
         self._connect, self._now, self._spawn = connect, now, spawn
         self._pause = FIRST_PAUSE_S
-        self._since = 0.0  # the link's beginning, or its end
+        self._since = 0.0  # start of the link, or its end
         self._next = 0.0
         self._busy = self._closed = False
         self._lock = threading.Lock()
@@ -48,20 +48,20 @@ class Reconnector(Generic[L]):
         self.link: L | None = None
 
     def open(self) -> L:
-        """The first time it is opened while the caller waits. Raises what `connect` raises."""
+        """Open the device for the first time, while the caller waits. Raises what `connect` raises."""
         self.link = self._connect()
         self._since = self._now()
         return self.link
 
     @property
     def away_s(self) -> float:
-        """How long there has been no link."""
+        """Seconds without a link."""
         return self._now() - self._since
 
     def lose(self) -> None:
-        """The link has failed: close it and look for the device."""
+        """The link has failed: close it and start to reconnect."""
         link, now = self.link, self._now()
-        if link is None:  # closed by another thread
+        if link is None:  # another thread closed it
             return
         self.link = None
         if now - self._since > STEADY_S:
@@ -71,7 +71,7 @@ class Reconnector(Generic[L]):
         self._spawn(link.close)
 
     def poll(self) -> L | None:
-        """A link that has just come back, once; starts the next attempt when it is time."""
+        """A link that was just re-established, once; starts the next attempt when it is due."""
         if self.link is not None or self._closed:
             return None
         if self._found is not None:
@@ -86,7 +86,7 @@ class Reconnector(Generic[L]):
     def _try(self) -> None:
         try:
             found: L | None = self._connect()
-        except Exception:  # not there yet, or gone again while it was opened
+        except Exception:  # not connected yet, or lost again while opening
             self._next = self._now() + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
         else:
@@ -99,7 +99,7 @@ class Reconnector(Generic[L]):
             self._busy = False
 
     def close(self) -> None:
-        """End it all."""
+        """Close the link and stop reconnecting."""
         with self._lock:
             self._closed = True
         for link in (self.link, self._found):

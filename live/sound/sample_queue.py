@@ -1,4 +1,4 @@
-"""Sound that waits for the engine: bounded, and true to its count where some of it had to go."""
+"""A bounded queue of sound for the engine that keeps the sample count correct when samples are lost."""
 
 from collections import deque
 
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 
 class SampleQueue:
-    """Samples in the order they came. Beyond `most` the oldest are lost; `take` gives zeros in their place.
+    """Samples in order of arrival. Beyond `limit` samples the oldest are lost; `take` returns zeros in their place.
 
-    lost      how many samples were lost, in all
-    end       how many samples have been put in, in all
+    lost      samples lost so far
+    end       samples put so far
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._pieces: deque[NDArray[np.float32]] = deque()
         self._held = 0
         self._zeros = 0
@@ -26,18 +26,18 @@ class SampleQueue:
         return self._zeros + self._held
 
     def put(self, samples: Float32[np.ndarray, "n"]) -> None:
-        """Samples behind the others."""
+        """Append samples."""
         self.end += len(samples)
         self._held += len(samples)
         self._pieces.append(samples)
-        while self._held > self._most:
+        while self._held > self._limit:
             oldest = self._pieces.popleft()
             self._held -= len(oldest)
             self._zeros += len(oldest)
             self.lost += len(oldest)
 
     def take(self, n: int) -> Float32[np.ndarray, "n"]:
-        """The next n samples, or as many as there are."""
+        """The next n samples, or as many as are available."""
         zeros = min(n, self._zeros)
         self._zeros -= zeros
         taken = [np.zeros(zeros, np.float32)]

@@ -1,4 +1,4 @@
-"""The live input: a sound card, or whatever the system calls one. The show goes on whatever happens to it."""
+"""A sound card as the input. The show goes on whatever happens to the device."""
 
 import math
 import time
@@ -19,53 +19,53 @@ from shared.sound_card.client import Recorded
 from shared.sound_card.process import BLOCK_FRAMES
 from shared.stage import HOP, SAMPLE_RATE
 
-STUCK_S = 3.5  # without a block or an end: longer than the sound card's process itself waits
-ZEROS_S = 2.0  # of exact zeros, which no microphone gives: something is not connected
-LOST_S = 0.5 * BLOCK_FRAMES / SAMPLE_RATE  # stamps that jump so far: the sound system has lost a block
-SAME_S = 1.0  # it may also say so itself, about now
-AWAY_MARGIN_S = (
-    0.1  # while a device is away, silence stays so far behind the clock: what comes back never comes too early
-)
-DELAY_DECAY = 0.99  # a block: a delay that was long a second ago counts half
-MIRRORED = 6  # blocks that are kept, at least two hops
+STUCK_S = 3.5  # without a block: longer than the process of the sound card itself waits
+ZEROS_S = 2.0  # of exact zeros, which no microphone gives: it is muted or not connected
+LOST_S = 0.5 * BLOCK_FRAMES / SAMPLE_RATE  # a jump of the time stamps by so much means a lost block
+SAME_S = 1.0  # the sound system may report the same loss within this time
+AWAY_MARGIN_S = 0.1  # without a device, silence stays so far behind the clock: a device that returns is never early
+DELAY_DECAY = 0.99  # per block: a long delay of a second ago counts half
+MIRRORED = 6  # blocks kept for the fade-out, at least two hops
 FADE = (np.cos(np.pi / 2 * (np.arange(HOP) + 0.5) / HOP) ** 2).astype(np.float32)
 NO_SAMPLES = np.empty(0, np.float32)
 
 
 @runtime_checkable
 class Microphone(Protocol):
-    """What a sound card is to us: `InputStream`, or what a test puts in its place."""
+    """An open recording device: `InputStream`, or a replacement in tests."""
 
     rate: int
     over: bool
 
     def take(self, timeout: float = 0.0) -> list[Recorded]:
-        """The blocks that have come since, waiting up to `timeout` s for one."""
+        """The blocks since the last call, waiting up to `timeout` s for one."""
 
     def close(self) -> None:
-        """End it."""
+        """Close it."""
 
 
 class DeviceSession:
-    """What belongs to one opening of the device, at `rate` Hz."""
+    """State that belongs to one opening of the device, at `rate` Hz."""
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
         self.resampler = Resampler(rate)
-        self.base: int | None = None  # our sample at its frame 0; None until its first block comes
-        self.frames = 0  # of it so far, those in between that never reached us too
+        self.base: int | None = None  # the 44.1 kHz sample at its frame 0; None before its first block
+        self.frames = 0  # of the device so far, including those that never arrived
         self.zeros = 0
-        self.told_zeros = False
+        self.reported_zeros = False
 
 
 class SoundCard(Source):
-    """A recording device: its channels cleaned, averaged, resampled to 44.1 kHz, its gaps filled with silence.
+    """A recording device: channels cleaned, averaged, resampled to 44.1 kHz, gaps filled with silence.
 
-    A device that fails is opened again as soon as it is back. Until then silence comes in the time of the clock, so that
-    the pictures go on; the sound that broke off is faded out over its own mirror image, since the loudness gate holds the
-    last frame that sounded and that should not be a click. Where the engine stalled so long that sound had to go, silence
-    of that length takes its place. What the sound system itself loses is counted, from its word and from its stamps, and
-    nothing is put in: a hole would be two clicks where a splice is one.
+    A device that fails is reopened when it is back. Until then silence arrives at the pace of the clock, so that the
+    pictures go on; the last sound is faded out over its own mirror image, since the loudness gate holds the last frame
+    that sounded and that should not be a click. If the engine stalled and sound was lost, silence of the same length
+    replaces it. Losses in the sound system itself are counted, from its reports and from time stamps, but not filled: a
+    gap would be two clicks where a splice is one.
+
+    device_name: how `--input` finds the device; default: the label.
     """
 
     def __init__(
@@ -75,30 +75,38 @@ class SoundCard(Source):
         channels: Channels,
         now: Clock = time.monotonic,
         spawn: Callable[[Callable[[], None]], None] = in_background,
+        device_name: str = "",
     ) -> None:
         super().__init__(f"{label}, channel {channels}", now)
         self._name = label
+        self.device_name = device_name or label
+        """What `--input` finds the device by."""
         self._links = Reconnector(connect, now, spawn)
         self._clock = SampleClock()
         self._session = DeviceSession(SAMPLE_RATE)
         self._newest_blocks: deque[Block] = deque(maxlen=MIRRORED)
         self._delay_s = 0.0
-        self._newest = 0.0  # when the last block came, or the device was opened
-        self._said_lost = -math.inf  # when the sound system last said that it lost sound
+        self._newest = 0.0  # time of the last block, or of opening
+        self._reported_loss = -math.inf  # when the sound system last reported a loss
 
     def start(self) -> None:
-        """Open the device; UserError or Failure where that is impossible."""
+        """Open the device. Raises UserError or Failure if that is impossible."""
         self._session = DeviceSession(self._links.open().rate)
         self._newest = self._now()
         self._clock.start(0, self._newest)
 
     def close(self) -> None:
-        """Free the device."""
+        """Close the device."""
         self._links.close()
 
     @property
+    def rate(self) -> int:
+        """The rate at which the device runs, in Hz."""
+        return self._session.rate
+
+    @property
     def delay_samples(self) -> int:
-        """What the device's buffers, a block and the resampler hold back at most, as the stamps of late tell it."""
+        """Delay of the device's buffers, a block and the resampler, at most, according to recent time stamps."""
         return math.ceil(self._delay_s * SAMPLE_RATE) + self._session.resampler.delay
 
     def sample_at(self, time: float) -> float:
@@ -106,11 +114,11 @@ class SoundCard(Source):
         return self._clock.sample_at(time)
 
     def time_of(self, sample: float) -> float:
-        """When this sample was, or will be, at the microphone."""
+        """The time at which this sample is at the microphone."""
         return self._clock.time_of(sample)
 
     def read(self, timeout: float = 0.0) -> list[Block]:
-        """What the device has given, or silence while it is away."""
+        """Sound from the device, or silence while it is disconnected."""
         link = self._links.link or self._returned()
         if link is None:
             time.sleep(timeout)
@@ -129,10 +137,10 @@ class SoundCard(Source):
         return blocks
 
     def _take(self, block: Recorded) -> list[NDArray[np.float32]]:
-        """A block of the device as samples at 44.1 kHz, and before it silence for what is missing."""
+        """A block of the device at 44.1 kHz, preceded by silence for missing samples."""
         session, pieces = self._session, []
         if session.base is None:
-            if self.position:  # it is back: the rest of the silence
+            if self.position:  # the device is back: the rest of the silence
                 pieces.append(self._silence(self._clock.sample_at(block.time) - self.position))
             session.base = self.position + sum(len(piece) for piece in pieces)
             self._clock.start(session.base, block.time)
@@ -140,39 +148,39 @@ class SoundCard(Source):
         missing = self._silence(gap, session.rate)
         self.counters.gaps += gap > 0
         session.base -= round((gap - len(missing)) * SAMPLE_RATE / session.rate)
-        heard, bad = clean(block.samples)
+        samples, bad = clean(block.samples)
         self.counters.nonfinite += bad
         self._delay_s = max(block.delay, DELAY_DECAY * self._delay_s)
-        self._notice_zeros(heard)
+        self._notice_zeros(samples)
         self._notice_loss(session.base + block.number * SAMPLE_RATE / session.rate, block)
-        session.frames = block.number + len(heard)
-        return pieces + [session.resampler.process(piece) for piece in (missing, average(heard))]
+        session.frames = block.number + len(samples)
+        return pieces + [session.resampler.process(piece) for piece in (missing, average(samples))]
 
     def _notice_loss(self, sample: float, block: Recorded) -> None:
         jump = self._clock.observe(sample, block.time)
-        said = self._said_lost
-        self._said_lost = block.time if block.overflow else said
-        self.counters.overflows += block.overflow or (jump > LOST_S and block.time - said > SAME_S)
+        reported = self._reported_loss
+        self._reported_loss = block.time if block.overflow else reported
+        self.counters.overflows += block.overflow or (jump > LOST_S and block.time - reported > SAME_S)
 
     def _silence(self, missing: float, rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
-        """Silence for that many missing samples, counted: none for a negative number, and not for all of a very long gap."""
+        """Silence for missing samples, counted; none for a negative number, and at most 10 s."""
         filled = max(0, min(round(missing), round(LONGEST_GAP_S * rate)))
         self.counters.gap_samples += round(filled * SAMPLE_RATE / rate)
         return np.zeros(filled, np.float32)
 
-    def _notice_zeros(self, heard: NDArray[np.float32]) -> None:
+    def _notice_zeros(self, samples: NDArray[np.float32]) -> None:
         session = self._session
-        session.zeros = 0 if heard[0, 0] or heard.any() else session.zeros + len(heard)
-        if session.zeros >= ZEROS_S * session.rate and not session.told_zeros:
-            session.told_zeros = True
+        session.zeros = 0 if samples[0, 0] or samples.any() else session.zeros + len(samples)
+        if session.zeros >= ZEROS_S * session.rate and not session.reported_zeros:
+            session.reported_zeros = True
             self.tell(
                 f"input {self._name} gives nothing but zeros: it is muted or not plugged in; on a Mac, give the terminal the "
                 "microphone permission (System Settings, Privacy & Security, Microphone)"
             )
 
     def _lose(self) -> list[NDArray[np.float32]]:
-        """The device has failed: the rest of its sound and, ending on a hop, its fading."""
-        self.tell(f"input {self._name} is gone; the show goes on in silence and takes it up again when it is back")
+        """The device has failed: the rest of its sound and a fade-out that ends on a hop."""
+        self.tell(f"input {self._name} is disconnected; the show goes on in silence until it is back")
         self.counters.gaps += 1
         self._links.lose()
         rest = self._session.resampler.finish()
@@ -195,7 +203,7 @@ class SoundCard(Source):
     def _silence_due(self) -> list[NDArray[np.float32]]:
         """Silence up to the clock, in hops."""
         until = self._now() - AWAY_MARGIN_S
-        most = round(LONGEST_GAP_S * SAMPLE_RATE)
-        if self._clock.sample_at(until) - self.position > most:  # the machine has slept
-            self._clock.start(self.position + most, until)
+        longest = round(LONGEST_GAP_S * SAMPLE_RATE)
+        if self._clock.sample_at(until) - self.position > longest:  # the machine was suspended
+            self._clock.start(self.position + longest, until)
         return [self._silence(int(self._clock.sample_at(until) - self.position) // HOP * HOP)]

@@ -1,4 +1,4 @@
-"""The sound card that a file plays through while it is analysed, and what its clock says."""
+"""The sound card that plays a file while it is analysed, and the time stamps of its clock."""
 
 import time
 from collections import deque
@@ -15,39 +15,39 @@ from live.sound.source import Clock, SoundCounters
 from shared.sound_card.client import Played
 from shared.sound_card.process import BLOCK_FRAMES
 
-STUCK_S = 3.5  # without a report or an end: longer than the sound card's process itself waits
-RESERVE_S = 0.15  # of sound that waits at the sound card: what our threads may be late by
+STUCK_S = 3.5  # without a report: longer than the process of the sound card itself waits
+RESERVE_S = 0.15  # of sound buffered at the sound card, by which our threads may be late
 
 
 @runtime_checkable
 class Loudspeaker(Protocol):
-    """What plays: `OutputStream`, or what a test puts in its place."""
+    """An open playback device: `OutputStream`, or a replacement in tests."""
 
     rate: int
     channels: int
     over: bool
 
     def send(self, samples: Float32[np.ndarray, "512 channels"]) -> None:
-        """One block behind the others."""
+        """Append a block."""
 
     def reports(self) -> list[Played]:
-        """What has been played since the last call."""
+        """Reports of the blocks played since the last call."""
 
     def close(self) -> None:
-        """End it."""
+        """Close it."""
 
 
 class FrameTime(NamedTuple):
-    """A frame of the stream, and when it is at the ear (s)."""
+    """A frame of the stream, and when it is at the ear (s, monotonic)."""
 
     frame: float
     time: float
 
 
 class Speaker:
-    """Plays a stream of `rate` Hz through a device of any rate, and takes the stream up again where it is after a failure.
+    """Plays a stream of `rate` Hz through a device of any rate. After a failure it continues where the stream is then.
 
-    One thread calls it. Frames are counted at the stream's own rate.
+    One thread calls it. Frames are counted at the rate of the stream.
     """
 
     def __init__(
@@ -62,73 +62,73 @@ class Speaker:
         self._links = Reconnector(connect, now, spawn)
         self._now = now
         self._hops: deque[tuple[int, NDArray[np.float32]]] = deque()
-        self._told: list[str] = []
+        self._lines: list[str] = []
 
     def start(self) -> None:
         """Open the device. Raises UserError or Failure."""
         self._begin(self._links.open())
 
     def close(self) -> None:
-        """Free the device."""
+        """Close the device."""
         self._links.close()
 
     def _begin(self, link: Loudspeaker) -> None:
-        self._newest = self._now()  # when the last report came, or the device was opened
-        self._base: int | None = None  # the stream's frame that is the device's frame 0
+        self._newest = self._now()  # time of the last report, or of opening
+        self._base: int | None = None  # the frame of the stream at frame 0 of the device
         self._sent = self._played = 0  # frames of the device
         self._resampler: soxr.ResampleStream | None = None
         self._rest = np.empty((0, link.channels), np.float32)
 
     def wanted(self) -> float:
-        """Up to which frame of the stream the device should have it now."""
+        """The frame of the stream up to which the device should be filled now."""
         link = self._links.link
         if link is None or self._base is None:
             return 0.0
         return self._base + self._played * self.rate / link.rate + RESERVE_S * self.rate
 
     def put(self, frame: int, hop: Float32[np.ndarray, "n channels"]) -> None:
-        """The next part of the stream, which begins with its frame of this number."""
+        """Append a part of the stream that starts with this frame."""
         self._hops.append((frame, hop))
 
     def work(self, at_ear: float, counters: SoundCounters) -> list[FrameTime]:
-        """Send what the device needs now; what it has played since. `at_ear` is the frame that is heard now, as far as is known."""
+        """Send what the device needs now; return the stamps of what it has played. at_ear: the frame heard now, as far as known."""
         link = self._links.link or self._returned(at_ear, counters)
         if link is None or link.over or self._now() - self._newest > STUCK_S:
             self._hops = deque((frame, hop) for frame, hop in self._hops if frame + len(hop) > at_ear)
             if link is not None:
-                self._told.append(f"output {self.label} is gone; the show goes on in the time of the clock")
+                self._lines.append(f"output {self.label} is disconnected; the show goes on at the pace of the clock")
                 self._links.lose()
             return []
-        heard = []
+        stamps = []
         for report in link.reports():
             self._newest = self._now()
-            begun = self._played > 0
-            counters.xruns += report.underflow or (begun and report.number < 0)
+            started = self._played > 0
+            counters.xruns += report.underflow or (started and report.number < 0)
             if report.number >= 0 and self._base is not None:
                 self._played = report.number + BLOCK_FRAMES
-                heard.append(FrameTime(self._base + report.number * self.rate / link.rate, report.time))
+                stamps.append(FrameTime(self._base + report.number * self.rate / link.rate, report.time))
         while self._hops and self._sent - self._played < RESERVE_S * link.rate:
             self._send(link)
-        return heard
+        return stamps
 
     def errors(self) -> list[str]:
-        """What has happened since the last call, a line each."""
-        told, self._told = self._told, []
-        return told
+        """Messages since the last call, one line each."""
+        lines, self._lines = self._lines, []
+        return lines
 
     def _returned(self, at_ear: float, counters: SoundCounters) -> Loudspeaker | None:
         away_s = self._links.away_s
         link = self._links.poll()
         if link is not None:
             counters.reopened += 1
-            self._told.append(f"output {self.label} is back after {away_s:.1f} s")
+            self._lines.append(f"output {self.label} is back after {away_s:.1f} s")
             self._begin(link)
             while len(self._hops) > 1 and self._hops[1][0] <= at_ear:
                 self._hops.popleft()
         return link
 
     def _send(self, link: Loudspeaker) -> None:
-        """One hop of the stream, as the device wants it."""
+        """Send one hop of the stream in the format of the device."""
         frame, hop = self._hops.popleft()
         if self._base is None:
             self._base = frame
@@ -146,13 +146,13 @@ class Speaker:
             self._sent += BLOCK_FRAMES
 
 
-def outputs_for(channels: int, there: int) -> int:
-    """How many channels of a device with so many `there` a file's `channels` are played on: mono on two."""
-    return min(there, max(channels, 2))
+def outputs_for(channels: int, available: int) -> int:
+    """Channels of a device, of those available, on which a file with `channels` channels is played; mono uses two."""
+    return min(available, max(channels, 2))
 
 
 def spread(samples: Float32[np.ndarray, "n channels"], outputs: int) -> Float32[np.ndarray, "n outputs"]:
-    """Channels onto outputs: one on all, else one to one; more channels than outputs are averaged in turns."""
+    """Map channels to outputs: one to all, otherwise one to one; surplus channels are averaged in turn."""
     channels = samples.shape[1]
     if channels == outputs:
         return np.ascontiguousarray(samples)

@@ -2,15 +2,18 @@
 
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from offline.options import PresetArgument, counted, example, new_app
 from offline.pairing.automatic import METHODS
+from offline.pairing.project import REMOTE
 from offline.pairing.session import Pairing, clear
 from offline.progress import say
 from offline.writable import writable
 from shared.errors import SettingError, pasted
 from shared.preset import Preset, history
+from shared.times import parse_time
 
 COUNT = 17  # as in the paper
 
@@ -36,15 +39,18 @@ def place(
     """Place an image on the map (map.png) and pair it with the nearest analysis frame there."""
     with writable(preset) as own:
         pairing = Pairing(own)
-        pairing.place(image, x, y)
+        name = pairing.place(image, x, y)
+        _say_where(pairing, name, x, y)
         show(pairing)
 
 
-@app.command(epilog=example("ponticello pair at mine 17 9.6 --sound violin"), context_settings=NUMBERS)
+@app.command(epilog=example("ponticello pair at mine 17 1:09.6 --sound violin"), context_settings=NUMBERS)
 def at(
     preset: PresetArgument,
     image: ImageArgument,
-    time: Annotated[float, typer.Argument(metavar="TIME", help="Seconds from the beginning of the sound.")],
+    time: Annotated[
+        str, typer.Argument(metavar="TIME", help="Time from the beginning of the sound: seconds, m:ss or h:mm:ss.")
+    ],
     sound: Annotated[
         str | None,
         typer.Option(help="Name or number of the sound.", show_default="the only one"),
@@ -53,7 +59,7 @@ def at(
     """Pair an image with a moment of a sound."""
     with writable(preset) as own:
         pairing = Pairing(own)
-        pairing.at(image, time, sound)
+        pairing.at(image, float(parse_time(time)), sound)
         show(pairing)
 
 
@@ -123,6 +129,16 @@ def show(pairing: Pairing, redraw: bool = False) -> None:
         pairing.draw()
     _print(pairing)
     say(f"{counted(len(pairing.pairs), 'pair')}; next: ponticello train {pasted(pairing.preset.folder)}")
+
+
+def _say_where(pairing: Pairing, name: str, x: float, y: float) -> None:
+    """Report the moment of sound that a place on the map was paired with, and warn in empty space."""
+    corpus = pairing.corpus
+    distance = float(np.hypot(*(corpus.positions[corpus.nearest(x, y)] - (x, y))))
+    moment = pairing.moment(pairing.pairs.names.index(name))
+    say(f"{name}: paired with {moment}, {distance:.3f} away on the map")
+    if distance > REMOTE:
+        say(f"{x:g} {y:g} is in empty space: no sound within {REMOTE:g}; see map.png for places near sounds")
 
 
 def _print(pairing: Pairing) -> None:

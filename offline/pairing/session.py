@@ -17,6 +17,7 @@ from shared.preset.corpus import Corpus
 from shared.preset.pairs import Pairs
 from shared.preset.preset import CORPUS
 from shared.stage import HOP, SAMPLE_RATE
+from shared.times import format_time
 
 
 class Pairing:
@@ -61,7 +62,8 @@ class Pairing:
         frame = round(seconds * SAMPLE_RATE / HOP) if np.isfinite(seconds) else -1
         if not 0 <= frame < len(frames):
             name = self.corpus.facts.sounds[number].name
-            raise SettingError(f"second {seconds:g} given; {name} has 0 to {(len(frames) - 1) * HOP / SAMPLE_RATE:.2f}")
+            last = format_time((len(frames) - 1) * HOP / SAMPLE_RATE)
+            raise SettingError(f"time {seconds:g} s given; {name} has 0 to {last}")
         return self.place_on(image, int(frames[frame]))
 
     def auto(self, method: str, count: int, seed: int = 0) -> int:
@@ -98,7 +100,7 @@ class Pairing:
             return ""
         row = row_of(self._corpus, self.pairs, number)
         sound = self.corpus.facts.sounds[self.corpus.sound[row]]
-        return f"{sound.name} {self.corpus.frame[row] * HOP / SAMPLE_RATE:.2f} s"
+        return f"{sound.name} {format_time(self.corpus.frame[row] * HOP / SAMPLE_RATE)}"
 
     def draw(self) -> None:
         """Write map.png, with the images where they are; nothing without a corpus."""

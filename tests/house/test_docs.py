@@ -14,6 +14,7 @@ import pytest
 import typer
 
 import ponticello
+from offline.pairing.window import keys
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("benchmarks", "docs", "examples", "live", "offline", "presets", "scripts", "shared", "tests")
@@ -148,6 +149,11 @@ def test_commands_and_options_exist(page):
         elif line.startswith("--") and line.split()[0].split("=")[0] not in all_options():
             wrong.append(line)
     assert not wrong
+
+
+def test_keys_of_the_studio_are_those_of_its_table():
+    text = (ROOT / "docs" / "studio.md").read_text("utf-8")
+    assert f"<!-- keys -->\n{keys.table()}\n<!-- end -->" in text
 
 
 def test_paragraphs_are_short(page):

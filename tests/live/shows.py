@@ -10,7 +10,9 @@ import numpy as np
 import soundfile
 
 from live.display.base import OffscreenDisplay
+from live.hall import Hall
 from live.osc.port import OscPort
+from live.show.options import ShowOptions
 from live.show.performance import Performance
 from live.sound.open_input import open_input
 from shared.controls import ControlChange
@@ -21,9 +23,9 @@ from tests.live.osc_client import Client, until
 
 
 class Show:
-    """A show and all that it did: `asked` has what was scheduled, as (sample, what)."""
+    """A show and all that it did: `asked` has what was scheduled, as (sample, change)."""
 
-    def __init__(self, presets, source, hashes, controls=(), painter=None, hall_file=None, stats=None, record=None):
+    def __init__(self, presets, source, hashes, controls=(), painter=None, hall=None, **options):
         loaded = [Preset.load(preset) for preset in presets]
         first = replace(loaded[0], controls={**loaded[0].controls, **dict(controls)})
         self.stopped = threading.Event()
@@ -38,13 +40,11 @@ class Show:
             port=self.port,
             painter=painter or Painter(),
             stopped=self.stopped,
-            hall_file=hall_file,
-            stats_file=stats,
-            hashes_file=hashes,
-            record=record,
+            hall=hall or Hall(),
+            options=ShowOptions(hashes=hashes, **options),
         )
         self.asked = []
-        pipeline = self.performance._pipeline
+        pipeline = self.performance.engine.pipeline
         schedule, exchange = pipeline.schedule, pipeline.exchange
         pipeline.schedule = lambda change: (self.asked.append((change.sample, change)), schedule(change))[1]
         pipeline.exchange = lambda sample, what: (self.asked.append((sample, what)), exchange(sample, what))[1]
@@ -64,11 +64,11 @@ class Show:
 
     @property
     def values(self):
-        return self.performance._controller.values
+        return self.performance.controller.values
 
     @property
     def ticks(self):
-        return self.performance._engine.ticks
+        return self.performance.engine.ticks
 
     def until_tick(self, number, seconds=10):
         assert until(lambda: self.ticks > number, seconds), f"{self.ticks} ticks"

@@ -46,11 +46,11 @@ def test_figures_are_given(preset, monkeypatch, capsys):
     monkeypatch.setattr(live, "EVERY", 0.31)
     sound = np.random.default_rng(0).standard_normal(44100).astype(np.float32) * 0.1
     for paced in (False, True):
-        assert 0 < live._cpu_percent(preset, sound, 512, 1, paced) < math.inf
-    show = live._show(preset, Paced(sound), live.OffscreenDisplay(), 1.0)
+        assert 0 < live.cpu_percent(preset, sound, 512, 1, paced) < math.inf
+    show = live.play(preset, Paced(sound), live.OffscreenDisplay(), 1.0)
     assert show["pictures"] + show["dropped"] == show["ticks"] > 10
-    live._print_show(show)
+    live.print_show(show)
     assert "generator" in capsys.readouterr().out
-    click = live._clicks(preset, 2.5)
+    click = live.clicks(preset, 2.5)
     assert click["clicks"] >= 1
     assert 0 < click["excess_ms"]["p50"] < click["through_ms"]["p50"]

@@ -61,7 +61,7 @@ def test_candidates_of_another_space_are_refused(tmp_path, space, size):
     write_candidates(folder, space=space, size=size)
     learning = Learning(Preset.load(folder))
     with pytest.raises(
-        SettingError, match=f"the candidates are in {space} of {size} numbers, the preset's pairs in z of 16"
+        SettingError, match=f"the candidates are in {space} with {size} numbers, the pairs of the preset in z with 16"
     ):
         learning.image("seed3")
     assert learning.image("image 1")[0] == "image 1"

@@ -7,7 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from live.display.keys import KEYS, ON_SCREEN, DisplayEvent
+from live import hall
+from live.display.keys import KEYS, DisplayEvent
 from live.show.preset_library import PresetLibrary
 from live.sound.open_input import open_input
 from offline.render import Job
@@ -113,12 +114,12 @@ def test_a_preset_loads_in_the_background_and_swaps_with_its_cross_fade(folder, 
         playing.client.send("weight/centroid", 2)
         assert "no such address" in playing.hear("error")[2]
         playing.until_tick(playing.ticks + 10)
-        playing.client.send("preset", str(a))
+        playing.client.send("preset", "a")
         assert until(lambda: playing.values["rotate"] == 0, 5)
         playing.until_tick(playing.ticks + 3)
         ticks = playing.ticks
         playing.client.send("preset", "nowhere")
-        assert "no preset nowhere" in playing.hear("error")[2]
+        assert "no preset 'nowhere'" in playing.hear("error")[2]
         playing.client.send("preset", 3)
         assert "the command line names 2" in playing.hear("error")[2]
         assert playing.ask("preset") == "a"
@@ -138,29 +139,29 @@ def test_what_a_preset_change_shows_is_what_a_pipeline_makes_of_it(folder, a, so
     assert playing.hashes.items() <= replayed(playing, sound).items()
 
 
-def test_a_preset_with_a_broken_file_changes_nothing(folder, a, sound, tmp_path):
-    broken = make_preset(tmp_path / "broken", seed=3)
+def test_a_preset_with_a_broken_file_changes_nothing(folder, a, sound, tmp_path, own):
+    broken = make_preset(own / "broken", seed=3)
     (broken / "generator.safetensors").write_bytes(b"nothing of the kind")
-    other = make_preset(tmp_path / "other", seed=4)
+    other = make_preset(own / "other", seed=4)
     write_generator(other / "generator.safetensors", resolution=32)
     with show([a], sound, tmp_path) as playing:
         playing.client.send("notify", 1)
-        playing.client.send("preset", str(broken))
+        playing.client.send("preset", "broken")
         assert playing.hear("error")[1] == "/ponticello/preset"
         assert playing.ask("preset") == "a"
-        playing.client.send("preset", str(other))  # of another size: pictures are cross-faded
+        playing.client.send("preset", "other")  # of another size: pictures are cross-faded
         assert until(lambda: playing.display.picture is not None and playing.display.picture.shape == (32, 32, 3), 5)
 
 
-def test_presets_called_one_after_the_other_keep_their_generators_until_they_have_played(a, tmp_path):
+def test_presets_called_one_after_the_other_keep_their_generators_until_they_have_played(a, own):
     painter = Painter()
     first = Preset.load(a)
     library = PresetLibrary([first], painter)
-    called = [library.load(str(make_preset(tmp_path / f"p{n}", seed=10 + n)), [first]) for n in range(3)]
+    called = [library.load(make_preset(own / f"p{n}", seed=10 + n).name, [first]) for n in range(3)]
     for preset in (first, *called):  # none of the three has come to the stage when the last is there
         painter.paint(Picture(preset.generator_sha256, preset.pairs.latents[0], "z", 1.0, 0.0, (0.0, 0.0), 1.0))
     for n in range(9):
-        library.load(str(make_preset(tmp_path / f"q{n}", seed=20 + n)), [first])
+        library.load(make_preset(own / f"q{n}", seed=20 + n).name, [first])
     with pytest.raises(KeyError):
         painter.paint(Picture(called[0].generator_sha256, called[0].pairs.latents[0], "z", 1.0, 0.0, (0.0, 0.0), 1.0))
 
@@ -169,7 +170,7 @@ def test_a_generator_whose_file_was_exchanged_is_read_anew(tmp_path):
     painter, folder = Painter(), make_preset(tmp_path / "p")
     library = PresetLibrary([Preset.load(folder)], painter)
     write_generator(folder / "generator.safetensors", seed=7)
-    again = library.load(str(folder))
+    again = library.load(folder.name)
     fresh = Painter()
     fresh.load(again)
     picture = Picture(again.generator_sha256, again.pairs.latents[0], "z", 1.0, 0.0, (0.0, 0.0), 1.0)
@@ -265,10 +266,11 @@ def test_a_shipped_preset_that_was_saved_is_called_as_ones_own(sound, tmp_path, 
         playing.until_tick(3)
         playing.client.send("rotate", 15)
         playing.client.send("save")
-        assert until((tmp_path / "own" / "glassy" / "preset.toml").is_file, 5)
+        assert until((tmp_path / "own" / "glassy" / "preset.toml").is_file, 10)
+        assert until(lambda: Preset.load(tmp_path / "own" / "glassy").controls["rotate"] == 15, 10)
         playing.client.send("rotate", 30)
         playing.client.send("preset", 1)
-        assert until(lambda: playing.performance._controller.preset.folder == tmp_path / "own" / "glassy", 5)
+        assert until(lambda: playing.performance.controller.preset.folder == tmp_path / "own" / "glassy", 5)
         assert playing.values["rotate"] == 15
     assert Preset.load(folder).controls["rotate"] == 0
 
@@ -279,7 +281,7 @@ def test_a_file_is_paused_sought_and_asked(a, sound, tmp_path):
         playing.client.send("pause")
         assert until(lambda: not playing.source.playing)
         playing.client.send("seek", 1.0)
-        playing.performance._controller.press(DisplayEvent("play_pause"))
+        playing.performance.controller.press(DisplayEvent("play_pause"))
         assert until(lambda: playing.ask("seek") > 1.0)
         playing.client.send("in/time", 0.2)
         assert until(lambda: playing.ask("seek") < 0.9)
@@ -299,7 +301,7 @@ def test_descriptors_that_come_by_osc_are_the_input(a, tmp_path):
         playing.client.send("notify", 1)
         assert until(lambda: playing.hear("descriptors")[1:] == pytest.approx(frame, rel=1e-6), 5)
         playing.client.send("play")
-        assert "no sound file" in playing.hear("error")[2]
+        assert "not a sound file" in playing.hear("error")[2]
     finally:
         playing.end()
     assert playing.numbers["frames"] > 10
@@ -319,7 +321,7 @@ def test_after_its_end_a_file_leaves_its_last_picture_and_osc_alive(a, tmp_path)
 def test_the_hall_is_saved_and_its_file_keeps_comments(a, sound, tmp_path):
     file = tmp_path / "hall.toml"
     file.write_text("# the cellar\ninput = 'Scarlett'\ngain = 3.0  # dB\n", "utf-8")
-    with show([a], sound, tmp_path, hall_file=file, controls={"gain": 3.0, "sync": "natural"}) as playing:
+    with show([a], sound, tmp_path, hall=hall.read(file), controls={"gain": 3.0, "sync": "natural"}) as playing:
         assert playing.ask("gain") == 3
         assert playing.ask("sync") == "natural"
         playing.client.send("gate", -45)
@@ -333,11 +335,11 @@ def test_the_hall_is_saved_and_its_file_keeps_comments(a, sound, tmp_path):
 
 def test_everything_in_the_tables_can_be_done(a, sound, tmp_path):
     with show([a], sound, tmp_path) as playing:
-        controller = playing.performance._controller
+        controller = playing.performance.controller
         assert controller.actions.keys() | {"notify", "ping"} == ACTIONS.keys()
-        assert controller.questions.keys() | {"notify"} == {row.name for row in ACTIONS.values() if row.answer}
+        assert controller.queries.keys() | {"notify"} == {row.name for row in ACTIONS.values() if row.answer}
         assert controller.streams.keys() == STREAMS.keys()
-        assert controller.keys.keys() | ON_SCREEN == {key.action for key in KEYS}
+        assert controller.keys.keys() - {"ignored"} == {key.action for key in KEYS if not key.by_window}
         for name in controller.values:
             assert playing.ask(name) is not None
         assert not any(isinstance(what, Steer) for _, what in playing.asked)

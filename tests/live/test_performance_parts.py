@@ -1,6 +1,9 @@
 """The parts of a show by themselves: numbers, due times, notices, the hall file."""
 
 import math
+import os
+import threading
+import time
 from dataclasses import replace
 from fractions import Fraction
 
@@ -8,15 +11,19 @@ import numpy as np
 import pytest
 
 from live import hall
+from live.rate_limit import RateLimit
 from live.show.engine import AnalysedTick
 from live.show.notices import Notices
 from live.show.picture_thread import PaintedImage, same
+from live.show.presentation_queue import PresentationQueue
+from live.show.silence import SilenceWatch
 from live.show.stats import Distribution, Times
-from live.show.timing import PresentationQueue, Timing
+from live.show.timing import Timing
 from live.sound.channels import Channels
 from live.sound.descriptor_input import OscFrames
 from live.sound.file_input import FileInput
 from live.sound.tape import Tape
+from shared.audio.descriptors import DESCRIPTORS
 from shared.background import Background
 from shared.controls import CONTROLS, defaults
 from shared.errors import SettingError, UserError
@@ -199,6 +206,76 @@ def test_background_does_jobs_in_their_order_and_survives_them():
     assert happened == ["too much", 0, "too much", 1, "too much", 2]
 
 
+def test_of_jobs_of_one_kind_the_newest_counts():
+    background, happened, go = Background(), [], threading.Event()
+
+    def job(name):
+        return lambda: lambda: happened.append(name)
+
+    background.start()
+    background.do(lambda: (go.wait(10), lambda: None)[1], happened.append)
+    for number in range(100):
+        background.do(job(f"train {number}"), happened.append, "train")
+        background.do(job(f"save {number}"), happened.append, "save")
+    background.do(job("other"), happened.append)
+    go.set()
+
+    def settled():
+        for then in background.done():
+            then()
+        return happened[-1:] == ["other"]
+
+    assert until(settled)
+    background.close()
+    assert happened == ["train 99", "save 99", "other"]
+
+
+def test_jobs_of_a_kind_keep_their_distance_but_not_at_the_end():
+    background, starts = Background(), []
+
+    def job():
+        starts.append(time.monotonic())
+        return lambda: None
+
+    background.start()
+    for count in (1, 2):
+        background.do(job, starts.append, "save", every_s=0.3)
+        assert until(lambda count=count: len(starts) == count)
+    assert starts[1] - starts[0] >= 0.3
+    background.do(job, starts.append, "save", every_s=1000.0)
+    background.close()
+    assert len(starts) == 3
+
+
+def test_a_rate_limit_lets_a_burst_pass_and_then_a_steady_stream():
+    now = [0.0]
+    limit = RateLimit(20, lambda: now[0])
+    assert [limit.allow() for _ in range(30)].count(True) == 20
+    passed = 0
+    for _ in range(2000):
+        now[0] += 0.001
+        passed += limit.allow()
+    assert passed in (39, 40)
+
+
+def test_notices_are_limited_and_escaped():
+    notices = Notices()
+    for number in range(100):
+        notices.tell(f"line {number} \x1b[2J", "/ponticello/\x07")
+    lines = [notice.line for notice in notices.take()]
+    assert 20 <= len(lines) <= 25
+    assert lines[0] == "/ponticello/\\x07: line 0 \\x1b[2J"
+
+
+@pytest.mark.parametrize(("peak", "told"), [(0.0, True), (2.0**-16, True), (0.01, False)])
+def test_a_silent_input_is_reported_once_after_five_seconds(peak, told):
+    notices = Notices()
+    watch = SilenceWatch(OscFrames(), notices)
+    for second in range(12):
+        watch.take(np.full(SAMPLE_RATE, peak, np.float32))
+        assert bool(notices.take()) == (told and second == 4)
+
+
 def test_a_hall_file_is_read_and_written(tmp_path):
     file = tmp_path / "hall.toml"
     file.write_text("input = 'Scarlett'\nchannel = 2\nrate = 48000\ngain = 6\nsync = 120\n", "utf-8")
@@ -208,7 +285,8 @@ def test_a_hall_file_is_read_and_written(tmp_path):
     hall.save(file, {**defaults(()), "gain": -3.0, "gate": -50.0})
     again = hall.read(file)
     assert again.options == read.options
-    assert again.controls == {"gain": -3.0, "gate": -50.0, "sync": "ahead", "advance": 0.0}
+    other = {name: CONTROLS[name].default for name in hall.TECHNICAL}
+    assert again.controls == {**other, "gain": -3.0, "gate": -50.0}
     hall.save(tmp_path / "new.toml", defaults(()))
     assert hall.read(tmp_path / "new.toml").controls == {name: CONTROLS[name].default for name in hall.TECHNICAL}
 
@@ -230,6 +308,65 @@ def test_a_wrong_hall_file_is_told_of(tmp_path, text, said):
         hall.read(file)
     assert said in str(error.value)
     assert str(file) in str(error.value)
+
+
+def test_a_hall_file_is_saved_by_bare_name_in_its_folder_only(tmp_path):
+    file = tmp_path / "cellar.toml"
+    file.write_text("gain = 3\n", "utf-8")
+    (tmp_path / "loft").mkdir()
+    in_use, folder, none = hall.read(file), hall.open_place(tmp_path / "loft"), hall.Hall()
+    assert in_use.file_named(None) == file
+    assert in_use.file_named("loft") == in_use.file_named("loft.toml") == tmp_path / "loft.toml"
+    assert folder.file_named("Großer Saal") == tmp_path / "loft" / "Großer Saal.toml"
+    for room, name in ((folder, None), (none, None), (none, "cellar")):
+        with pytest.raises(SettingError, match="--hall"):
+            room.file_named(name)
+    wrong = (
+        "../a",
+        "/tmp/a.toml",
+        "a/b",
+        "..",
+        ".",
+        ".hidden",
+        "a\\b",
+        "a\0",
+        "a\n",
+        "C:a",
+        "~",
+        "a.toml.toml",
+        "a.txt",
+        "x" * 200,
+    )
+    for name in wrong:
+        with pytest.raises(SettingError, match="allowed is a bare name"):
+            in_use.file_named(name)
+
+
+@pytest.mark.parametrize(
+    "text", ["version = 1\ninputs = ['pitch']\n", "[project]\nname = 'x'\n", "not toml at all", "gain = 99"]
+)
+def test_a_file_that_is_no_hall_file_is_never_overwritten(tmp_path, text):
+    file = tmp_path / "preset.toml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(SettingError):
+        hall.save(file, defaults(()))
+    assert file.read_text("utf-8") == text
+    os.mkfifo(tmp_path / "fifo.toml")
+    with pytest.raises(SettingError, match="not a regular file"):
+        hall.save(tmp_path / "fifo.toml", defaults(()))
+
+
+def test_options_of_a_sound_check_are_saved_beside_what_is_there(tmp_path):
+    file = tmp_path / "hall.toml"
+    file.write_text(
+        "# the cellar\ndisplay = 1\n[scaler]  # of June\n" + "".join(f"{n} = [0.0, 1.0]\n" for n in DESCRIPTORS),
+        "utf-8",
+    )
+    hall.save(file, {"gain": 2.0}, options={"input": "Scarlett", "channel": "1+2", "rate": 48000})
+    room = hall.read(file)
+    assert room.options == {"display": "1", "input": "Scarlett", "channel": "1+2", "rate": "48000"}
+    assert room.controls == {"gain": 2.0}
+    assert file.read_text("utf-8").startswith("# the cellar")
 
 
 def test_nothing_but_a_hall_file_is_written(tmp_path):

@@ -1,5 +1,6 @@
 """The sound-check: what it proposes for sounds of known levels, what it refuses, in a show and as a command."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -11,9 +12,10 @@ import pytest
 import soundfile
 
 import ponticello
-from live import command, hall
+from live import hall
 from live.display.hud_page import HudPage
 from live.display.hud_state import HudState
+from live.show import performance
 from live.sound.channels import Channels
 from live.sound.descriptor_input import OscFrames
 from live.sound.file_input import FileInput
@@ -85,7 +87,7 @@ def heard(samples, *, microphone=True, cuts=()):
 def found(samples, preset, **how):
     check = heard(samples, **how)
     assert check.complete
-    return check.find(preset)
+    return check.judge(preset)
 
 
 def frames_within(rows, begin, end):
@@ -163,15 +165,15 @@ def test_frames_from_elsewhere_are_taken_as_they_are(folder):
     check = SoundCheck(OscFrames(), False)
     for at in range(0, len(rows), 100):
         check.take(FrameBlock(512 * at, rows[at : at + 100]))
-    findings = check.find(Preset.load(folder / "b"))
+    findings = check.judge(Preset.load(folder / "b"))
     assert findings.gain_db is None
     assert "gain" not in findings.lines[0]
     ceiling = np.percentile(frames_within(rows, RATE / 2, 5 * RATE)[:, 22], 95)
     assert findings.gate_db == pytest.approx(ceiling + 6, abs=0.051)
     check = SoundCheck(OscFrames(), False)
     check.take(FrameBlock(0, np.tile(rows[:1], (3100, 1))))
-    with pytest.raises(SoundError, match="the same descriptors came all the time"):
-        check.find(Preset.load(folder / "b"))
+    with pytest.raises(SoundError, match="the descriptors never changed"):
+        check.judge(Preset.load(folder / "b"))
 
 
 def with_talk():
@@ -182,15 +184,15 @@ def with_talk():
 
 REFUSED = {
     "the silence was not silent": with_talk,
-    "is too near the playing": lambda: checkable(0.03),
+    "is too close to the playing": lambda: checkable(0.03),
     "no playing was heard": lambda: noise(35.0),
     "nothing but zeros": lambda: np.zeros(35 * RATE),
     "the input clips": lambda: np.clip(checkable() * 6, -1, 1),
     "of the playing sounded": lambda: np.concatenate([checkable()[: 9 * RATE], noise(26.0)]),
-    "one and the same sound": lambda: (
+    "only one unchanging sound": lambda: (
         noise(35.0, 1e-4) + 0.2 * np.sin(0.06 * np.arange(35 * RATE)) * (np.arange(35 * RATE) > 5 * RATE)
     ),
-    "cannot be used": lambda: checkable(1e-8) * 1e-4,
+    "is too soft or too loud": lambda: checkable(1e-8) * 1e-4,
 }
 
 
@@ -210,7 +212,7 @@ def test_sound_that_got_lost_is_refused(folder):
     check.take(Block(0, checkable()))
     source.counters.gap_samples += 100
     with pytest.raises(SoundError, match="lost"):
-        check.find(Preset.load(folder / "a"))
+        check.judge(Preset.load(folder / "a"))
 
 
 def test_it_is_told_each_second_what_to_do():
@@ -221,8 +223,8 @@ def test_it_is_told_each_second_what_to_do():
         check.take(Block(at, np.full(RATE // 4, 1e-3, np.float32)))
     told = [progress for progress in told if progress is not None]
     assert [progress.seconds for progress in told] == [*range(5, 0, -1), *range(30, 0, -1), 0]
-    assert told[0].line == "5 s of silence, please"
-    assert told[5].line == "now play, 30 s: loud, soft, high, low"
+    assert told[0].line == "silence for 5 s, please"
+    assert told[5].line == "now play for 30 s: loud, soft, high, low"
     assert [progress.phase for progress in (told[4], told[5], told[-1])] == ["silence", "playing", "analysis"]
 
 
@@ -261,7 +263,7 @@ def test_a_wrong_scaler_is_told_of(tmp_path, row):
         with pytest.raises(SettingError, match=r"hall\.toml: \[scaler\] (loudness|brightness) = "):
             hall.read(file)
     file.write_text("scaler = 3", "utf-8")
-    with pytest.raises(SettingError, match="make another one"):
+    with pytest.raises(SettingError, match="run one again"):
         hall.read(file)
 
 
@@ -283,15 +285,24 @@ def test_the_halls_scaler_is_used_from_the_first_frame(folder):
 
 
 def test_live_takes_the_scaler_from_the_hall_file(folder, tmp_path, monkeypatch):
-    asked = {}
-    monkeypatch.setattr(command, "play", lambda *_, **options: asked.update(options))
+    halls = []
+
+    class Recorded:
+        def __init__(self, *_, hall, **__):
+            halls.append(hall)
+
+        def run(self, _):
+            pass
+
+    monkeypatch.setattr(performance, "Performance", Recorded)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     scaler = Standardizer(np.arange(23.0), np.ones(23))
     hall.save(tmp_path / "hall.toml", {}, scaler)
     options = ["--input", "osc", "--offscreen", "--osc-port", "0"]
     ponticello.run(["live", str(folder / "a"), *options, "--hall", str(tmp_path / "hall.toml")])
-    assert asked["scaler"].mean.tobytes() == scaler.mean.tobytes()
+    assert halls[0].scaler.mean.tobytes() == scaler.mean.tobytes()
     ponticello.run(["live", str(folder / "a"), *options])
-    assert asked["scaler"] is None
+    assert halls[1].scaler is None
 
 
 class Hurry(FileInput):
@@ -334,7 +345,7 @@ def test_a_show_plays_by_what_it_found(folder, tmp_path, short):
     """What is exchanged at a sample, and nothing else, makes the pictures that follow: a record of it gives them again."""
     file = tmp_path / "hall.toml"
     file.write_text("# the cellar\n", "utf-8")
-    playing = fast_show(folder, tmp_path, short, hall_file=file)
+    playing = fast_show(folder, tmp_path, short, hall=hall.read(file))
     try:
         playing.client.send("notify", 1)
         assert playing.ask("soundcheck") == "off"
@@ -375,13 +386,13 @@ def test_broken_off_or_refused_it_changes_nothing(folder, tmp_path, short):
     try:
         playing.client.send("notify", 1)
         playing.client.send("soundcheck", 0)
-        assert "no sound-check is going on" in playing.hear("error")[2]
+        assert "no sound-check is running" in playing.hear("error")[2]
         playing.client.send("soundcheck", 1)
         assert playing.hear("soundcheck")[1] == "silence"
         playing.client.send("soundcheck", 1)
-        assert "going on already" in playing.hear("error")[2]
+        assert "running already" in playing.hear("error")[2]
         playing.client.send("soundcheck", 0)
-        assert hear_all(playing, "off")[-1][3] == "sound-check broken off; nothing has changed"
+        assert hear_all(playing, "off")[-1][3] == "sound-check cancelled; nothing has changed"
         assert playing.ask("soundcheck") == "off"
         playing.client.send("soundcheck", 1)
         assert "no playing was heard" in hear_all(playing, "refused")[-1][3]
@@ -400,7 +411,9 @@ def test_the_head_up_display_asks_the_player():
     state = HudState(names=DESCRIPTORS)
     for area in ((960, 540), (320, 200), (1920, 1080)):
         page = HudPage(area, 1.0, DESCRIPTORS)
-        panel, prompt, errors = page.draw(replace(state, prompt="now play, 30 s: loud, soft, high, low"), ("an error",))
+        panel, prompt, errors = page.draw(
+            replace(state, prompt="now play for 30 s: loud, soft, high, low"), ("an error",)
+        )
         assert len(page.draw(state, ())) == 1
         assert prompt.left >= panel.left + panel.image.shape[1]
         assert prompt.left + prompt.image.shape[1] <= max(area[0], prompt.left + 40)
@@ -419,12 +432,14 @@ def test_the_command_writes_the_hall_file(folder, tmp_path):
     file.write_text(f"# the cellar\ninput = '{folder / 'good.wav'}'\n", "utf-8")
     status, lines = run(folder / "a", "--no-play", "--hall", file)
     assert status == 0, lines
-    assert lines[1:4] == [f"{left} s of silence, please" for left in (5, 4, 3)]
-    assert "now play, 30 s: loud, soft, high, low" in lines
+    assert lines[1:4] == [f"silence for {left} s, please" for left in (5, 4, 3)]
+    assert "now play for 30 s: loud, soft, high, low" in lines
     assert lines[-1].startswith(f"saved: {file}")
     gain, gate, mean, _ = expected(checkable())
+    assert lines[-1] == f"saved: {file}; use it with: ponticello live {folder / 'a'} --hall {file}"
     room = hall.read(file)
     assert room.controls == pytest.approx({"gain": gain, "gate": gate}, abs=0.11)
+    assert room.options == {"input": str(folder / "good.wav"), "channel": "1"}
     assert np.allclose(room.scaler.mean, mean, rtol=2e-3, atol=1e-3)
     assert "# the cellar" in file.read_text("utf-8")
 
@@ -440,10 +455,10 @@ def test_the_command_refuses_and_writes_nothing(tmp_path, folder):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--input", "osc"], "make its sound-check in the show"),
+        (["--input", "osc"], "run this sound-check in the show"),
         (["--input", "nothing.wav"], "nothing.wav"),
         (["--input", "good.wav", "--no-play", "--channel", "2"], "has 1 channel"),
-        (["--hall", "hall.txt"], "has to end in .toml"),
+        (["--hall", "hall.txt"], "must end in .toml"),
         (["--hall", "nowhere/hall.toml"], "no folder"),
     ],
 )

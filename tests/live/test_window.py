@@ -208,7 +208,7 @@ def test_full_screen_and_back(opened):
     xdotool("key", "f")
     wait_for(display, lambda _: display.screenshot().shape == (SCREEN[1], SCREEN[0], 3))
     assert display.fills.name == "screen"
-    handle = display._window._handle
+    handle = display.window.handle
     assert glfw.get_input_mode(handle, glfw.CURSOR) == glfw.CURSOR_HIDDEN
     xdotool("key", "Escape")
     wait_for(display, lambda _: display.screenshot().shape == (SIZE[1], SIZE[0], 3))
@@ -244,11 +244,21 @@ def test_keys_in_a_window(opened):
 def test_stray_fingers_in_full_screen(opened):
     display = opened(fullscreen=True)
     focus()
-    xdotool("key", "m", "h", "p", "f", "space", "b", "z", "5", "shift+Escape")
+    xdotool("key", "m", "h", "p", "space", "b", "z", "5", "shift+Escape")
     events = wait_for(display, lambda events: DisplayEvent("quit") in events)
-    assert events == [DisplayEvent("blackout"), DisplayEvent("freeze"), DisplayEvent("preset", 5), DisplayEvent("quit")]
+    ignored = [DisplayEvent("ignored", key=name) for name in ("M", "H", "P", "Space")]
+    acting = [DisplayEvent("blackout"), DisplayEvent("freeze"), DisplayEvent("preset", 5), DisplayEvent("quit")]
+    assert events == ignored + acting
     assert display.fills is not None
     assert not display.hud_visible
+
+
+@pytest.mark.parametrize("keys", ["stage", "all"])
+def test_f_leaves_full_screen_with_every_key_set(opened, keys):
+    display = opened(fullscreen=True, keys=keys)
+    focus()
+    xdotool("key", "f")
+    wait_for(display, lambda _: display.fills is None)
 
 
 def test_all_keys_in_full_screen(opened):
@@ -266,7 +276,7 @@ def test_closing_the_window_is_asked_for_only(opened):
 
     display = opened()
     shown(display, NOISE)
-    glfw.set_window_should_close(display._window._handle, True)  # what glfw does when the window is to be closed
+    glfw.set_window_should_close(display.window.handle, True)  # what glfw does when the window is to be closed
     assert wait_for(display, bool) == [DisplayEvent("quit")]
     assert display.events() == []
     assert shown(display).any()
@@ -278,7 +288,7 @@ def test_a_letter_is_the_one_on_the_key(monkeypatch):
 
     german = {glfw.KEY_Y: "z", glfw.KEY_Z: "y", glfw.KEY_M: "m"}
     monkeypatch.setattr(desktop_window.glfw, "get_key_name", lambda key, scancode: german.get(key, "я"))
-    names = [desktop_window._key_name(key, 0) for key in (glfw.KEY_Y, glfw.KEY_Z, glfw.KEY_M, glfw.KEY_B, glfw.KEY_F1)]
+    names = [desktop_window.key_name(key, 0) for key in (glfw.KEY_Y, glfw.KEY_Z, glfw.KEY_M, glfw.KEY_B, glfw.KEY_F1)]
     assert names == ["Z", "Y", "M", "B", ""]  # and a Russian one's keys are where a US one has them
 
 
@@ -315,7 +325,7 @@ def test_an_error_is_readable_over_a_white_picture(opened):
 def test_nothing_is_drawn_where_nothing_is_new(opened, monkeypatch):
     display = opened(hud=True)
     drawn = []
-    canvas = display._canvas
+    canvas = display.canvas
     monkeypatch.setattr(canvas, "draw", lambda *given, draw=canvas.draw: (drawn.append(given), draw(*given)))
     display.show(NOISE)
     wait_for(display, lambda _: drawn)
@@ -354,16 +364,16 @@ def test_drawing_is_tried_again(opened, monkeypatch):
     display = opened(hud=True)
     display.inform(STATE)
     before = shown(display, NOISE)
-    broken, window = display._canvas, display._window
+    broken, window = display.canvas, display.window
 
     def fail(*_):
         raise MemoryError("the card is full")
 
     monkeypatch.setattr(broken, "draw", fail)
     display.show(NOISE.copy())
-    wait_for(display, lambda _: display._canvas is not broken)
+    wait_for(display, lambda _: display.canvas is not broken)
     assert display.errors() == ["cannot draw: the card is full; trying again"]
-    assert display._window is window  # the canvas alone is new
+    assert display.window is window  # the canvas alone is new
     assert np.array_equal(display.screenshot(), before)
 
 
@@ -374,7 +384,7 @@ def test_a_lost_context_is_replaced(opened, monkeypatch, fullscreen):
     monkeypatch.setattr("live.display.windowed.SHORTEST_WAIT_S", 0.01)
     display = opened(fullscreen=fullscreen)
     before = shown(display, NOISE)
-    window, draw, failures = display._window, Canvas.draw, iter("123")
+    window, draw, failures = display.window, Canvas.draw, iter("123")
 
     def lost(*given):
         if next(failures, None):
@@ -383,7 +393,7 @@ def test_a_lost_context_is_replaced(opened, monkeypatch, fullscreen):
 
     monkeypatch.setattr(Canvas, "draw", lost)
     display.show(NOISE.copy())
-    wait_for(display, lambda _: display._window not in (window, None) and display._failures == 0)
+    wait_for(display, lambda _: display.window not in (window, None) and np.array_equal(display.screenshot(), before))
     assert display.errors() == ["cannot draw: the context is lost; trying again"]
     assert np.array_equal(display.screenshot(), before)
     assert (display.fills is not None) == fullscreen

@@ -45,7 +45,7 @@ def test_a_bar_is_as_long_as_its_descriptor():
     for values in ((3, -3, 0.75), (-1.5, 9, -math.inf)):
         state = replace(STATE, names=names, descriptors=values, sounding=False, level_db=-math.inf, peak_db=-math.inf)
         page = HudPage(AREA, 1.0, names)
-        row = page._row
+        row = page.row_height
         left, right = BARS_LEFT * row, RIGHT * row
         middle, half = (left + right) / 2, (right - left) / 2
         ends = bar_ends(page.draw(state, ())[0].image, [SHAPE, colour_of["mfcc"], colour_of["loudness"]])

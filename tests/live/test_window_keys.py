@@ -5,19 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from live.display.keys import KEYS, DisplayEvent, pressed
+from live.display.keys import KEYS, DisplayEvent, help_text, ignored_hint, pressed, summary
 
 HANDBOOK = Path(__file__).parents[2] / "docs" / "display.md"
 WINDOWED = {
-    "F": DisplayEvent("fullscreen"),
     "M": DisplayEvent("next_monitor"),
     "Space": DisplayEvent("play_pause"),
     "H": DisplayEvent("hud"),
     "R": DisplayEvent("record"),
     "P": DisplayEvent("pair"),
+    "U": DisplayEvent("unpair"),
+    "T": DisplayEvent("train"),
+    "S": DisplayEvent("save"),
 }
 ALWAYS = {
     "Esc": DisplayEvent("leave_fullscreen"),
+    "F": DisplayEvent("fullscreen"),
     "Z": DisplayEvent("freeze"),
     "B": DisplayEvent("blackout"),
     **{str(i): DisplayEvent("preset", i) for i in range(1, 10)},
@@ -31,7 +34,9 @@ def test_all_keys_act_in_a_window(name, event):
 
 
 def test_few_keys_act_in_full_screen():
-    assert {name: pressed(name, False, True) for name in WINDOWED} == dict.fromkeys(WINDOWED)
+    assert {name: pressed(name, False, True) for name in WINDOWED} == {
+        name: DisplayEvent("ignored", key=name) for name in WINDOWED
+    }
     assert {name: pressed(name, False, True) for name in ALWAYS} == ALWAYS
 
 
@@ -49,3 +54,14 @@ def test_other_keys_do_nothing(name):
 def test_the_handbook_has_every_key():
     rows = re.findall(r"^\| `(.+?)` \| (yes)? *\| (.+?) \|$", HANDBOOK.read_text(encoding="utf-8"), re.MULTILINE)
     assert rows == [(key.name, "yes" * key.on_stage, key.help) for key in KEYS]
+
+
+def test_the_help_and_the_head_up_display_have_every_key():
+    for key in KEYS:
+        assert f"{key.name}: " in help_text()
+        assert f"{key.name} {key.short}" in " ".join(summary(False, "stage"))
+    on_stage = " ".join(summary(True, "stage"))
+    assert "P pair" not in on_stage
+    assert "B black" in on_stage
+    assert "P pair" in " ".join(summary(True, "all"))
+    assert "P acts in a window only" in ignored_hint("P").removeprefix("key ")

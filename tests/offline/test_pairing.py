@@ -7,7 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 import typer
+from PIL import Image
 
+from offline.map_picture import COLOURS
 from offline.pairing import command
 from offline.pairing.automatic import METHODS, assigned, images_for, typical_frames
 from offline.pairing.session import Pairing, remember_sources
@@ -61,13 +63,46 @@ def test_an_image_is_paired_with_a_moment_of_a_sound(folder, capsys):
     row = int(np.flatnonzero((corpus.sound == 1) & (corpus.frame == 11))[0])
     assert np.array_equal(pairs(folder).descriptors[1], corpus.standardised[row])
     for seconds, sound, words in [
-        (9, "a", "second 9 given; a has 0 to 0.68"),
-        (-1, "a", "second -1 given"),
-        ("nan", "a", "second nan given"),
+        (9, "a", "time 9 s given; a has 0 to 0.68 s"),
+        ("1:00", "a", "time 60 s given; a has 0 to 0.68 s"),
+        (-1, "a", "time -1 given; allowed are seconds"),
+        ("nan", "a", "time nan given"),
         (0, "c", "no sound 'c'; the corpus has 1 a, 2 b; give a name or a number"),
     ]:
         with pytest.raises(SettingError, match=words):
             run("at", folder, "1", seconds, "--sound", sound)
+
+
+def test_a_place_reports_its_moment_and_warns_in_empty_space(folder, capsys):
+    corpus = write_corpus(folder)
+    x, y = corpus.positions[7] + (0.003, 0.004)
+    run("place", folder, "4", x, y)
+    said = capsys.readouterr().err
+    assert f"seed4: paired with a {corpus.frame[7] * 512 / 44100:.2f} s, 0.005 away on the map\n" in said
+    assert "empty space" not in said
+    replace(corpus, positions=corpus.positions * 0.5).save(folder / "corpus.safetensors")
+    run("place", folder, "5", 1, 1)
+    assert "1 1 is in empty space: no sound within 0.05" in capsys.readouterr().err
+
+
+def test_times_are_taken_as_minutes_and_seconds(folder, capsys):
+    run("at", folder, "3", "0:00.2", "--sound", "b")
+    made = pairs(folder)
+    run("at", folder, "3", "0.2", "--sound", "2")
+    assert history.same(pairs(folder), made)
+
+
+def test_the_map_shows_each_sound_in_its_colour_and_the_pairs(folder):
+    corpus = write_corpus(folder, frames=(300, 200))
+    run("place", folder, "4", 0.5, 0.5)
+    with Image.open(folder / "map.png") as sheet:
+        pixels = np.asarray(sheet.convert("RGB")).astype(int)
+    row = int(corpus.descriptors[:, -1].argmax())  # the loudest, in its full colour
+    x, y = 60 + round(1000 * corpus.positions[row, 0]), 60 + round(1000 * (1 - corpus.positions[row, 1]))
+    assert tuple(pixels[y, x]) in {tuple(c) for c in COLOURS[:2]} | {(255, 255, 255)}
+    for number in (0, 1):  # the legend
+        assert tuple(pixels[60 + 24 * number + 6, 1120 + 6]) == tuple(COLOURS[number])
+    assert (pixels[60 + 500 - 24, 60 + 500 - 20 : 60 + 500 + 20] == 255).all()  # the image's frame
 
 
 def test_changes_are_taken_back_one_by_one(folder):

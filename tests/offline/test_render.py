@@ -25,7 +25,7 @@ from shared.mapping.decimation import ticks_within
 from shared.painter import Painter
 from shared.pipeline import Pipeline
 from shared.preset import Preset
-from shared.times import parse_time
+from shared.times import format_time, parse_time
 from tests.small import make_preset, sound, write_sound
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -283,7 +283,7 @@ def test_a_finished_film_is_kept_without_force(tmp_path, preset, run):
         (["-o", "x.mp4", "--size", "big"], "--size big given; pictures are square"),
         (["-o", "x.mkv", "--codec", "prores"], "prores is kept in .mov"),
         (["-o", "x.avi"], "a film ends in"),
-        (["-o", "here.mp4"], "here.mp4 is a folder and h264 makes a file"),
+        (["-o", "here.mp4", "--codec", "h264"], "here.mp4 is a folder and h264 makes a file"),
     ],
 )
 def test_the_output_is_checked_before_anything_is_loaded(tmp_path, preset, run, monkeypatch, arguments, message):

@@ -434,7 +434,7 @@ def test_leftovers_of_another_render_are_not_joined(tmp_path):
     with pytest.raises(UserError, match=r"64 to 64 pixels.* this is .*64 to 32 pixels"):
         write(output, size=32, image_size=64, resume=True)
     assert write(output, identity="two").start == 0
-    assert leftovers(tmp_path) == ["film.mp4", "film.partial.mp4"]
+    assert leftovers(tmp_path) == ["film.mp4"]
 
 
 def test_damaged_leftovers_are_made_again(tmp_path):

@@ -1,0 +1,72 @@
+"""The parts of a show that its actions work with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from live.osc.endpoints import Endpoint
+from live.osc.port import OscPort
+from live.show.engine import Engine
+from live.show.notices import Notices
+from live.show.timing import Timing
+from live.sound.source import Source
+from shared.background import Background, Then
+
+
+@dataclass(frozen=True)
+class ActionCall:
+    """A call of an action. A key has no address and no sender."""
+
+    argument: str | float | bool | None = None
+    address: str = ""
+    sender: Endpoint | None = None
+
+
+class Lanes:
+    """Three background threads, so that a long training delays neither a preset change nor a recording."""
+
+    def __init__(self) -> None:
+        self.loading, self.learning, self.writing = (Background(name) for name in ("loading", "learning", "writing"))
+
+    def start(self) -> None:
+        """Start the threads."""
+        for lane in self._all:
+            lane.start()
+
+    def close(self) -> None:
+        """Finish what was asked for."""
+        for lane in self._all:
+            lane.close()
+
+    def done(self) -> list[Then]:
+        """What the main thread has to do now for the jobs that are done."""
+        return [then for lane in self._all for then in lane.done()]
+
+    @property
+    def _all(self) -> tuple[Background, ...]:
+        return self.loading, self.learning, self.writing
+
+
+@dataclass(frozen=True)
+class ShowContext:
+    """What actions read, change and report to."""
+
+    source: Source
+    engine: Engine
+    timing: Timing
+    port: OscPort
+    notices: Notices
+    lanes: Lanes
+
+    def refuse(self, call: ActionCall, reason: str) -> None:
+        """Report that a call failed: to its sender and to the player, up to 20 times a second."""
+        if call.sender is None:
+            self.notices.tell(reason, call.address)
+        elif self.port.error(call.address, reason, call.sender):
+            self.notices.tell(reason, call.address, sent=True)
+
+    def run(
+        self, lane: Background, call: ActionCall, work: Callable[[], Then], kind: str = "", every_s: float = 0
+    ) -> None:
+        """Run a job in the background; report it if it fails. kind, every_s: as in `Background.do`, for each sender."""
+        lane.do(work, partial(self.refuse, call), kind, call.sender, every_s)

@@ -1,0 +1,157 @@
+"""Actions on pairs and mapping: pair, unpair, train, save."""
+
+import time
+from collections.abc import Mapping
+from functools import partial
+
+from live.rate_limit import RateLimits
+from live.show import recovery
+from live.show.context import ActionCall, ShowContext
+from live.show.learning import Learning
+from live.show.preset_library import PresetLibrary
+from live.show.recovery import Recovery
+from shared.background import Then
+from shared.controls import Value
+from shared.errors import SettingError, pasted
+from shared.pipeline.exchanges import UseMapping
+from shared.preset import Preset
+
+PAIRS_PER_S = 20
+SAVE_EVERY_S = 0.5
+LONGEST_SAVE_S = 0.25
+RECOVERY_EVERY_S = 2.0
+
+
+class LearningActions:
+    """Makes, trains and saves the pairs of the preset that plays. The main thread calls it.
+
+    learning: the pairs of that preset. Every change is kept in a recovery file until it is saved.
+    """
+
+    def __init__(self, context: ShowContext, library: PresetLibrary, restore: bool) -> None:
+        self._context, self._library, self._restore = context, library, restore
+        self._limits = RateLimits(PAIRS_PER_S)
+        self._closed = self._training = False
+        self._requested: Learning | None = None  # for which training was requested last
+        self._played: dict[str, tuple[Learning, Recovery]] = {}  # in this show, by preset
+        self.learning: Learning
+        self._files: Recovery
+
+    def follow(self, preset: Preset) -> None:
+        """A preset plays from now on. Pairs of it that were not saved are restored, or the player is told about them."""
+        tell = partial(self._context.notices.tell, wrong=False)
+        key = f"{preset.name} {preset.generator_sha256}"
+        before, files = self._played.get(key, (None, Recovery(preset)))
+        if before is not None and before.unsaved:  # earlier in this show
+            restored: UseMapping | None = before.learned
+        else:
+            restored = recovery.restored(preset) if self._restore else None
+        self.learning, self._files = Learning(preset, restored), files
+        self._played[key] = self.learning, files
+        if restored is not None:
+            self._context.engine.exchange(restored, time.monotonic())
+            tell(f"{preset.name}: unsaved changes restored, {_count(restored)}; S or /ponticello/save saves them")
+            self._keep()
+        elif files.earlier is not None:
+            tell(f"{preset.name}: unsaved pairs of an earlier show are in {files.earlier}; --restore brings them back")
+        if restored is None and preset.mapping.pairs_digest not in ("", preset.pairs.digest):
+            folder = pasted(preset.folder)
+            tell(
+                f"the pairs of {preset.name} have changed since its mapping was trained; run: ponticello train {folder}"
+            )
+
+    def wait_for_save(self) -> None:
+        """Wait for a save in progress, so that a preset that is loaded again has what was saved; never for a training."""
+        end = time.monotonic() + LONGEST_SAVE_S
+        while self._context.lanes.learning.busy and not self._training and time.monotonic() < end:
+            time.sleep(0.005)
+
+    def close(self) -> None:
+        """The show ends: stop training."""
+        self._closed = True
+
+    def finish(self) -> None:
+        """Everything in the background is done: keep what was not saved, and tell the player where."""
+        for learning, files in self._played.values():
+            if learning.unsaved:
+                self._write(learning, files)
+                self._context.notices.tell(
+                    f"{learning.preset.name}: unsaved pairs and training are kept in {files.folder}; "
+                    "the next ponticello live --restore brings them back",
+                    wrong=False,
+                )
+
+    def pair(self, call: ActionCall) -> None:
+        """Pair the newest tick. Raises SettingError where that is impossible."""
+        newest = self._context.engine.newest
+        if newest is None:
+            raise SettingError("no sound yet; pair when there is a picture")
+        if not self._limits.allow(call.sender):
+            raise SettingError(f"more than {PAIRS_PER_S} pairs a second; pair more slowly")
+        name = self.learning.pair(None if call.argument is None else str(call.argument), newest.tick)
+        self._context.notices.tell(f"paired: {name}; T or /ponticello/train trains it", wrong=False)
+        self._keep()
+
+    def unpair(self, _: ActionCall) -> None:
+        """Remove the last pair of this show."""
+        self._context.notices.tell(f"removed: {self.learning.unpair()}", wrong=False)
+        self._keep()
+
+    def train(self, call: ActionCall) -> None:
+        """Train in the background and use the mapping. A waiting request is replaced, one for an earlier preset stopped."""
+        learning = self._requested = self.learning
+        self._context.notices.tell(f"training {learning.preset.name}", wrong=False)
+
+        def learn() -> Then:
+            self._training = True
+            try:
+                learned = learning.learn(lambda: self._closed or self._requested is not learning)
+            finally:
+                self._training = False
+            return partial(self._use, learning, learned)
+
+        self._context.run(self._context.lanes.learning, call, learn, "train")
+
+    def save(self, call: ActionCall, values: Mapping[str, Value]) -> None:
+        """Save controls, pairs and mapping as they are when the trainings requested before are done."""
+        learning, preset, files = self.learning, self.learning.preset, self._files
+
+        def save() -> Then:
+            own = preset.save_controls(values)
+            self._library.moved(preset, own)
+            learning.save(own)
+            if not learning.unsaved:
+                files.remove(self._restore)
+            return lambda: self._context.notices.tell(f"saved: {own.folder}", wrong=False)
+
+        self._context.run(self._context.lanes.learning, call, save, f"save {preset.folder}", SAVE_EVERY_S)
+
+    def _use(self, learning: Learning, learned: UseMapping) -> None:
+        if learning is not self.learning:
+            name = learning.preset.name
+            self._context.notices.tell(f"{name} does not play any more: its new mapping is not used", wrong=False)
+            return
+        self._context.engine.exchange(learned, time.monotonic())
+        self._context.notices.tell(f"trained: {_count(learned)}", wrong=False)
+        self._keep()
+
+    def _keep(self) -> None:
+        """Write the recovery files in the background."""
+        learning, files = self.learning, self._files
+
+        def keep() -> Then:
+            self._write(learning, files)
+            return lambda: None
+
+        self._context.run(self._context.lanes.writing, ActionCall(), keep, f"recovery {files.folder}", RECOVERY_EVERY_S)
+
+    def _write(self, learning: Learning, files: Recovery) -> None:
+        if learning.unsaved and learning.version != files.version:
+            files.write(learning.learned, learning.version)
+        if not learning.unsaved:  # saved meanwhile, or back to what the preset has
+            files.remove(self._restore)
+
+
+def _count(learned: UseMapping) -> str:
+    count = len(learned.pairs)
+    return f"{count} pair{'s' * (count != 1)}"

@@ -1,0 +1,94 @@
+"""Pairs and mappings of a show that were never saved, kept beside the user's presets.
+
+    recovery/NAME-GENERATOR/DATE TIME/pairs.safetensors, mapping.safetensors
+
+NAME is the preset's, GENERATOR the first digits of its generator's SHA-256: a preset that was copied finds its own again.
+"""
+
+import contextlib
+import shutil
+import threading
+from datetime import datetime
+from pathlib import Path
+
+from shared.errors import PresetError, UserError
+from shared.pipeline.exchanges import UseMapping
+from shared.preset import Preset
+from shared.preset.learned import LearnedMapping
+from shared.preset.pairs import Pairs
+
+PAIRS, MAPPING = "pairs.safetensors", "mapping.safetensors"
+DIGITS = 8  # of the generator's SHA-256
+KEPT = 20  # shows of a preset
+
+
+class Recovery:
+    """The recovery files of one preset in one show. `folder` is created with the first `write`."""
+
+    def __init__(self, preset: Preset) -> None:
+        self._shows = _shows_folder(preset)
+        self.folder = self._shows / datetime.now().strftime("%Y-%m-%d %H.%M.%S.%f")
+        self.earlier = _newest(preset)
+        """The folder of an earlier show."""
+        self.version = 0
+        """Of what was written last."""
+        self._lock = threading.Lock()
+
+    def write(self, learned: UseMapping, version: int) -> None:
+        """Keep pairs and mapping. Raises UserError or Failure if that is impossible."""
+        with self._lock:
+            self._write(learned)
+            self.version = version
+
+    def _write(self, learned: UseMapping) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot create {self.folder}: {error.strerror}; save the pairs in their preset") from error
+        learned.mapping.save(self.folder / MAPPING)
+        learned.pairs.save(self.folder / PAIRS)
+        for old in sorted(self._shows.iterdir())[:-KEPT]:
+            _remove(old)
+
+    def remove(self, earlier: bool) -> None:
+        """Remove the files, now that pairs and mapping are saved. earlier: those that were restored at the start, too."""
+        with self._lock:
+            self.version = 0
+            _remove(self.folder)
+            if earlier and self.earlier is not None:
+                _remove(self.earlier)
+            with contextlib.suppress(OSError):  # not empty
+                self._shows.rmdir()
+
+
+def restored(preset: Preset) -> UseMapping | None:
+    """Pairs and mapping of the newest show that did not save them; None if there is none.
+
+    Raises PresetError if the files are damaged or do not fit the preset.
+    """
+    if (folder := _newest(preset)) is None:
+        return None
+    mapping, pairs = LearnedMapping.load(folder / MAPPING), Pairs.load(folder / PAIRS)
+    given = (pairs.descriptors.shape[1], pairs.latents.shape[1], pairs.space)
+    wanted = (preset.pairs.descriptors.shape[1], preset.pairs.latents.shape[1], preset.pairs.space)
+    if given != wanted or mapping.space != preset.mapping.space or mapping.regressor.sizes[-1] != wanted[1]:
+        raise PresetError(
+            f"{folder} does not fit the preset {preset.name} any more; move it elsewhere, or play without --restore"
+        )
+    return UseMapping(mapping, pairs)
+
+
+def _shows_folder(preset: Preset) -> Path:
+    return preset.own_folder.parent / "recovery" / f"{preset.name}-{preset.generator_sha256[:DIGITS]}"
+
+
+def _newest(preset: Preset) -> Path | None:
+    """The folder of the newest show whose files are complete."""
+    shows = _shows_folder(preset)
+    complete = sorted(path.parent for path in shows.glob(f"*/{PAIRS}") if path.with_name(MAPPING).is_file())
+    return complete[-1] if complete else None
+
+
+def _remove(folder: Path) -> None:
+    if not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)

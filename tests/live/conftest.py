@@ -1,0 +1,14 @@
+"""What holds for tests of the stage: the user's folder is a temporary one."""
+
+import pytest
+
+from shared.preset import preset
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path, monkeypatch):
+    """The user's folder, for this process and for those that a test starts."""
+    folder = tmp_path / "documents" / "Ponticello"
+    monkeypatch.setattr(preset, "OWN", folder)
+    monkeypatch.setenv("XDG_DOCUMENTS_DIR", str(folder.parent))
+    return folder
