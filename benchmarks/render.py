@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from offline.render import Job, render
+from offline.video.frame import FrameRequest
 from shared.painter import Painter
 from shared.preset.preset import SHIPPED, Preset
 
@@ -22,10 +23,12 @@ def run(quick: bool = False) -> dict[str, Any]:
     after it, and the mean of the two stands for the machine's speed meanwhile.
     """
     preset = Preset.load(SHIPPED / "glass")
-    job = Job(preset, preset.folder / "sounds" / "glass.flac", end=Fraction(6 if quick else 20))
+    job = Job(
+        preset, preset.folder / "sounds" / "glass.flac", end=Fraction(6 if quick else 20), frame=FrameRequest(SIZE)
+    )
     painter = Painter()
     painter.load(preset)
-    pictures = [tick.picture for tick, _ in zip(job.ticks(), job.excerpt(range(10**9)), strict=False)]
+    pictures = [tick.picture for tick, _ in zip(job.ticks(Fraction(1)), job.excerpt(range(10**9)), strict=False)]
 
     def alone() -> float:
         began = time.perf_counter()
@@ -37,7 +40,7 @@ def run(quick: bool = False) -> dict[str, Any]:
     before = alone()
     with tempfile.TemporaryDirectory() as folder:
         cpu, began = _cpu_seconds(), time.perf_counter()
-        render(job, Path(folder) / "film.mp4", size=SIZE)
+        render(job, Path(folder) / "film.mp4")
         wall, cpu = time.perf_counter() - began, _cpu_seconds() - cpu
     generator = (before + alone()) / 2
     share = cpu / (os.cpu_count() or 1)

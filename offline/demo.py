@@ -1,6 +1,7 @@
 """`ponticello demo`: the shipped preset with the shipped sound, as a film."""
 
 import time
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +10,10 @@ import typer
 from offline.options import example, new_app
 from offline.progress import say
 from offline.render import Job, check_overwriting, render
+from offline.video.frame import FrameRequest
 from shared.preset.preset import SHIPPED, Preset
 
-SIZE = 512  # pixels; the shipped generator's own pictures are half as large
+SIZE = (1280, 720)  # the shipped generator draws them 456 x 256
 
 NEXT = (
     "next: ponticello live glass (your microphone), ponticello live violin (a violin), ponticello render glass SOUND -o FILM.mp4, "
@@ -35,7 +37,7 @@ def command(
     sound = preset.folder / "sounds" / "glass.flac"
     say(f"rendering {sound.name} through the preset {preset.name}")
     began = time.monotonic()
-    pictures = render(Job(preset, sound), output, size=SIZE, resume=resume)
+    pictures = render(Job(preset, sound, frame=FrameRequest(SIZE, Fraction(*SIZE))), output, resume=resume)
     print(
         f"{output.resolve()}: {pictures} pictures in {time.monotonic() - began:.0f} s, sound included; open it in any player"
     )

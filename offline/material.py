@@ -12,7 +12,7 @@ from offline.silence import silence_remark
 from offline.video.soundtrack import Soundtrack
 from shared.audio.files import SoundReader
 from shared.errors import SettingError, SoundError
-from shared.mapping.decimation import ticks_within
+from shared.mapping.decimation import tick_end, ticks_within
 from shared.pipeline import Pipeline, Tick
 from shared.preset.preset import Preset, sha256_of
 from shared.recording.reader import Recording, is_recording
@@ -32,6 +32,10 @@ class Material(ABC):
     @abstractmethod
     def ticks(self, fps: Fraction) -> Iterator[Tick]:
         """All ticks, analysed as they are asked for."""
+
+    def aspect(self, fps: Fraction, tick: int) -> Fraction:
+        """Width over height of the picture of a tick, as it was played; the square unless it was recorded otherwise."""
+        return Fraction(1)
 
     @abstractmethod
     def soundtrack(self, fps: Fraction, wanted: range, to_the_end: bool) -> Soundtrack | None:
@@ -114,6 +118,10 @@ class RecordedMaterial(Material):
     def ticks(self, fps: Fraction) -> Iterator[Tick]:
         """As in the show."""
         return self._recording.ticks(fps)
+
+    def aspect(self, fps: Fraction, tick: int) -> Fraction:
+        """As it was played."""
+        return self._recording.aspect_at(tick_end(tick, fps))
 
     def soundtrack(self, fps: Fraction, wanted: range, to_the_end: bool) -> Soundtrack | None:
         """The one channel that was heard; None where descriptors came from outside."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 from jaxtyping import UInt8
 
@@ -21,14 +20,15 @@ from offline.material import Material, find_material
 from offline.options import DeviceOption, PrecisionOption, PresetArgument, counted, example, new_app
 from offline.prefetch import prefetch
 from offline.progress import progress, say
-from offline.video.codecs import CODECS, choose_codec, parse_size
+from offline.video.codecs import CODECS, choose_codec
+from offline.video.frame import Frame, FrameRequest
 from offline.video.writer import VideoWriter, check_output
 from shared.atomic import check_place
 from shared.errors import SettingError, Stopped, UserError
 from shared.image.device import pick_device
 from shared.image.download import Download, downloaded
 from shared.mapping.decimation import checked_rate
-from shared.painter import Painter, resized
+from shared.painter import Painter
 from shared.pipeline import Tick
 from shared.preset import Preset
 from shared.times import parse_time
@@ -54,6 +54,7 @@ class Job:
     start: Fraction = Fraction(0)
     """Seconds. Ticks i with start <= i/fps < end are rendered; the pipeline always runs from the beginning."""
     end: Fraction | None = None
+    frame: FrameRequest = field(default_factory=FrameRequest)
     device: str | None = None
     precision: str = "auto"
 
@@ -73,16 +74,18 @@ class Job:
             )
         return wanted
 
-    def ticks(self) -> Iterator[Tick]:
-        """All ticks of the sound, analysed on demand."""
-        return self.material.ticks(self.fps)
+    def ticks(self, drawn: Fraction) -> Iterator[Tick]:
+        """All ticks of the sound, analysed on demand; where the frame was asked for, their pictures have its shape `drawn`."""
+        for tick in self.material.ticks(self.fps):
+            yield replace(tick, picture=replace(tick.picture, aspect=drawn)) if self.frame.decides_shape else tick
 
-    def identity(self, way: str) -> str:
+    def identity(self, way: str, frame: Frame) -> str:
         """Hash of everything that decides the pictures: pieces of two renders with the same one fit together.
 
         way: device and backend of the generator.
         """
-        facts = (self.material.identity(), str(self.fps), str(self.start), str(self.end), way)
+        drawn = (str(frame.drawn), frame.fit)
+        facts = (self.material.identity(), str(self.fps), str(self.start), str(self.end), way, drawn)
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -91,18 +94,18 @@ def render(
     output: Path,
     *,
     codec: str | None = None,
-    size: int | None = None,
     resume: bool = False,
     hashes: Hashes | None = None,
 ) -> int:
     """Render a job to a film or a folder of PNG files; return the number of pictures.
 
-    size: edge of the pictures in the file, the generator's own by default. hashes: filled where given.
+    hashes: filled where given.
     Raises UserError for bad input (before anything is loaded or written, where possible), Failure where ffmpeg or the disk
     fails, Stopped after a Ctrl-C: what is finished is then playable beside the output.
     """
     chosen = choose_codec(output, codec)
-    check_output(output, chosen, job.fps, size)
+    job.frame.check(chosen)
+    check_output(output, chosen, job.fps, None)
     material = job.material
     wanted = job.excerpt(material.numbers(job.fps))
     reported = len(material.remarks)
@@ -110,15 +113,17 @@ def render(
         say(remark)
     painter = Painter(pick_device(job.device), job.precision)
     generators = [painter.load(preset) for preset in material.presets]
-    image_size = max(generator.img_resolution for generator in generators)
+    largest = max(generators, key=lambda generator: generator.img_resolution)
+    frame = Frame.of(job.frame, material.aspect(job.fps, wanted.start), largest.config, chosen)
     writer = VideoWriter(
         output,
         codec=chosen,
         fps=job.fps,
-        image_size=image_size,
-        size=size,
+        image_size=frame.image,
+        size=frame.film,
+        bars=frame.fit == "square",
         soundtrack=material.soundtrack(job.fps, wanted, job.end is None),
-        identity=job.identity("; ".join(sorted({f"{g.device.type}, {g.backend}" for g in generators}))),
+        identity=job.identity("; ".join(sorted({f"{g.device.type}, {g.backend}" for g in generators})), frame),
         resume=resume,
         first_number=wanted.start,
     )
@@ -135,7 +140,7 @@ def render(
     done = writer.start
     with (
         writer,
-        closing(prefetch(job.ticks(), WAITING_TICKS)) as ticks,
+        closing(prefetch(job.ticks(frame.drawn), WAITING_TICKS)) as ticks,
         closing(downloaded(start, within(ticks, wanted), generators[0].device)) as images,
         progress("pictures", len(wanted)) as advance,
     ):
@@ -145,7 +150,7 @@ def render(
                 if image is not None and hashes is not None:
                     hashes.add(tick.number, image)
                 if image is not None and place >= writer.start:
-                    writer.write(_at_size(image, image_size))
+                    writer.write(frame.fitted(image))
                 done = max(done, place + 1)
                 advance(done)
             writer.finish()
@@ -157,13 +162,6 @@ def render(
             for remark in material.remarks[reported:]:
                 say(remark)
     return done
-
-
-def _at_size(image: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "side side 3"]:
-    if image.shape[0] == side:
-        return image
-    enlarged = resized(torch.from_numpy(image).to(torch.float32), (side, side))
-    return np.asarray((enlarged + 0.5).to(torch.uint8))
 
 
 def within(ticks: Iterable[Tick], wanted: range) -> Iterator[Tick]:
@@ -207,7 +205,7 @@ app = new_app()
 @app.command(
     epilog=example(
         "ponticello render mine violin.wav -o film.mp4",
-        "ponticello render glass violin.wav -o try.mov --size 1080 --start 1:02 --end 1:10",
+        "ponticello render glass violin.wav -o try.mov --size 1920x1080 --start 1:02 --end 1:10",
     )
 )
 def command(
@@ -231,12 +229,29 @@ def command(
     size: Annotated[
         str | None,
         typer.Option(
-            help="Edge of the pictures in pixels.",
+            help="Width and height, such as 1920x1080: pictures are drawn in that shape. One number is the shorter side.",
             show_default="the generator's own",
             rich_help_panel=FILM,
-            metavar="PIXELS",
+            metavar="WxH|PIXELS",
         ),
     ] = None,
+    shape: Annotated[
+        str | None,
+        typer.Option(
+            help="Shape of the pictures: square, or a ratio such as 16:9.",
+            show_default="square, or the recording's",
+            rich_help_panel=FILM,
+            metavar="RATIO",
+        ),
+    ] = None,
+    fit: Annotated[
+        str,
+        typer.Option(
+            help="wide draws in the frame's shape; square keeps the network's square, with bars; crop cuts it; mirror "
+            "continues it by its mirror images.",
+            rich_help_panel=FILM,
+        ),
+    ] = "wide",
     codec: Annotated[
         str | None,
         typer.Option(help=f"{', '.join(CODECS)}.", show_default="by the ending of the output", rich_help_panel=FILM),
@@ -274,7 +289,6 @@ def command(
     """Render a sound, or a recorded show, to a film with the sound in it."""
     check_files(sound, output, hashes)
     check_overwriting(output, force, resume)
-    edge = None if size is None else parse_size(size)
     job = Job(
         Preset.load(preset),
         sound,
@@ -282,11 +296,12 @@ def command(
         channel,
         parse_time(start),
         None if end is None else parse_time(end),
+        FrameRequest.parse(size, shape, fit),
         device,
         precision,
     )
     kept = Hashes() if frames_hash or hashes else None
-    pictures = render(job, output, codec=codec, size=edge, resume=resume, hashes=kept)
+    pictures = render(job, output, codec=codec, resume=resume, hashes=kept)
     print(f"{output}: {counted(pictures, 'picture')}, {fps} a second")
     if kept and hashes:
         kept.save(hashes)

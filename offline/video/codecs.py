@@ -8,7 +8,9 @@ from typing import Literal
 
 from shared.errors import SettingError, UserError
 
-SIZES = (16, 8192)  # pixels, the smallest and largest edge of a film
+SIZES = (16, 8192)  # pixels, the smallest and largest side of a film
+Size = tuple[int, int]
+"""Width and height in pixels."""
 
 # Every step in swscale's careful variant: exact rounding, and chroma taken from and spread over all pixels.
 _CAREFUL = "flags=lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
@@ -31,25 +33,29 @@ class Codec:
         """Whether it makes a folder of pictures instead of a film."""
         return not self.suffixes
 
-    def check_size(self, size: int) -> None:
-        """SettingError where a square of `size` pixels cannot be encoded."""
+    def check_size(self, size: Size) -> None:
+        """SettingError where pictures of this width and height cannot be encoded."""
         smallest, largest = SIZES
-        if not smallest <= size <= largest:
-            raise SettingError(f"--size {size}: a picture's edge is {smallest} to {largest} pixels")
-        if size % self.multiple:
-            below = size - size % self.multiple
+        given = f"--size {size[0]}" if size[0] == size[1] else f"--size {size[0]}x{size[1]}"
+        if not all(smallest <= length <= largest for length in size):
+            raise SettingError(f"{given}: a picture's sides are {smallest} to {largest} pixels")
+        if any(length % self.multiple for length in size):
+            below, above = ([length - length % self.multiple + step for length in size] for step in (0, self.multiple))
+            examples = [f"{w}" if size[0] == size[1] else f"{w}x{h}" for w, h in (below, above)]
             wanted = "even numbers" if self.multiple == 2 else f"multiples of {self.multiple}"
-            raise SettingError(
-                f"--size {size}: {self.name} takes {wanted} only, for example {below} or {below + self.multiple}"
-            )
+            raise SettingError(f"{given}: {self.name} takes {wanted} only, for example {' or '.join(examples)}")
 
-    def filters(self, image_size: int, size: int) -> str:
-        """The filter chain from RGB pictures of `image_size` to what the encoder takes at `size`, tagged.
+    def filters(self, image: Size, film: Size, *, bars: bool = False) -> str:
+        """The filter chain from RGB pictures of width and height `image` to what the encoder takes at `film`, tagged.
 
-        The tags are set on the pictures, where new versions of ffmpeg look for them; options of the encoder are
-        overruled by the (empty) tags of the pictures there.
+        Pictures keep their proportions: what is beyond the film is cut off on both sides or, with bars, the picture is
+        made smaller and lies on black. The tags are set on the pictures, where new versions of ffmpeg look for them; options
+        of the encoder are overruled by the (empty) tags of the pictures there.
         """
-        scale = [f"w={size}:h={size}"] if size != image_size else []
+        ratios = [f / i for f, i in zip(film, image, strict=True)]
+        factor = min(ratios) if bars else max(ratios)
+        width, height = (round(length * factor) for length in image)
+        scale = [f"w={width}:h={height}"] if (width, height) != image else []
         tags = []
         if self.colours == "bt709":
             scale.append("in_range=pc:out_range=tv:out_color_matrix=bt709")
@@ -57,6 +63,10 @@ class Codec:
         elif self.colours == "rgb":
             tags = ["setparams=range=pc:colorspace=gbr:color_primaries=bt709:color_trc=bt709"]
         steps = [f"scale={':'.join([*scale, _CAREFUL])}"] if scale else []
+        if (width, height) != film:
+            # even places, as chroma may be kept for two pixels together
+            x, y = (abs(made - wanted) // 4 * 2 for made, wanted in zip((width, height), film, strict=True))
+            steps.append(f"{'pad' if bars else 'crop'}={film[0]}:{film[1]}:{x}:{y}")
         return ",".join([*steps, f"format={self.pixel_format}", *tags])
 
 
@@ -74,16 +84,6 @@ CODECS: dict[str, Codec] = {
         Codec("png", (), "png", (), "rgb24", 1, "srgb picture"),
     )
 }  # fmt: skip
-
-
-def parse_size(text: str) -> int:
-    """Edge of a film's pictures in pixels. SettingError for anything but one number."""
-    if not text.isascii() or not text.isdecimal():
-        smallest, largest = SIZES
-        raise SettingError(
-            f"--size {text} given; pictures are square: allowed is their edge in pixels, {smallest} to {largest}, such as 1080"
-        )
-    return int(text[:9])
 
 
 _USUAL = {".mp4": "h264", ".mov": "prores", ".mkv": "ffv1"}

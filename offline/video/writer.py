@@ -21,7 +21,7 @@ from typing import Self
 import numpy as np
 from jaxtyping import UInt8
 
-from offline.video.codecs import Codec
+from offline.video.codecs import Codec, Size
 from offline.video.ffmpeg import Feed
 from offline.video.joining import Piece, counted, join, timescale
 from offline.video.segments import Segments, writing
@@ -65,16 +65,18 @@ class VideoWriter:
         *,
         codec: Codec,
         fps: Fraction,
-        image_size: int,
+        image_size: Size,
         soundtrack: Soundtrack | None,
         identity: str,
-        size: int | None = None,
+        size: Size | None = None,
+        bars: bool = False,
         resume: bool = False,
         segment_pictures: int = SEGMENT_PICTURES,
         first_number: int = 0,
     ) -> None:
         """
-        image_size: edge of the pictures given, in pixels. size: edge of the pictures in the film, the same by default.
+        image_size: width and height of the pictures given, in pixels. size: those of the film, the same by default; where
+        their proportions differ, pictures are cut, or with `bars` lie on black.
         soundtrack: the sound from the first picture's time on; None for a silent film.
         identity: a hash of everything that decides the pictures; segments of another one are never joined.
         resume: go on from what an earlier run left; otherwise its leftovers are discarded.
@@ -100,7 +102,7 @@ class VideoWriter:
         self._codec = codec
         self._fps = fps
         self._image_size = image_size
-        self._size = size
+        self._size, self._bars = size, bars
         self._soundtrack = soundtrack
         self._segment_pictures = segment_pictures
         self._first_number = first_number
@@ -110,8 +112,8 @@ class VideoWriter:
             pictures_apart=codec.folder,
             first_number=first_number,
             identity=identity,
-            encoding=f"{codec.name}, {fps} pictures a second, {image_size} to {size} pixels, segments of "
-            f"{segment_pictures}, numbers from {first_number}, {version(self._ffmpeg)}",
+            encoding=f"{codec.name}, {fps} pictures a second, {_written(image_size)} to {_written(size)} pixels"
+            f"{', bars' if bars else ''}, segments of {segment_pictures}, numbers from {first_number}, {version(self._ffmpeg)}",
             resume=resume,
         )
         self.start = self._segments.pictures
@@ -138,7 +140,7 @@ class VideoWriter:
 
     def write(self, image: UInt8[np.ndarray, "h w 3"]) -> None:
         """The next picture, copied. Failure with ffmpeg's own words if it has died."""
-        expected = (self._image_size, self._image_size, 3)
+        expected = (*self._image_size[::-1], 3)
         if image.shape != expected or image.dtype != np.uint8:
             raise ValueError(f"picture of {image.shape} {image.dtype}, expected {expected} uint8")
         if self._error:
@@ -230,9 +232,9 @@ class VideoWriter:
     def _begin_segment(self) -> _Making:
         index, self._begun = self._begun, self._begun + 1
         file = self._segments.begin(index)
-        edge = f"{self._image_size}x{self._image_size}"
+        edge = _written(self._image_size)
         arguments = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", edge, "-framerate", str(self._fps)]
-        arguments += ["-i", "pipe:0", "-vf", self._codec.filters(self._image_size, self._size)]
+        arguments += ["-i", "pipe:0", "-vf", self._codec.filters(self._image_size, self._size, bars=self._bars)]
         arguments += ["-c:v", self._codec.encoder, *self._codec.options]
         if self._codec.folder:
             arguments += ["-start_number", str(self._first_number + self._given), "-f", "image2", file]
@@ -282,10 +284,10 @@ class VideoWriter:
             os.replace(gathered, target)
 
 
-def check_output(output: Path, codec: Codec, fps: Fraction, size: int | None) -> None:
+def check_output(output: Path, codec: Codec, fps: Fraction, size: Size | None) -> None:
     """Check what can be checked of a film before anything is loaded.
 
-    size: edge of its pictures, None for the generator's own. SettingError for a size or rate that is not allowed, UserError
+    size: its width and height, None where they follow from the generator. SettingError for a size or rate that is not allowed, UserError
     where the output is in the way, or its folder is missing or read-only.
     """
     if size is not None:
@@ -300,6 +302,11 @@ def check_output(output: Path, codec: Codec, fps: Fraction, size: int | None) ->
         raise UserError(f"no folder {output.parent}; make it first or choose another place")
     if not os.access(parent, os.W_OK):
         raise UserError(f"cannot write in {output.parent}; choose a folder that is yours")
+
+
+def _written(size: Size) -> str:
+    """1920x1080"""
+    return f"{size[0]}x{size[1]}"
 
 
 def _check_free(output: Path, codec: Codec) -> None:

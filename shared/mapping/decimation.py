@@ -77,6 +77,11 @@ def checked_rate(fps: Fraction) -> Fraction:
     return fps
 
 
+def tick_end(tick: int, fps: Fraction) -> int:
+    """The sample at which a tick's interval ends, rounded down: the last at which a change acts on it."""
+    return (tick + 1) * SAMPLE_RATE * fps.denominator // fps.numerator
+
+
 def ticks_within(samples: int, fps: Fraction, rate: int = SAMPLE_RATE) -> int:
     """The number of whole ticks in `samples` at `rate`: floor(samples fps / rate), in integers."""
     return samples * fps.numerator // (rate * fps.denominator)

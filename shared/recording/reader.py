@@ -15,7 +15,7 @@ from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from shared.audio.cleaning import clean
-from shared.controls import ControlChange
+from shared.controls import ControlChange, aspect_ratio
 from shared.errors import PresetError, SettingError, SoundError
 from shared.mapping.decimation import checked_rate, ticks_within
 from shared.pipeline import Pipeline, Tick
@@ -120,6 +120,15 @@ class Recording:
                         pipeline.exchange(sample, change)
                 ticks = pipeline.process(part) if self.gives == "samples" else pipeline.process_frames(part)
                 yield from (tick for tick in ticks if tick.number < stop)
+
+    def aspect_at(self, sample: int) -> Fraction:
+        """Width over height of the pictures that were shown at a sample."""
+        shape = self.state.values.get("shape", "square")
+        waiting = [entry.change for entries in self.state.scheduled.values() for entry in entries]
+        for change in (*waiting, *(change for _, _, change in self._changes)):
+            if isinstance(change, ControlChange) and change.name == "shape" and change.sample <= sample:
+                shape = change.value
+        return aspect_ratio(shape)
 
     def sound(self, start: int, stop: int) -> Iterator[Float32[np.ndarray, "n 1"]]:
         """The samples of the show from `start` to `stop`; silence where the recording has none."""

@@ -20,6 +20,7 @@ import soundfile
 import ponticello as front_door
 from offline.hashes import Hashes
 from offline.render import Job, parse_fps, render
+from offline.video.frame import FrameRequest
 from shared.errors import SettingError, SoundError, Stopped
 from shared.mapping.decimation import ticks_within
 from shared.painter import Painter
@@ -97,7 +98,7 @@ def test_an_excerpt_equals_that_part_of_the_whole(tmp_path, preset):
 
 def test_size_codec_and_folder(tmp_path, preset):
     path = write_sound(tmp_path / "in.wav", 0.3)
-    render(Job(preset, path), tmp_path / "large.mp4", size=64)
+    render(Job(preset, path, frame=FrameRequest(64)), tmp_path / "large.mp4")
     assert pictures_of(tmp_path / "large.mp4")[0].shape == (64, 64, 3)
     render(Job(preset, path, start=Fraction(1, 10)), tmp_path / "pictures")
     assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == [f"{i:06d}.png" for i in range(3, 9)]
@@ -221,7 +222,7 @@ def test_every_mistake_is_answered_in_one_line(tmp_path, preset, run):
         ((preset.folder, path, *out, "--size", "33"), "33"),
         (
             (preset.folder, path, *out, "--size", "1920x1080"),
-            "pictures are square: allowed is their edge in pixels, 16 to",
+            "allowed are WIDTHxHEIGHT, such as 1920x1080, or the shorter side in pixels, 16 to",
         ),
         ((preset.folder, path, *out, "--codec", "divx"), "h264"),
         ((preset.folder, path, *out, "--device", "cuda:9"), "this machine has"),
@@ -280,7 +281,7 @@ def test_a_finished_film_is_kept_without_force(tmp_path, preset, run):
     [
         (["-o", "no/x.mp4"], "no folder no; make it first"),
         (["-o", "x.mp4", "--size", "31"], "h264 takes even numbers only"),
-        (["-o", "x.mp4", "--size", "big"], "--size big given; pictures are square"),
+        (["-o", "x.mp4", "--size", "big"], "--size big given; allowed are WIDTHxHEIGHT"),
         (["-o", "x.mkv", "--codec", "prores"], "prores is kept in .mov"),
         (["-o", "x.avi"], "a film ends in"),
         (["-o", "here.mp4", "--codec", "h264"], "here.mp4 is a folder and h264 makes a file"),

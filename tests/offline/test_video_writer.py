@@ -53,10 +53,10 @@ def clicks(rate, channels=1, seconds=1.5, subtype="PCM_16", at=(0.25, 1.0)):
 
 def write(output, pictures=25, *, stop=None, codec=None, soundtrack=None, **settings):
     """Write `pictures` in segments of 10; with `stop` the render is interrupted there. Gives the writer."""
-    settings = {"segment_pictures": 10, "image_size": SIZE, "identity": "one", "fps": NTSC, **settings}
+    settings = {"segment_pictures": 10, "image_size": (SIZE, SIZE), "identity": "one", "fps": NTSC, **settings}
     with VideoWriter(output, codec=choose_codec(output, codec), soundtrack=soundtrack, **settings) as writer:
         for number in range(writer.start, pictures if stop is None else stop):
-            writer.write(picture(number, settings["image_size"]))
+            writer.write(picture(number, settings["image_size"][0]))
         if stop is None:
             assert writer.finish() == output
         else:
@@ -175,7 +175,7 @@ def rgb_of(frame):
 ])  # fmt: skip
 def test_colours_come_back(tmp_path, name, codec, size, tolerance):
     output = tmp_path / name
-    with VideoWriter(output, codec=choose_codec(output, codec), fps=NTSC, image_size=128, size=size, soundtrack=None,
+    with VideoWriter(output, codec=choose_codec(output, codec), fps=NTSC, image_size=(128, 128), size=size and (size, size), soundtrack=None,
                      identity="") as writer:  # fmt: skip
         for _ in range(4):
             writer.write(patches(128))
@@ -202,7 +202,7 @@ def test_films_in_yuv_are_tagged_bt709_and_limited(tmp_path, name, codec):
 def test_ffv1_and_png_keep_every_bit(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (12, SIZE, SIZE, 3), dtype=np.uint8)
     for output in (tmp_path / "film.mkv", tmp_path / "pictures"):
-        with VideoWriter(output, codec=choose_codec(output, None), fps=NTSC, image_size=SIZE, soundtrack=None,
+        with VideoWriter(output, codec=choose_codec(output, None), fps=NTSC, image_size=(SIZE, SIZE), soundtrack=None,
                          identity="", segment_pictures=5, first_number=7) as writer:  # fmt: skip
             for image in noise:
                 writer.write(image)
@@ -283,7 +283,7 @@ def test_what_is_no_number_does_not_spoil_the_film(tmp_path):
 ])  # fmt: skip
 def test_sizes_that_a_codec_cannot_take(tmp_path, name, codec, size, said):
     with pytest.raises(SettingError, match=rf"--size {size}: .*{said}"):
-        VideoWriter(tmp_path / name, codec=choose_codec(tmp_path / name, codec), fps=NTSC, image_size=64, size=size,
+        VideoWriter(tmp_path / name, codec=choose_codec(tmp_path / name, codec), fps=NTSC, image_size=(64, 64), size=(size, size),
                     soundtrack=None, identity="")  # fmt: skip
     assert leftovers(tmp_path) == []
 
@@ -352,7 +352,7 @@ def test_a_resumed_film_is_the_same_as_an_uninterrupted_one(tmp_path, name, code
 def test_interrupted_leaves_a_film_with_sound_of_what_there_is(tmp_path, name):
     _, sound = clicks(44100, 1)
     output = tmp_path / name
-    with VideoWriter(output, codec=choose_codec(output), fps=Fraction(30), image_size=SIZE, soundtrack=sound,
+    with VideoWriter(output, codec=choose_codec(output), fps=Fraction(30), image_size=(SIZE, SIZE), soundtrack=sound,
                      identity="one", segment_pictures=10) as writer:  # fmt: skip
         for number in range(24):
             writer.write(picture(number))
@@ -373,7 +373,7 @@ def test_interrupted_leaves_a_film_with_sound_of_what_there_is(tmp_path, name):
 def test_interrupted_pictures_stay_in_a_partial_folder(tmp_path):
     output = tmp_path / "pictures"
     for stop in (13, 15):  # again: the earlier partial folder is replaced
-        with VideoWriter(output, codec=CODECS["png"], fps=NTSC, image_size=SIZE, soundtrack=clicks(44100)[1],
+        with VideoWriter(output, codec=CODECS["png"], fps=NTSC, image_size=(SIZE, SIZE), soundtrack=clicks(44100)[1],
                          identity="one", segment_pictures=10, resume=True) as writer:  # fmt: skip
             for number in range(writer.start, stop):
                 writer.write(picture(number))
@@ -387,7 +387,7 @@ def test_interrupted_pictures_stay_in_a_partial_folder(tmp_path):
 
 
 def test_interrupted_before_the_first_picture_leaves_nothing(tmp_path):
-    with VideoWriter(tmp_path / "film.mp4", codec=CODECS["h264"], fps=NTSC, image_size=SIZE, soundtrack=None,
+    with VideoWriter(tmp_path / "film.mp4", codec=CODECS["h264"], fps=NTSC, image_size=(SIZE, SIZE), soundtrack=None,
                      identity="") as writer:  # fmt: skip
         assert writer.interrupt() is None
     assert leftovers(tmp_path) == []
@@ -413,7 +413,7 @@ def test_interrupted_while_the_sound_is_added(tmp_path):
 
     sound = Soundtrack(44100, 1, "PCM_16", blocks)
     output = tmp_path / "film.mp4"
-    with VideoWriter(output, codec=CODECS["h264"], fps=NTSC, image_size=SIZE, soundtrack=sound, identity="one",
+    with VideoWriter(output, codec=CODECS["h264"], fps=NTSC, image_size=(SIZE, SIZE), soundtrack=sound, identity="one",
                      segment_pictures=10) as writer:  # fmt: skip
         for number in range(25):
             writer.write(picture(number))
@@ -431,8 +431,8 @@ def test_leftovers_of_another_render_are_not_joined(tmp_path):
     write(output, stop=24)
     with pytest.raises(UserError, match=r"film\.mp4\.parts belongs to another render .* leave --resume out .* delete"):
         write(output, identity="two", resume=True)
-    with pytest.raises(UserError, match=r"64 to 64 pixels.* this is .*64 to 32 pixels"):
-        write(output, size=32, image_size=64, resume=True)
+    with pytest.raises(UserError, match=r"64x64 to 64x64 pixels.* this is .*64x64 to 32x32 pixels"):
+        write(output, size=(32, 32), image_size=(64, 64), resume=True)
     assert write(output, identity="two").start == 0
     assert leftovers(tmp_path) == ["film.mp4"]
 
@@ -474,7 +474,9 @@ def test_a_render_killed_in_its_first_moment_is_not_in_the_way(tmp_path):
 
 def test_two_renders_of_the_same_output_do_not_meet(tmp_path):
     output = tmp_path / "film.mp4"
-    with VideoWriter(output, codec=CODECS["h264"], fps=NTSC, image_size=SIZE, soundtrack=None, identity="") as writer:
+    with VideoWriter(
+        output, codec=CODECS["h264"], fps=NTSC, image_size=(SIZE, SIZE), soundtrack=None, identity=""
+    ) as writer:
         writer.write(picture(0))
         with pytest.raises(UserError, match="another render of the same output is at work"):
             write(output)
@@ -520,7 +522,7 @@ from offline.video.codecs import choose_codec
 from offline.video.writer import VideoWriter
 from tests.offline.test_video_writer import NTSC, SIZE, clicks, picture
 output = Path(sys.argv[1])
-with VideoWriter(output, codec=choose_codec(output), fps=NTSC, image_size=SIZE, soundtrack=clicks(44100)[1],
+with VideoWriter(output, codec=choose_codec(output), fps=NTSC, image_size=(SIZE, SIZE), soundtrack=clicks(44100)[1],
                  identity="one", segment_pictures=10) as writer:
     try:
         for number in range(25):
@@ -719,7 +721,7 @@ def test_write_waits_for_a_slow_ffmpeg_with_few_pictures_in_memory(out, fake):
     fake("sleep 60")
     size = 512
     writer = VideoWriter(
-        out / "film.mp4", codec=CODECS["h264"], fps=NTSC, image_size=size, soundtrack=None, identity=""
+        out / "film.mp4", codec=CODECS["h264"], fps=NTSC, image_size=(size, size), soundtrack=None, identity=""
     )
     written = []
 
@@ -741,7 +743,7 @@ def test_write_waits_for_a_slow_ffmpeg_with_few_pictures_in_memory(out, fake):
 
 def test_the_callers_picture_may_change_after_write(tmp_path):
     image = np.zeros((SIZE, SIZE, 3), np.uint8)
-    with VideoWriter(tmp_path / "film.mkv", codec=CODECS["ffv1"], fps=NTSC, image_size=SIZE, soundtrack=None,
+    with VideoWriter(tmp_path / "film.mkv", codec=CODECS["ffv1"], fps=NTSC, image_size=(SIZE, SIZE), soundtrack=None,
                      identity="") as writer:  # fmt: skip
         for number in range(20):
             image[:] = number
@@ -751,7 +753,7 @@ def test_the_callers_picture_may_change_after_write(tmp_path):
 
 
 def test_a_picture_of_another_size_is_refused(tmp_path):
-    with VideoWriter(tmp_path / "film.mkv", codec=CODECS["ffv1"], fps=NTSC, image_size=SIZE, soundtrack=None,
+    with VideoWriter(tmp_path / "film.mkv", codec=CODECS["ffv1"], fps=NTSC, image_size=(SIZE, SIZE), soundtrack=None,
                      identity="") as writer, pytest.raises(ValueError, match="expected"):  # fmt: skip
         writer.write(picture(0, 32))
 
