@@ -11,9 +11,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from jaxtyping import UInt8
 
 from offline.hashes import Hashes
 from offline.material import Material, find_material
