@@ -13,6 +13,7 @@ import typer
 from jaxtyping import Float32, UInt8
 from numpy.typing import NDArray
 
+from offline.options import DeviceOption, PresetArgument, counted, example, new_app
 from offline.pictures import note_of, read_png, thumbnail, write_png, write_sheet
 from offline.progress import progress, say
 from offline.sampling import appearance, farthest_point_sampling
@@ -60,7 +61,7 @@ def draw_candidates(preset: Preset, draw: Draw, device: str | None = None) -> Ca
     missing = [i for i, seed in enumerate(seeds) if note_of(image_file(preset, seed)) != notes[i]]
     is_shown = (preset.folder / SHEET).is_file()
     if before and not missing and is_shown and (before.seeds, before.draw) == (tuple(seeds), draw):
-        say(f"{preset.folder / CANDIDATES} holds these {len(seeds)} images already; nothing to do")
+        say(f"{preset.folder / CANDIDATES} holds these {counted(len(seeds), 'image')} already; nothing to do")
         return before
     thumbnails = _thumbnails(preset, before, {seed for i, seed in enumerate(seeds) if i not in set(missing)})
 
@@ -95,7 +96,7 @@ def draw_candidates(preset: Preset, draw: Draw, device: str | None = None) -> Ca
     made = save()
     if before and (gone := len(set(before.seeds) - set(seeds))):
         again = f"-n {before.draw.count} --seed {before.draw.first}"
-        say(f"{gone} images that were not chosen are taken away; {again} brings them back")
+        say(f"{counted(gone, 'image')} not chosen, removed; {again} brings them back")
     write_contact_sheet(preset, made)
     ours = {image_file(preset, seed) for seed in seeds}
     for file in folder.glob("seed*.png"):
@@ -281,31 +282,60 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-app = typer.Typer(add_completion=False)
+app = new_app()
+DRAW, CHOICE = "Images", "Choice"  # panels of --help
 
 
-@app.command()
+@app.command(
+    epilog=example("ponticello candidates mine -n 500", "ponticello candidates mine --keep 3,17,40-44 --spread 17")
+)
 def command(
-    preset: Annotated[str, typer.Argument(help="A preset's folder, or a shipped preset's name.")],
-    count: Annotated[int | None, typer.Option("-n", help="How many images; 500 where there are none yet.")] = None,
+    preset: PresetArgument,
+    count: Annotated[
+        int | None,
+        typer.Option("-n", help="Number of images.", show_default="as before, 500 at first", rich_help_panel=DRAW),
+    ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="The first one's seed; the others follow. Images of other seeds that are not chosen go."),
+        typer.Option(
+            help="Random seed of the first image; the others follow. Images of other seeds go, unless chosen or paired.",
+            show_default="as before, 0 at first",
+            rich_help_panel=DRAW,
+        ),
     ] = None,
-    keep: Annotated[str | None, typer.Option(help="Add these to your choice: 3,17,20-22.", metavar="NUMBERS")] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(help="Add these images to your choice: 3,17,20-22.", metavar="NUMBERS", rich_help_panel=CHOICE),
+    ] = None,
     drop: Annotated[
-        str | None, typer.Option(help="Take these out of your choice again, or `all`.", metavar="NUMBERS")
+        str | None,
+        typer.Option(
+            help="Remove these images, or `all`, from your choice.", metavar="NUMBERS", rich_help_panel=CHOICE
+        ),
     ] = None,
     spread: Annotated[
-        int | None, typer.Option(help="Propose so many that look as different as can be; chooses nothing.", min=1)
+        int | None,
+        typer.Option(
+            help="Propose this number of images that look as different as possible; chooses nothing.",
+            min=1,
+            rich_help_panel=CHOICE,
+        ),
     ] = None,
-    space: Annotated[str | None, typer.Option(help="z or w: in which latents the images are kept.")] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="Latent space in which images are kept: z or w.",
+            show_default="as before, z at first",
+            rich_help_panel=DRAW,
+        ),
+    ] = None,
     class_: Annotated[
-        int | None, typer.Option("--class", help="Of a generator with classes: the one to draw, in w.")
+        int | None,
+        typer.Option("--class", help="Class to draw, for a conditional generator; needs w.", rich_help_panel=DRAW),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default the fastest there is.")] = None,
+    device: DeviceOption = None,
 ) -> None:
-    """Make images to choose from (candidates.png, images/), and mark the chosen ones."""
+    """Make images to choose from (candidates.png, images/), and choose among them."""
     choosing = not (keep is None and drop is None and spread is None)
     drawing = not (count is None and seed is None and space is None and class_ is None)
     kept = parse_seeds(keep) if keep else []
@@ -313,7 +343,7 @@ def command(
     with writable(preset) as own:
         if drawing or not choosing:
             made = draw_candidates(own, _draw(own, count, seed, space, class_), device)
-            print(f"{own.folder / SHEET}: {len(made)} images, {len(made.kept)} of them chosen")
+            print(f"{own.folder / SHEET}: {counted(len(made), 'image')}, {len(made.kept)} of them chosen")
         if keep is not None or drop is not None:
             before = Preset.load(own.folder).candidates.kept
             chosen = choose(Preset.load(own.folder), kept, dropped)
@@ -324,7 +354,7 @@ def command(
             now = Preset.load(own.folder)
             proposed = propose(now, spread)
             if write_contact_sheet(now, now.candidates, proposed, PROPOSAL):
-                print(f"{now.folder / PROPOSAL}: {len(proposed)} images, far apart")
+                print(f"{now.folder / PROPOSAL}: {counted(len(proposed), 'image')} that look different")
             print(f"to choose them: ponticello candidates {pasted(now.folder)} --keep {listed(proposed)}")
 
 

@@ -1,4 +1,4 @@
-"""`ponticello new`: a preset to begin with, around a generator."""
+"""`ponticello new`: a new preset around a generator."""
 
 import os
 import shutil
@@ -9,14 +9,15 @@ from typing import Annotated
 import tomlkit
 import typer
 
+from offline.options import example, new_app
 from offline.progress import say
 from shared.atomic import check_place
-from shared.errors import PresetError, UserError, pasted
+from shared.errors import PresetError, UserError, one_line, pasted
 from shared.image.checkpoint import read_checkpoint
-from shared.preset.preset import VERSION, Preset, sha256_of
+from shared.preset.preset import SHIPPED, VERSION, Preset, find_preset, sha256_of
 
 TOML = """\
-# What each setting does, and all that there are: docs/presets.md. Take the # away from a line to change its value.
+# All settings: docs/presets.md. Remove the # from a line to change its value.
 version = {version}
 # inputs = ["pitch", "confidence", "loudness"]    # of the 23 descriptors; all of them by default
 
@@ -31,31 +32,32 @@ sha256 = "{sha256}"
 # seed = 0
 
 [controls]
-# smoothing = 0.8     # 0 is nervous, 0.95 dreams
-# truncation = 1.0    # below 1 calmer, above 1 wilder
+# smoothing = 0.8     # 0: nervous, 0.95: dreamy
+# truncation = 1.0    # below 1: calmer, above 1: wilder
 """
 
 
 def new(folder: Path, generator: Path, copy: bool = False) -> str:
-    """Make a preset folder, whole or not at all; gives the generator's path as preset.toml names it.
+    """Make a preset folder, completely or not at all; return the generator's path as preset.toml names it.
 
-    A generator below the preset's parent folder is named relative to the preset: the two can move together. copy: it is
-    copied into the preset. Nothing is done where the folder is a preset with this generator. Raises UserError where there is
-    something else in it, ModelError for what is no generator.
+    A generator below the preset's parent folder is named relative to the preset, so the two can move together. copy: it is
+    copied into the preset, as a shipped preset's always is. Nothing is done where the folder is a preset with this
+    generator. Raises UserError where it holds anything else, ModelError for a file that is no generator.
     """
     folder = Path(os.path.abspath(folder.expanduser()))
     generator = generator.expanduser().resolve()
     if not generator.is_file():
         raise UserError(
-            f"no file {generator}; name a generator (.safetensors); `ponticello convert` makes one of a .pkl"
+            f"no file {generator}; name a generator (.safetensors) or a preset; `ponticello convert` reads a .pkl"
         )
     read_checkpoint(generator)
-    if (there := _there(folder)) and there.generator_sha256 == sha256_of(generator):
+    if (existing := _existing(folder)) and existing.generator_sha256 == sha256_of(generator):
         say(f"{folder} is a preset with this generator already; nothing to do")
-        return there.settings.generator.file
+        return existing.settings.generator.file
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is there already, and not empty; name a new folder")
+        raise UserError(f"{folder} exists and is not empty; name a new folder")
     check_place(folder.parent / f"{folder.name}.toml")
+    copy = copy or SHIPPED in generator.parents  # an update may replace it
     if copy:
         file = "generator.safetensors"
     elif folder.parent.resolve() in generator.parents:
@@ -74,12 +76,24 @@ def new(folder: Path, generator: Path, copy: bool = False) -> str:
                 folder.rmdir()  # empty; not every system renames onto one
             made.rename(folder)
     except OSError as error:
-        raise UserError(f"cannot make {folder}: {error.strerror}; choose a place that is yours") from error
+        raise UserError(f"cannot make {folder}: {error.strerror}; choose a folder that you can write to") from error
     return file
 
 
-def _there(folder: Path) -> Preset | None:
-    """The preset in a folder, if there is a whole one."""
+def find_generator(name: str) -> Path:
+    """A generator's file, given as such or as the path or name of a preset that has it."""
+    path = Path(name).expanduser()
+    if path.is_file() or path.suffix:
+        return path
+    try:
+        find_preset(name)
+    except PresetError as error:
+        raise UserError(f"--generator: no file {name}, and {one_line(error)}") from None
+    return Preset.load(name).generator_path
+
+
+def _existing(folder: Path) -> Preset | None:
+    """The preset in a folder; None where there is no complete one."""
     try:
         preset = Preset.load(folder)
         return preset if preset.generator_path.is_file() else None
@@ -87,20 +101,25 @@ def _there(folder: Path) -> Preset | None:
         return None
 
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    epilog=example("ponticello new mine --generator generator.safetensors", "ponticello new mine --generator glass")
+)
 def command(
-    preset: Annotated[Path, typer.Argument(help="The folder to make.")],
+    preset: Annotated[Path, typer.Argument(metavar="PRESET", help="Folder to make.", show_default=False)],
     generator: Annotated[
-        Path, typer.Option("--generator", "-g", help="A StyleGAN3, as `ponticello convert` writes it.")
+        str,
+        typer.Option(
+            "--generator", "-g", help="StyleGAN3 file, as `ponticello convert` writes it, or a preset that has one."
+        ),
     ],
     copy: Annotated[
-        bool, typer.Option("--copy", help="Copy the generator into the preset; by default the preset names its place.")
+        bool, typer.Option("--copy", help="Copy the generator into the preset instead of noting where it is.")
     ] = False,
 ) -> None:
-    """Make a preset around a generator; sounds, images and pairs come next."""
-    file = new(preset, generator, copy)
+    """Make a preset around a generator. Sounds, images and pairs come next."""
+    file = new(preset, find_generator(generator), copy)
     print(f"{preset}: a preset with the generator {file}")
     say(f"next: ponticello analyse {pasted(preset)} SOUND; ponticello candidates {pasted(preset)}")

@@ -1,15 +1,14 @@
-"""`ponticello train`: the mapping learns the pairs."""
+"""`ponticello train`: train the mapping on the pairs."""
 
 import math
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Annotated
 
 import numpy as np
-import typer
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from offline.options import PresetArgument, counted, example, new_app
 from offline.pairing.session import on_map
 from offline.progress import progress, say
 from offline.writable import writable
@@ -21,34 +20,34 @@ from shared.preset.corpus import Corpus
 from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import Pairs
 
-WANTED_ORDERS = 5.0  # of magnitude, by which the paper's losses fall
-LEARNED = 1e-3  # of the mean loss before training: a pair that keeps more was not learned
-NEAR = 0.1  # of the usual distance between pairs: nearer ones are hard to tell apart
+WANTED_ORDERS = 5.0  # of magnitude: the fall of the loss in the paper
+LEARNED = 1e-3  # share of the mean loss before training; a pair with a larger one is not learned
+NEAR = 0.1  # share of the median distance between pairs; nearer ones are hard to tell apart
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A mapping, the pairs it learned, the mean squared error of each of them, and pairs that are in each other's way."""
+    """A mapping, its pairs, the mean squared error of each, and pairs that contradict each other."""
 
     mapping: LearnedMapping
     pairs: Pairs
     losses: Float64[np.ndarray, "n"]
     unlearned: list[str]
-    """Names of pairs that kept too much of the loss."""
+    """Names of pairs whose loss is still large."""
     conflicts: list[tuple[int, int, float]]
     """Numbers of two pairs and their distance in deviations."""
 
     @property
     def orders(self) -> float:
-        """By how many orders of magnitude the loss has fallen."""
+        """Orders of magnitude by which the loss fell."""
         first, last = self.mapping.regressor.losses[0], self.mapping.regressor.losses[-1]
         return math.inf if last == 0 else math.log10(first / last) if first > 0 else 0.0
 
 
 def train(preset: Preset) -> Trained:
-    """Learn the pairs of a preset with its own settings, and write its mapping. The same pairs give the same mapping.
+    """Train a mapping on the pairs of a preset, with its settings, and write it. The same pairs give the same mapping.
 
-    Standardised by the corpus; without one as the pairs are. Raises PresetError where there are no pairs.
+    The corpus standardises the pairs; without one they stay as they are. Raises PresetError where there are no pairs.
     """
     pairs, scaled = _pairs(preset)
     scaler = pairs.scaler
@@ -71,9 +70,9 @@ def train(preset: Preset) -> Trained:
 
 
 def reach(corpus: Corpus, pairs: Pairs, smoothing: float) -> float:
-    """The largest distance from the nearest pair, in deviations, that the sounds of the corpus come to when they are played.
+    """The largest distance from the nearest pair, in deviations, while the sounds of the corpus play.
 
-    Silences hold and frames are smoothed, as in a show: only what no sound of the corpus was like lies beyond it.
+    Silences hold and frames are smoothed, as in a show: only sounds unlike all of the corpus lie beyond it.
     """
     farthest = 0.0
     for sound in range(len(corpus.facts.sounds)):
@@ -86,9 +85,9 @@ def reach(corpus: Corpus, pairs: Pairs, smoothing: float) -> float:
 
 
 def conflicts(pairs: Pairs) -> list[tuple[int, int, float]]:
-    """Pairs that ask for different images at nearly the same sound, the nearest first, with their distance.
+    """Pairs of different images at nearly the same sound, nearest first, with their distance.
 
-    Nearly: within a tenth of the median distance of two pairs.
+    Nearly means within a tenth of the median distance between two pairs.
     """
     distances = {
         (i, j): float(np.linalg.norm(pairs.descriptors[i] - pairs.descriptors[j]))
@@ -103,7 +102,7 @@ def conflicts(pairs: Pairs) -> list[tuple[int, int, float]]:
 
 
 def _reach_before(preset: Preset) -> float:
-    """Of the mapping that is there, where no corpus tells; infinite where there is none that can be read."""
+    """The reach of the present mapping, for a preset without a corpus; infinite where it cannot be read."""
     try:
         return preset.mapping.reach if (preset.folder / "mapping.safetensors").is_file() else math.inf
     except PresetError:
@@ -111,7 +110,7 @@ def _reach_before(preset: Preset) -> float:
 
 
 def _pairs(preset: Preset) -> tuple[Pairs, bool]:
-    """The pairs in the corpus' scale, and whether they are in another in their file."""
+    """The pairs in the scale of the corpus, and whether their file has another one."""
     file = preset.folder / history.PAIRS
     if not file.is_file():
         raise PresetError(
@@ -126,14 +125,12 @@ def _pairs(preset: Preset) -> tuple[Pairs, bool]:
     return (stored if stored.scaler is not None else preset.pairs), stored.scaler is None
 
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
-def command(
-    preset: Annotated[str, typer.Argument(help="A preset's folder, or a shipped preset's name.")],
-) -> None:
-    """Learn the pairs: a small network from 23 descriptors to the latent, by the settings in preset.toml."""
+@app.command(epilog=example("ponticello train mine"))
+def command(preset: PresetArgument) -> None:
+    """Train the mapping from descriptors to latents on the pairs, with the settings of [training] in preset.toml."""
     with writable(preset) as own:
         trained = train(own)
     regressor, pairs = trained.mapping.regressor, trained.pairs
@@ -141,17 +138,18 @@ def command(
         print(f"{name:<16} loss {loss:.2e}")
     first, last = regressor.losses[0], regressor.losses[-1]
     print(
-        f"{len(pairs)} pairs, {'-'.join(map(str, regressor.sizes))}, {own.settings.training.epochs} epochs: "
+        f"{counted(len(pairs), 'pair')}, {'-'.join(map(str, regressor.sizes))}, "
+        f"{counted(own.settings.training.epochs, 'epoch')}: "
         f"loss {first:.3g} -> {last:.3g}, fallen by {trained.orders:.1f} orders of magnitude"
     )
     print(f"reach {trained.mapping.reach:.2f} deviations; {own.folder / 'mapping.safetensors'}")
     for i, j, distance in trained.conflicts:
         say(
             f"{pairs.names[i]} and {pairs.names[j]} are paired with nearly the same sound ({distance:.2g} deviations apart) "
-            "and want different images; move or remove one"
+            "with different images; move or remove one"
         )
     if trained.unlearned:
-        say(f"not learned: {shortened(trained.unlearned)}; more epochs or larger layers in preset.toml may do it")
+        say(f"not learned: {shortened(trained.unlearned)}; try more epochs or larger layers in preset.toml")
     elif trained.orders < WANTED_ORDERS:
-        say(f"the loss should fall by {WANTED_ORDERS:g} orders; give it more epochs in preset.toml")
+        say(f"the loss should fall by {WANTED_ORDERS:g} orders; raise epochs in preset.toml")
     say(f"next: ponticello render {pasted(own.folder)} SOUND -o FILM.mp4")

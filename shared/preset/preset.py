@@ -8,11 +8,12 @@ corpus.safetensors      analysed sounds on their map, and candidates.safetensors
 """
 
 import hashlib
+import logging
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import tomlkit
 from shared import controls
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import Value
-from shared.errors import PresetError, SettingError, pasted
+from shared.errors import PresetError, SettingError, pasted, printable
 from shared.image.checkpoint import MAX_BYTES as MAX_GENERATOR_BYTES
 from shared.mapping.regression import Training
 from shared.preset.candidates import Candidates
@@ -284,22 +285,45 @@ class Preset:
 
 
 def find_preset(path: str | Path) -> Path:
-    """The folder of a preset, given its path or the bare name of the user's own or a shipped one."""
+    """The folder of a preset, given its path or the bare name of the user's own or a shipped one.
+
+    A preset folder of that name here comes before them, which is logged once; a folder that is no preset does not.
+    """
     try:
         folder = Path(path).expanduser()
-        if folder.is_dir():
+        named = _named_preset(folder)
+        if folder.is_dir() and (named is None or (folder / "preset.toml").is_file()):
+            if named is not None and named != folder.resolve():
+                _report_shadowing(str(path), folder.resolve(), named)
             return folder.resolve()
-        is_file = folder.exists()
+        is_file = folder.is_file()
     except (OSError, ValueError, RuntimeError) as error:  # a name that no folder can have, or links in a circle
         raise PresetError(f"no preset {path}: {error}") from error
-    if is_file:
+    if named is not None:
+        return named
+    if is_file or folder.exists():
         raise PresetError(f"{path} is a file; a preset is a folder with a preset.toml")
-    if len(folder.parts) == 1:
-        for place in (OWN, SHIPPED):
-            if (place / folder / "preset.toml").is_file():
-                return (place / folder).resolve()
     known = ", ".join(sorted(p.parent.name for p in SHIPPED.glob("*/preset.toml")))
     raise PresetError(f"no preset {path}; give the path of a preset folder, or the name of a shipped one: {known}")
+
+
+def _named_preset(name: Path) -> Path | None:
+    """The user's own or else the shipped preset of this bare name."""
+    if len(name.parts) == 1:
+        for place in (OWN, SHIPPED):
+            if (place / name / "preset.toml").is_file():
+                return (place / name).resolve()
+    return None
+
+
+@cache
+def _report_shadowing(name: str, folder: Path, hidden: Path) -> None:
+    logging.getLogger(__name__).warning(
+        "%s: the folder %s is used, not the preset of that name in %s; rename the folder, or give a path",
+        printable(name),
+        printable(str(folder)),
+        printable(str(hidden.parent)),
+    )
 
 
 def sha256_of(path: Path) -> str:

@@ -226,7 +226,7 @@ def test_images_that_go_are_told_of(folder, capsys):
     run(folder, "-n", 5, "--seed", 10, "--keep", "11")
     capsys.readouterr()
     run(folder, "-n", 2, "--seed", 0)
-    assert "4 images that were not chosen are taken away; -n 5 --seed 10 brings them back" in capsys.readouterr().err
+    assert "4 images not chosen, removed; -n 5 --seed 10 brings them back" in capsys.readouterr().err
     with pytest.raises(SettingError, match=r"no candidate 9; there are 3: 0-1,11$"):
         run(folder, "--keep", "9")
 
@@ -244,11 +244,11 @@ def test_what_a_line_proposes_can_be_pasted(tmp_path, capsys):
     ("change", "message"),
     [
         (lambda arrays, header: arrays.update(latents=arrays["latents"][:-1]), "do not fit together"),
-        (lambda arrays, header: arrays.update(latents=arrays["latents"] * np.nan), "do not fit together"),
+        (lambda arrays, header: arrays.update(latents=arrays["latents"] * np.nan), "'latents' holds NaN or infinity"),
         (lambda arrays, header: header.update(facts=header["facts"].replace("[0, 1,", "[1, 1,")), "do not fit"),
         (lambda arrays, header: header.update(facts=header["facts"].replace('"kept": [', '"kept": [99')), "do not fit"),
         (lambda arrays, header: header.update(facts=header["facts"].replace('"z"', '"q"')), "Invalid enum value 'q'"),
-        (lambda arrays, header: arrays.update(thumbnails=arrays["thumbnails"][:, :4]), "has shape"),
+        (lambda arrays, header: arrays.update(thumbnails=arrays["thumbnails"][:, :4]), "of shape"),
     ],
 )
 def test_damaged_candidates_are_named(tmp_path, change, message):

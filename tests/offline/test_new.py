@@ -7,7 +7,7 @@ import typer
 from offline import new
 from shared.errors import ModelError, UserError
 from shared.preset.preset import Preset, sha256_of
-from tests.small import write_generator
+from tests.small import make_preset, write_generator
 
 
 def run(*arguments):
@@ -51,7 +51,7 @@ def test_again_it_does_nothing_and_another_generator_is_refused(tmp_path, capsys
     assert "is a preset with this generator already; nothing to do" in capsys.readouterr().err
     assert (tmp_path / "mine" / "preset.toml").read_text().endswith("# mine\n")
     write_generator(tmp_path / "other.safetensors", seed=3)
-    with pytest.raises(UserError, match="is there already, and not empty; name a new folder"):
+    with pytest.raises(UserError, match="exists and is not empty; name a new folder"):
         run(tmp_path / "mine", "-g", tmp_path / "other.safetensors")
 
 
@@ -69,10 +69,11 @@ def test_every_line_that_is_commented_out_may_be_used(tmp_path):
 @pytest.mark.parametrize(
     ("place", "generator", "error", "words"),
     [
-        ("there", "g.safetensors", UserError, "is there already, and not empty; name a new folder"),
-        ("there/file", "g.safetensors", UserError, "is there already"),
+        ("there", "g.safetensors", UserError, "exists and is not empty; name a new folder"),
+        ("there/file", "g.safetensors", UserError, "exists and is not empty"),
         ("no/mine", "g.safetensors", UserError, "no folder .*/no; make it first"),
         ("mine", "none.safetensors", UserError, "no file .*none.safetensors; name a generator"),
+        ("mine", "nowhere", UserError, "--generator: no file .*nowhere, and no preset .*nowhere"),
         ("mine", "there/file", ModelError, "there/file"),
     ],
 )
@@ -92,3 +93,14 @@ def test_nothing_is_left_of_one_that_is_broken_off(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         new.new(tmp_path / "mine", tmp_path / "g.safetensors", copy=True)
     assert [path.name for path in tmp_path.iterdir()] == ["g.safetensors"]
+
+
+def test_the_generator_of_a_preset_by_its_path_or_name(tmp_path, monkeypatch):
+    make_preset(tmp_path / "here" / "theirs")
+    run(tmp_path / "here" / "mine", "-g", tmp_path / "here" / "theirs")
+    assert Preset.load(tmp_path / "here" / "mine").settings.generator.file == "../theirs/generator.safetensors"
+    monkeypatch.chdir(tmp_path)
+    for name in ("glass", "violin"):  # violin has that of glass
+        run(f"my-{name}", "-g", name)
+        assert Preset.load(f"my-{name}").generator_path == tmp_path / f"my-{name}" / "generator.safetensors"
+        assert Preset.load(f"my-{name}").generator_sha256 == Preset.load(name).generator_sha256

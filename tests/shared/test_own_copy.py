@@ -55,3 +55,19 @@ def test_a_place_that_cannot_be_written_is_told(places):
     (places / "own").write_text("a file")
     with pytest.raises(PresetError, match="cannot copy the shipped preset glassy to "):
         Preset.load("glassy").own_copy()
+
+
+def test_a_folder_that_hides_a_shipped_preset_is_reported_once(places, monkeypatch, caplog):
+    (places / "here").mkdir()
+    monkeypatch.chdir(places / "here")
+    (places / "here" / "glassy").mkdir()
+    assert Preset.load("glassy").folder == places / "shipped" / "glassy"  # the folder is no preset
+    assert caplog.messages == []
+    make_preset(places / "here" / "glassy")
+    for _ in range(2):
+        assert Preset.load("glassy").folder == places / "here" / "glassy"
+    assert caplog.messages == [
+        f"glassy: the folder {places / 'here' / 'glassy'} is used, not the preset of that name in {places / 'shipped'}; "
+        "rename the folder, or give a path"
+    ]
+    assert Preset.load("./glassy/../glassy").folder == places / "here" / "glassy"
