@@ -58,6 +58,7 @@ def run(quick: bool = False) -> dict[str, Any]:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
     print(f"the machine's load before: {load:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory(prefix="ponticello-studio-") as temporary, screen():
+        os.environ["XDG_STATE_HOME"] = temporary  # what the window remembers stays out of the user's own folder
         folder = make_preset(Path(temporary) / "ten-minutes", FRAMES)
         in_process(str(folder), SIZES["720p"], 1.0)
         figures: dict[str, Any] = {"load": load}

@@ -112,7 +112,9 @@ class Jobs:
         self.train_on_drop = True
         studio.events.on("preset", self._note_pairs)
         studio.events.on("pairs", self._train_if_changed)
-        self._training.do(_warm_up, lambda line: None)
+        self.is_warm = False
+        """Whether torch is imported and a first fit done: the next one takes its usual time."""
+        self._training.do(self._warm_up, lambda line: studio.events.send("error", line))
 
     @property
     def running(self) -> list[Progress]:
@@ -322,15 +324,14 @@ class Jobs:
         if project.learned_from.digest != self._learned and not project.is_trained:
             self.train()
 
+    def _warm_up(self) -> Then:
+        """Import torch and fit once: the first fit of a process takes more than a second longer than the others."""
+        import numpy as np
 
-def _warm_up() -> Then:
-    """Import torch and fit once: the first fit of a process takes more than a second longer than the others."""
-    import numpy as np
+        from shared.mapping.regression import MLPRegressor, Training
 
-    from shared.mapping.regression import MLPRegressor, Training
-
-    generator = np.random.default_rng(0)
-    MLPRegressor.fit(
-        generator.standard_normal((2, 23)), generator.standard_normal((2, 8)).astype(np.float32), Training(epochs=2)
-    )
-    return lambda: None
+        numbers = np.random.default_rng(0)
+        descriptors, latents = numbers.standard_normal((2, 23)), numbers.standard_normal((2, 8)).astype(np.float32)
+        MLPRegressor.fit(descriptors, latents, Training(epochs=2))
+        self.is_warm = True
+        return lambda: None

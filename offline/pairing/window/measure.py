@@ -42,7 +42,7 @@ class Paints(QObject):
 
 
 class Measure:
-    """One window of a size, with a preset open. `seconds`: of each measurement."""
+    """One window of a size, with a preset open. `seconds`: of each measurement, four times as many of scrubbing."""
 
     def __init__(self, folder: str, size: tuple[int, int], seconds: float) -> None:
         self.application = QApplication.instance() or QApplication(sys.argv[:1])
@@ -62,10 +62,12 @@ class Measure:
         self.studio.events.on("trained", lambda _: self.fits.append(time.perf_counter()))
         self.until(lambda: self.studio.transport.silent != "opening the sound card")
         self.until(lambda: self.studio.transport.envelope(0, 0.0, 1.0, 8) is not None)
+        self.until(lambda: self.studio.jobs.is_warm and not self.studio.jobs.running)
 
     def run(self) -> dict[str, Any]:
         """All figures."""
         self.wait(3.0)  # what follows the opening has ended
+        gaps = self.studio.transport.underflows
         figures: dict[str, Any] = {"opened_s": self.opened_s, "idle": self.phase()}
         self.studio.transport.play()
         self.window.wake()
@@ -77,7 +79,7 @@ class Measure:
         figures |= self.drops()
         figures["scrubbing_and_training"] = self.scrubbed()
         figures["silent"] = self.studio.transport.silent
-        figures["underflows"] = self.studio.transport.underflows
+        figures["underflows"] = self.studio.transport.underflows - gaps
         figures["memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return figures
 
@@ -85,15 +87,15 @@ class Measure:
         """Close the window."""
         self.window.close()
 
-    def phase(self, act: Callable[[], None] | None = None, every_ms: int = PAN_MS) -> Figures:
+    def phase(self, act: Callable[[], None] | None = None, times: int = 1) -> Figures:
         """Per second: ticks and repaints; in % of a core: the window's thread and the whole process."""
         timer = QTimer()
         if act is not None:
             timer.timeout.connect(act)
-            timer.start(every_ms)
+            timer.start(PAN_MS)
         paints, ticks = Counter(self.paints.counts), self.window.ticks
         start, thread, process = time.perf_counter(), time.thread_time(), time.process_time()
-        self.wait(self.seconds)
+        self.wait(times * self.seconds)
         took = time.perf_counter() - start
         timer.stop()
         return {
@@ -168,7 +170,7 @@ class Measure:
 
         self.window.wake()
         fits = len(self.fits)
-        figures = self.phase(move)
+        figures = self.phase(move, 4)
         self.studio.transport.stop()
         return {**figures, "fits": len(self.fits) - fits}
 
