@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from itertools import combinations
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Float64
@@ -75,13 +76,26 @@ def reach(corpus: Corpus, pairs: Pairs, smoothing: float) -> float:
     Silences hold and frames are smoothed, as in a show: only sounds unlike all of the corpus lie beyond it.
     """
     farthest = 0.0
-    for sound in range(len(corpus.facts.sounds)):
-        played = LeakyIntegrator(smoothing).process(corpus.standardised[corpus.frames_of(sound)])
+    for played in _played(corpus, smoothing):
         nearest = np.full(len(played), np.inf)
         for pair in pairs.descriptors:
             nearest = np.minimum(nearest, np.square(played - pair).sum(axis=1))
         farthest = max(farthest, float(np.sqrt(nearest.max())))
     return farthest
+
+
+_last_played: WeakKeyDictionary[Corpus, tuple[float, list[NDArray[np.float64]]]] = WeakKeyDictionary()
+
+
+def _played(corpus: Corpus, smoothing: float) -> list[Float64[np.ndarray, "n inputs"]]:
+    """The smoothed frames of each sound. Kept for the next fit: they take longer than the fit itself."""
+    known = _last_played.get(corpus)
+    if known is not None and known[0] == smoothing:
+        return known[1]
+    sounds = range(len(corpus.facts.sounds))
+    played = [LeakyIntegrator(smoothing).process(corpus.standardised[corpus.frames_of(sound)]) for sound in sounds]
+    _last_played[corpus] = smoothing, played
+    return played
 
 
 def conflicts(pairs: Pairs) -> list[tuple[int, int, float]]:

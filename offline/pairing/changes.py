@@ -2,18 +2,28 @@
 
 import json
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shared.preset import history
+from offline.pairing.events import Name
+from shared.preset import Preset, history
 from shared.preset.candidates import Candidates
 from shared.preset.pairs import Pairs
 from shared.preset.preset import CANDIDATES, CORPUS
 
 FILES = (history.SETTINGS, history.PAIRS, CANDIDATES, CORPUS, "mapping.safetensors")
 NAMED = 3  # in a line
+TELLS: dict[str, tuple[Name, ...]] = {
+    "preset.toml": ("settings", "missing"),
+    "corpus.safetensors": ("corpus", "pairs", "missing"),
+    "candidates.safetensors": ("candidates", "missing"),
+    "pairs.safetensors": ("pairs",),
+    "mapping.safetensors": ("pairs",),
+}
+"""The events of a changed file."""
 
 
 class Stamps:
@@ -91,3 +101,26 @@ def _controls(file: Path) -> dict[str, Any]:
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
+
+
+CACHED = {
+    "corpus.safetensors": ("corpus",),
+    "candidates.safetensors": ("candidates",),
+    "mapping.safetensors": ("mapping",),
+    "preset.toml": (),
+}
+
+
+def carry_over(old: Preset, new: Preset, changed: frozenset[str]) -> None:
+    """Give `new` what `old` has read from files that are not among `changed`, so that it is not read again."""
+    if old.folder != new.folder:
+        return
+    same_inputs = old.settings.inputs == new.settings.inputs
+    for file, names in CACHED.items():
+        for name in names:
+            if file not in changed and same_inputs and name in vars(old):
+                vars(new)[name] = vars(old)[name]
+    if old.settings.generator == new.settings.generator:
+        with suppress(KeyError):
+            vars(new)["generator_sha256"] = vars(old)["generator_sha256"]
+            vars(new)["generator_path"] = vars(old)["generator_path"]

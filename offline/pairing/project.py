@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from scipy.spatial import cKDTree
 
 from offline.candidates import image_file, propose
-from offline.pairing.changes import Stamps, described
+from offline.pairing.changes import TELLS, Stamps, carry_over, described
 from offline.pairing.events import Events, Name
 from offline.pairing.session import Pairing, row_of
 from offline.sampling import appearance
@@ -370,45 +370,9 @@ class Project:
             self._events.send(name)
 
 
-TELLS: dict[str, tuple[Name, ...]] = {
-    "preset.toml": ("settings", "missing"),
-    "corpus.safetensors": ("corpus", "pairs", "missing"),
-    "candidates.safetensors": ("candidates", "missing"),
-    "pairs.safetensors": ("pairs",),
-    "mapping.safetensors": ("pairs",),
-}
-"""The events of a changed file."""
 STEPS: dict[history.Kind, tuple[str, Name]] = {
     "pairs": (history.PAIRS, "pairs"),
     "choice": (history.CANDIDATES, "candidates"),
     "settings": (history.SETTINGS, "settings"),
 }
 """The file that a step of the history changes, and its event."""
-CACHED = {
-    "corpus.safetensors": ("corpus",),
-    "candidates.safetensors": ("candidates",),
-    "mapping.safetensors": ("mapping",),
-    "preset.toml": (),
-}
-
-
-def carry_over(old: Preset, new: Preset, changed: frozenset[str]) -> None:
-    """Give `new` what `old` has read from files that are not among `changed`, so that it is not read again."""
-    if old.folder != new.folder:
-        return
-    same_inputs = old.settings.inputs == new.settings.inputs
-    for file, names in CACHED.items():
-        for name in names:
-            if file not in changed and same_inputs and name in vars(old):
-                vars(new)[name] = vars(old)[name]
-    if old.settings.generator == new.settings.generator:
-        with suppress(KeyError):
-            vars(new)["generator_sha256"] = vars(old)["generator_sha256"]
-            vars(new)["generator_path"] = vars(old)["generator_path"]
-
-
-def with_settings(preset: Preset, values: dict[str, Value]) -> Preset:
-    """The preset with other values of its controls, not written."""
-    other = replace(preset, controls={**preset.controls, **values})
-    carry_over(preset, other, frozenset())
-    return other

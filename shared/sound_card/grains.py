@@ -7,10 +7,13 @@ Microsound, chapter 3).
 The sound card's process finds this module by its path: it imports nothing of the program.
 """
 
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
+import soxr
 
+RATE = 44100  # Hz
 HOP, GRAIN = 512, 2048
 OVERLAP = GRAIN // HOP
 TAPER = ((1 - np.cos(2 * np.pi * np.arange(GRAIN) / GRAIN)) / OVERLAP).astype(np.float32)
@@ -92,3 +95,69 @@ class Grains:
             part = slice(first - start, last - start)
             grain[part] = TAPER[part] * self.samples[first:last]
         return grain
+
+
+class GrainVoice:
+    """Grains under commands, as blocks of the device's rate (Hz). Commands act at the beginning of a block.
+
+    commands   dictionaries, as the process's own docstring has them
+    last       what `fill` gave last: command number, position, speed, whether it moves
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.commands: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self.last = (0, 0.0, 0.0, False)
+        self._engine, self._number = Grains(np.zeros(0, np.float32)), 0
+        self._volume = self._wanted = 1.0
+        self._resampler = None if rate == RATE else soxr.ResampleStream(RATE, rate, 1, dtype="float32")
+        self._made = np.zeros(0, np.float32)  # resampled, not played yet
+
+    def fill(self, outdata: Any) -> tuple[int, float, float, bool] | None:
+        """Fill (n, channels); gives number, position, speed and whether it moves, None where there is nothing new."""
+        is_new = False
+        while not self.commands.empty():
+            self._obey(self.commands.get())
+            is_new = True
+        engine = self._engine
+        was_silent = engine.is_silent
+        report = (self._number, engine.position, engine.speed * (engine.mode == "playing"), engine.mode != "stopped")
+        if was_silent and not len(self._made):
+            outdata[:] = 0
+            self._volume = self._wanted
+        else:
+            samples = self._samples(len(outdata))
+            ramp = np.linspace(self._volume, self._wanted, len(outdata), endpoint=False, dtype=np.float32)
+            self._volume = self._wanted
+            outdata[:] = (samples * ramp)[:, None]
+        is_new = is_new or not was_silent
+        self.last = report
+        return report if is_new else None
+
+    def _samples(self, count: int) -> Any:
+        if self._resampler is None:
+            return self._engine.block()  # of as many samples as a block has
+        while len(self._made) < count:
+            piece = self._resampler.resample_chunk(self._engine.block())
+            self._made = np.concatenate([self._made, piece])
+        samples, self._made = self._made[:count], self._made[count:]
+        if self._engine.is_silent:
+            self._made = self._made[:0]
+        return samples
+
+    def _obey(self, command: dict[str, Any]) -> None:
+        engine = self._engine
+        self._number = command["number"]
+        if "load" in command:
+            engine.stop()
+            engine.samples = np.memmap(command["load"], np.float32, "r")
+        if "speed" in command:
+            engine.speed = command["speed"]
+        if "loop" in command:
+            engine.loop = None if command["loop"] is None else tuple(command["loop"])
+        self._wanted = command.get("volume", self._wanted)
+        if "play" in command:
+            engine.play(command["play"])
+        elif "scrub" in command:
+            engine.scrub(command["scrub"])
+        elif "stop" in command:
+            engine.stop()

@@ -43,7 +43,7 @@ from there to the callback (record) or from the callback to there (play). Frame 
 GRAIN_REPORT = struct.Struct("<qddd??6x")
 """Number of the last command, position in samples, time in s at which the block is heard, speed (samples of the sound for
 each that is heard, 0 where it stands), whether it moves or sounds, whether the sound system had a gap."""
-RATE = 44100  # Hz, of the sounds that grains are made of
+RATE = 44100  # Hz, of the sounds that grains are made of, as in `grains`
 LATENCY_S = 0.04  # from a command to the ear, at most, where the sound system allows it
 WAITING = 1000  # blocks (11 s) held for a reader that does not come, at most
 LARGEST_S = 2.0  # from a converter to a callback
@@ -239,12 +239,11 @@ def play(request: dict[str, Any]) -> None:
 
 def grains(request: dict[str, Any]) -> None:
     """Make grains of sounds as commands say, until stdin ends or the device fails."""
-    import numpy
     import sounddevice
 
     device = located(request["device"])
     channels, rate = min(2, device["outputs"]), output_rate(device)
-    voice = GrainVoice(neighbour("grains").Grains(numpy.zeros(0, numpy.float32)), rate)
+    voice = neighbour("grains").GrainVoice(rate)
     reports: SimpleQueue[tuple[tuple[float, float, float], Any, bool]] = SimpleQueue()
 
     def callback(outdata: Any, frames: int, stamps: Any, status: Any) -> None:
@@ -280,77 +279,6 @@ def grains(request: dict[str, Any]) -> None:
             WIRE.write(GRAIN_REPORT.pack(number, position, heard, speed, moves, gap))
             WIRE.flush()
     close(stream, ended)
-
-
-class GrainVoice:
-    """Grains under commands, as blocks of the device's rate. Commands act at the beginning of a block."""
-
-    def __init__(self, engine: Any, rate: int) -> None:
-        import numpy
-        import soxr
-
-        self.commands: SimpleQueue[dict[str, Any]] = SimpleQueue()
-        self.last = (0, 0.0, 0.0, False)
-        self._engine, self._number = engine, 0
-        self._volume = self._wanted = 1.0
-        self._resampler = None if rate == RATE else soxr.ResampleStream(RATE, rate, 1, dtype="float32")
-        self._made = numpy.zeros(0, numpy.float32)  # resampled, not played yet
-
-    def fill(self, outdata: Any) -> tuple[int, float, float, bool] | None:
-        """Fill (n, channels); gives number, position, speed and whether it moves, None where there is nothing new."""
-        import numpy
-
-        is_new = False
-        while not self.commands.empty():
-            self._obey(self.commands.get())
-            is_new = True
-        engine = self._engine
-        was_silent = engine.is_silent
-        report = (self._number, engine.position, engine.speed * (engine.mode == "playing"), engine.mode != "stopped")
-        if was_silent and not len(self._made):
-            outdata[:] = 0
-            self._volume = self._wanted
-        else:
-            samples = self._samples(len(outdata))
-            ramp = numpy.linspace(self._volume, self._wanted, len(outdata), endpoint=False, dtype=numpy.float32)
-            self._volume = self._wanted
-            outdata[:] = (samples * ramp)[:, None]
-        is_new = is_new or not was_silent
-        self.last = report
-        return report if is_new else None
-
-    def _samples(self, count: int) -> Any:
-        if self._resampler is None:
-            return self._engine.block()  # of as many samples as a block has
-        import numpy
-
-        while len(self._made) < count:
-            piece = self._resampler.resample_chunk(self._engine.block())
-            self._made = numpy.concatenate([self._made, piece])
-        samples, self._made = self._made[:count], self._made[count:]
-        if self._engine.is_silent:
-            self._made = self._made[:0]
-        return samples
-
-    def _obey(self, command: dict[str, Any]) -> None:
-        import numpy
-
-        engine = self._engine
-        self._number = command["number"]
-        if "load" in command:
-            engine.stop()
-            engine.samples = numpy.memmap(command["load"], numpy.float32, "r")
-        if "speed" in command:
-            engine.speed = command["speed"]
-        if "loop" in command:
-            engine.loop = None if command["loop"] is None else tuple(command["loop"])
-        self._wanted = command.get("volume", self._wanted)
-        if "play" in command:
-            engine.play(command["play"])
-        elif "scrub" in command:
-            engine.scrub(command["scrub"])
-        elif "stop" in command:
-            engine.stop()
 
 
 def output_rate(device: dict[str, Any]) -> int:

@@ -4,11 +4,12 @@ import time
 
 import numpy as np
 import pytest
+import soxr
 
 from shared.sound_card.client import list_devices
 from shared.sound_card.devices import find_device
 from shared.sound_card.grain_player import CardPlayer, SilentPlayer
-from shared.sound_card.grains import GRAIN, HOP, SPREAD, TAPER, Grains
+from shared.sound_card.grains import GRAIN, HOP, SPREAD, TAPER, Grains, GrainVoice
 from tests import rig
 from tests.small import sound
 
@@ -158,3 +159,44 @@ def until(condition, seconds=5.0):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("rate", [44100, 48000, 96000])
+def test_a_device_of_another_rate_hears_the_same_sound(tmp_path, rate):
+    file = tmp_path / "sound.f32"
+    SOUND.tofile(file)
+    voice = GrainVoice(rate)
+    for number, command in enumerate([{"load": str(file)}, {"volume": 1.0}, {"play": 0.0}]):
+        voice.commands.put({"number": number, **command})
+    blocks = []
+    for _ in range(100):
+        block = np.empty((512, 2), np.float32)
+        report = voice.fill(block)
+        assert report is not None
+        assert report[0] == 2
+        assert np.array_equal(block[:, 0], block[:, 1])
+        blocks.append(block[:, 0])
+    heard_there = np.concatenate(blocks)
+    expected = SOUND if rate == 44100 else soxr.resample(SOUND, 44100, rate)
+    expected = expected[: len(heard_there)]
+    assert np.abs(heard_there[: len(expected)] - expected).max() < 2e-3
+    voice.commands.put({"number": 3, "stop": True})
+    for _ in range(20):
+        voice.fill(block)
+    assert not block.any()
+    assert voice.fill(block) is None  # nothing new
+
+
+def test_the_volume_changes_without_a_click(tmp_path):
+    file = tmp_path / "sound.f32"
+    np.full(44100, 0.5, np.float32).tofile(file)
+    voice = GrainVoice(44100)
+    for number, command in enumerate([{"load": str(file)}, {"play": 0.0}]):
+        voice.commands.put({"number": number, **command})
+    block = np.empty((512, 1), np.float32)
+    voice.fill(block)
+    voice.commands.put({"number": 2, "volume": 0.0})
+    voice.fill(block)
+    assert np.abs(np.diff(block[:, 0])).max() < 0.5 / 512 * 1.01
+    voice.fill(block)
+    assert not block.any()
