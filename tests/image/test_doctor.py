@@ -36,19 +36,19 @@ def test_a_healthy_machine(examine):
     assert "auto is " in generator
     assert "pictures of 256 pixels a second" in generator
     assert f"{torch.get_num_threads()} threads" in text_of(lines, "processor")
-    assert "kept in" in text_of(lines, "kernels")
+    assert "cached in" in text_of(lines, "kernels")
 
 
 def test_full_precision_as_asked(examine, monkeypatch):
     monkeypatch.setattr(device, "multiplies_bfloat16", lambda: False)
     lines = examine("--precision", "full", "--device", "cpu")
-    assert "float32 convolutions (full precision, as asked)" in text_of(lines, "generator")
-    assert any("does not compute in bfloat16" in line[2] for line in lines)
+    assert "float32 convolutions (full precision, as given)" in text_of(lines, "generator")
+    assert any("no bfloat16 arithmetic" in line[2] for line in lines)
 
 
 def test_a_card_that_is_not_used(examine, monkeypatch):
     monkeypatch.setattr(doctor.shutil, "which", lambda name: "/bin/true")
-    assert "there is an NVIDIA card" in text_of(examine("--device", "cpu"), "faster")
+    assert "this machine has an NVIDIA card" in text_of(examine("--device", "cpu"), "faster")
 
 
 def test_what_is_broken_ends_it_with_status_1(examine, monkeypatch, capsys):
