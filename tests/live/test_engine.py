@@ -110,9 +110,9 @@ def test_ticks_carry_what_was_true_at_their_time(running, preset):
     assert running.engine.gate_open
     latents = [tick.picture.latent for tick in ticks]
     speeds = [0.0, *(30 * float(np.linalg.norm(b - a)) for a, b in pairwise(latents))]
-    assert [handed.speed for handed in running.handed] == pytest.approx(speeds)
-    assert all(handed.at <= handed.ready for handed in running.handed)
-    assert len({handed.sounding.tobytes() for handed in running.handed}) == len(ticks)  # per hop, not per block
+    assert [handed.latent_speed for handed in running.handed] == pytest.approx(speeds)
+    assert all(handed.arrived <= handed.ready for handed in running.handed)
+    assert len({handed.descriptors.tobytes() for handed in running.handed}) == len(ticks)  # per hop, not per block
 
 
 def test_the_last_tick_comes_when_the_show_ends_as_in_a_render(running, preset):
@@ -179,4 +179,4 @@ def test_frames_from_elsewhere_are_handed_on_one_by_one(preset):
     assert until(lambda: running.pipeline.frames == 30, 10)
     running.engine.close()
     assert len(running.handed) == len(Pipeline(preset).process_frames(frames))
-    assert running.handed[-1].sounding.tobytes() in {frame.tobytes() for frame in frames}
+    assert running.handed[-1].descriptors.tobytes() in {frame.tobytes() for frame in frames}
