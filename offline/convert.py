@@ -1,4 +1,4 @@
-"""`ponticello convert`: an official StyleGAN3 checkpoint to safetensors, without running what it carries."""
+"""`ponticello convert`: an official StyleGAN3 checkpoint to safetensors, without running the code in it."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -11,7 +11,7 @@ import typer
 from offline.checkpoint.official import Network, constructor_arguments, network_tensors, read_checkpoint
 from shared.errors import ModelError, UserError
 from shared.image.architecture import Architecture
-from shared.image.checkpoint import write_checkpoint
+from shared.image.checkpoint import check_shapes, write_checkpoint
 
 
 class Format(StrEnum):
@@ -37,6 +37,7 @@ def convert(model: Path, output: Path, *, half: bool = False) -> Architecture:
         tensors = network_tensors(network)
         check_kind(tensors)
         architecture = Architecture.from_arguments(constructor_arguments(network))
+        check_shapes(architecture, {name: array.shape for name, array in tensors.items()})
         write_checkpoint(
             output, architecture, {name: array.astype(np.float32) for name, array in tensors.items()}, half=half
         )

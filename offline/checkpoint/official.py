@@ -1,14 +1,12 @@
-"""What an official StyleGAN checkpoint (.pkl) holds, read without running any of it.
+"""Reads an official StyleGAN checkpoint (.pkl) without running any of it.
 
-A checkpoint is a pickle of a dict with G, D and G_ema; every network module in it carries the source text of its class,
-which the published loader executes. Here it is dropped unread: a module is its class's name and its attributes. Tensors
-are pickles within the pickle, in PyTorch's old format for storages. Neither torch nor Python's unpickler takes part.
+A checkpoint is a pickle of a dict with G, D and G_ema. Every network module in it carries the source text of its class,
+which the published loader executes; here it is ignored, and a module is the name of its class and its attributes.
+Tensors are pickles within the pickle, in PyTorch's old format for storages. Neither torch nor Python's unpickler is used.
 """
 
-import io
 import math
 import mmap
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.checkpoint.unpickling import Buildable, Call, Machine, Name, Refused
+from offline.checkpoint.plain import plain_calls
+from offline.checkpoint.unpickling import ByteStream, Call, Machine, Name, Refused
 from shared.errors import ModelError
+from shared.regular_file import open_regular
 
 MAX_BYTES = 4 << 30
-MAX_MODULES = 10_000
+MAX_MODULES, MAX_STORAGES = 10_000, 20_000
 
 STORAGES = {
     "DoubleStorage": "<f8",
@@ -52,37 +52,16 @@ class Storage:
     numbers: NDArray[Any]
 
 
-@dataclass(frozen=True)
-class NumberFormat(Buildable):
-    """A numpy dtype of plain numbers."""
-
-    dtype: np.dtype[Any]
-
-    def build(self, state: object) -> None:
-        """The state must say little-endian, or that there is no order."""
-        match state:
-            case (_, "<" | "|" | "=", *_):
-                return
-        raise Refused("it has numbers of an unknown byte order")
-
-
-class UnreadArray(Buildable):
-    """A numpy array: official modules have some, of which nothing depends."""
-
-    def build(self, state: object) -> None:
-        """Nothing is kept."""
-
-
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The dict that a checkpoint is: networks as `Network`, tensors as numpy arrays, all else plain values.
 
-    Raises ModelError for a file that is no checkpoint, is damaged, or asks for anything beyond data.
+    Raises ModelError for a file that is no checkpoint, is damaged, or asks for more than data.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             _check_kind(path, file.read(512), path.stat().st_size)
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-                content = Machine(mapped, CALLS).run()
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # not closed: the tensors are views of it
+            content = Machine(ByteStream(mapped), checkpoint_calls()).run()
     except FileNotFoundError as error:
         raise ModelError(f"no file {path}") from error
     except IsADirectoryError as error:
@@ -91,7 +70,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
     except Refused as error:
         if TENSORFLOW in str(error):
-            raise ModelError(f"{path} is a StyleGAN of the TensorFlow days; only StyleGAN3 can be converted") from error
+            raise ModelError(f"{path} is a StyleGAN for TensorFlow; only StyleGAN3 can be converted") from error
         raise ModelError(f"{path} is refused: {error}; nothing in it was run") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds a {type(content).__name__}; an official checkpoint is a dict with G_ema")
@@ -129,15 +108,25 @@ def _empty_dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
     return {}
 
 
-def _storage(arguments: tuple[Any, ...]) -> Storage:
-    match arguments:
-        case (bytes(data),):
-            return read_storage(data)
-    raise Refused("it has a tensor without bytes")
+def _storages() -> Call:
+    """Reads storages, each once however often the pickle asks for it."""
+    known: dict[int, tuple[object, Storage]] = {}  # by identity, with the data so that it stays alive
+
+    def call(arguments: tuple[Any, ...]) -> Storage:
+        match arguments:
+            case (bytes() | memoryview() | bytearray() as data,):
+                if id(data) not in known:
+                    if len(known) == MAX_STORAGES:
+                        raise Refused(f"it has more than {MAX_STORAGES:,} tensors")
+                    known[id(data)] = data, read_storage(data)
+                return known[id(data)][1]
+        raise Refused("it has a tensor without bytes")
+
+    return call
 
 
 def _tensor(arguments: tuple[Any, ...]) -> NDArray[Any]:
-    """A copy of the part of a storage that offset, sizes and strides (in items) name; none may reach outside."""
+    """The part of a storage at this offset, with these sizes and strides (in items); a view, within the storage."""
     match arguments:
         case (Storage(numbers), int(offset), tuple(size), tuple(stride), *_) if len(size) == len(stride):
             if not all(isinstance(n, int) and 0 <= n <= numbers.size for n in (offset, *size, *stride)):
@@ -146,7 +135,7 @@ def _tensor(arguments: tuple[Any, ...]) -> NDArray[Any]:
             if math.prod(size) > numbers.size or (0 not in size and last >= numbers.size):
                 raise Refused("it has a tensor that reaches outside its storage")
             bytes_apart = [step * numbers.itemsize for step in stride]
-            return np.lib.stride_tricks.as_strided(numbers[offset:], size, bytes_apart, writeable=False).copy()
+            return np.lib.stride_tricks.as_strided(numbers[offset:], size, bytes_apart, writeable=False)
     raise Refused("it has a tensor in an unknown form")
 
 
@@ -157,45 +146,24 @@ def _parameter(arguments: tuple[Any, ...]) -> NDArray[Any]:
     raise Refused("it has a parameter that is no tensor")
 
 
-def _number_format(arguments: tuple[Any, ...]) -> NumberFormat:
-    match arguments:
-        case (str(code), *_) if code in {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}:
-            return NumberFormat(np.dtype(f"<{code}"))
-    raise Refused("it has a numpy dtype that is no plain number")
+def checkpoint_calls() -> dict[Name, Call | None]:
+    """Everything that a checkpoint may name. EasyDict and OrderedDict become plain dicts."""
+    return plain_calls() | {
+        Name("torch_utils.persistence", "_reconstruct_persistent_obj"): _network,
+        Name("dnnlib.util", "EasyDict"): _empty_dict,
+        Name("torch._utils", "_rebuild_parameter"): _parameter,
+        Name("torch._utils", "_rebuild_tensor_v2"): _tensor,
+        Name("torch.storage", "_load_from_bytes"): _storages(),
+    }
 
 
-def _number(arguments: tuple[Any, ...]) -> object:
-    match arguments:
-        case (NumberFormat(dtype), bytes(data)) if len(data) == dtype.itemsize:
-            return np.frombuffer(data, dtype)[0].item()
-    raise Refused("it has a number in an unknown form")
-
-
-CALLS: Mapping[Name, Call | None] = {
-    Name("torch_utils.persistence", "_reconstruct_persistent_obj"): _network,
-    Name("dnnlib.util", "EasyDict"): _empty_dict,
-    Name("collections", "OrderedDict"): _empty_dict,
-    Name("torch._utils", "_rebuild_parameter"): _parameter,
-    Name("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    Name("torch.storage", "_load_from_bytes"): _storage,
-    Name("numpy", "dtype"): _number_format,
-    Name("numpy", "ndarray"): None,
-    **{
-        Name(f"numpy.{core}.multiarray", name): call
-        for core in ("core", "_core")  # before numpy 2 and since
-        for name, call in (("scalar", _number), ("_reconstruct", lambda _: UnreadArray()))
-    },
-}
-"""All that a checkpoint may name. EasyDict and OrderedDict become plain dicts, filled by the pickle's own instructions."""
-
-
-def read_storage(data: bytes) -> Storage:
+def read_storage(data: bytes | bytearray | memoryview) -> Storage:
     """A storage as torch.save wrote it before its zip format: five pickles, the number of items, the items.
 
-    The pickles are a magic number, a version, facts on the machine, the persistent id ("storage", type, key, device,
+    The pickles are a magic number, a version, facts about the machine, the persistent id ("storage", type, key, device,
     items, None), and the list of keys. Raises Refused.
     """
-    stream = io.BytesIO(data)
+    stream = ByteStream(memoryview(data))
     if Machine(stream, {}).run() != STORAGE_MAGIC or Machine(stream, {}).run() != STORAGE_VERSION:
         raise Refused("it has a tensor in an unknown file format")
     machine_facts = Machine(stream, {}).run()

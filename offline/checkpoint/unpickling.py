@@ -1,23 +1,24 @@
 """Reads the data in a pickle without running it.
 
-A pickle is a program for a small stack machine. Python's own machine imports whatever the program names and calls it.
-This one knows the few instructions that data needs, imports nothing, and calls nothing but the functions of a closed
-table. Everything else is refused by its name. Instructions are told apart by pickletools, which executes none.
+A pickle is a program for a small stack machine. Python's own machine imports every module that the program names and
+calls what it finds there. This one knows the few instructions that data needs, imports nothing, and calls only the
+functions of a closed table. Everything else is refused by name. pickletools decodes the instructions; it executes none.
 """
 
 import pickletools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from mmap import mmap
+from types import UnionType
 from typing import Any
 
-MAX_INSTRUCTIONS = 2_000_000  # official checkpoints have some 40,000
+MAX_INSTRUCTIONS = 500_000  # official checkpoints have some 40,000
+LARGE = 1 << 16  # bytes; longer data is not copied out of the file
 
 NUMBERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT")
 TEXTS = ("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
-BYTES = ("BINBYTES", "SHORT_BINBYTES", "BINBYTES8")
+BYTES = ("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8")
 CONSTANTS = frozenset((*NUMBERS, *TEXTS, *BYTES))
 FRESH: Mapping[str, Callable[[], object]] = {
     "NONE": lambda: None,
@@ -30,16 +31,16 @@ FRESH: Mapping[str, Callable[[], object]] = {
 }
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 HASHABLE = (str, int, float, bytes, type(None))
-"""What may be a key or in a set. No tuples: hashing them nested a million deep ends the process."""
+"""Types of keys and of items in sets. No tuples: hashing them nested a million deep ends the process."""
 
 
 class Refused(Exception):
-    """Why the machine stopped."""
+    """The reason for which the machine stopped."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """A global that the pickle names: two strings, looked up nowhere but in the table."""
+    """A global that the pickle names: two strings, looked up only in the table."""
 
     module: str
     name: str
@@ -49,23 +50,47 @@ class Name:
 
 
 class Buildable(ABC):
-    """An inert stand-in for an object that a pickle makes first and gives its state afterwards."""
+    """An inert stand-in for an object that a pickle makes first and gives a state afterwards."""
 
     @abstractmethod
     def build(self, state: object) -> None:
         """Take or check the state. Raises Refused."""
 
 
-ByteStream = BytesIO | mmap
+class ByteStream:
+    """Bytes to read from, like a file. Long pieces are views, not copies; none is longer than what is there."""
+
+    def __init__(self, data: bytes | memoryview | mmap) -> None:
+        self._data = memoryview(data)
+        self._place = 0
+
+    def read(self, count: int = -1) -> bytes | memoryview:
+        """The next bytes, to the end where `count` is negative; a view where there are many."""
+        stop = len(self._data) if count < 0 else self._place + count
+        piece = self._data[self._place : stop]
+        self._place += len(piece)
+        return piece if len(piece) > LARGE else bytes(piece)
+
+    def readline(self) -> bytes:
+        """The next line, cut where it is very long."""
+        piece = bytes(self._data[self._place : self._place + LARGE])
+        line = piece[: piece.find(b"\n") + 1] or piece
+        self._place += len(line)
+        return line
+
+    def tell(self) -> int:
+        """The number of bytes that were read."""
+        return self._place
+
+
 Call = Callable[[tuple[Any, ...]], object]
 
 
 class Machine:
     """Runs one pickle from a stream and leaves the stream behind it.
 
-    calls: all that the pickle may name; called with the tuple of arguments, or None for a name that is only handed on.
-    persistent: makes something of a persistent id; without it none is admitted.
-    The stream is one that never gives or reserves more than is there, whatever length a hostile pickle asks for.
+    calls: everything that the pickle may name; called with the tuple of arguments, or None for a name that may only be
+    passed on. persistent: converts a persistent id; without it none is allowed.
     """
 
     def __init__(
@@ -88,7 +113,11 @@ class Machine:
                 if count >= MAX_INSTRUCTIONS:
                     raise Refused(f"it has more than {MAX_INSTRUCTIONS:,} instructions, no checkpoint has")
                 self._step(instruction.name, argument)
-        except (ValueError, IndexError, KeyError) as error:  # from genops, or an item that stack or memo don't have
+        except (
+            ValueError,
+            IndexError,
+            KeyError,
+        ) as error:  # from genops, or an item that is not on the stack or in the memo
             raise Refused(f"the pickle is damaged or cut off at byte {self._stream.tell():,}") from error
         if len(self._stack) != 1 or self._marks:
             raise Refused("the pickle is damaged: it leaves more or less than one value")
@@ -122,7 +151,11 @@ class Machine:
                 self._set_items(self._take(2) if instruction == "SETITEM" else self._since_mark())
             case "ADDITEMS":
                 items = self._since_mark()
-                self._top(set).update(_hashable(item) for item in items)
+                self._top(set).update(hashable(item) for item in items)
+            case "FROZENSET":
+                stack.append(frozenset(hashable(item) for item in self._since_mark()))
+            case "READONLY_BUFFER":
+                self._top(bytes | memoryview | bytearray)
             case "MEMOIZE":
                 self._memo[len(self._memo)] = stack[-1]
             case "PUT" | "BINPUT" | "LONG_BINPUT":
@@ -141,7 +174,7 @@ class Machine:
             case "BINPERSID" if self._persistent:
                 stack.append(self._persistent(self._take(1)[0]))
             case _:
-                raise Refused(f"the pickle has the instruction {instruction}, which plain data does not need")
+                raise Refused(f"the pickle has the instruction {instruction}, which data in one file does not need")
 
     def _take(self, count: int) -> list[Any]:
         if len(self._stack) - count < (self._marks[-1] if self._marks else 0):
@@ -156,16 +189,17 @@ class Machine:
         del self._stack[mark:]
         return taken
 
-    def _top(self, kind: type) -> Any:
+    def _top(self, kind: type | UnionType) -> Any:
         top = self._stack[-1]
         if not isinstance(top, kind):
-            raise Refused(f"it would change a {type(top).__name__} as if it were a {kind.__name__}")
+            name = kind.__name__ if isinstance(kind, type) else "buffer"
+            raise Refused(f"it would change a {type(top).__name__} as if it were a {name}")
         return top
 
     def _set_items(self, items: list[Any]) -> None:
         target = self._top(dict)
         for key, value in zip(items[::2], items[1::2], strict=True):
-            target[_hashable(key)] = value
+            target[hashable(key)] = value
 
     def _named(self, module: object, name: object) -> Name:
         named = Name(module if isinstance(module, str) else "?", name if isinstance(name, str) else "?")
@@ -176,11 +210,14 @@ class Machine:
     def _call(self, called: object, arguments: object) -> object:
         function = self._calls.get(called) if isinstance(called, Name) else None
         if function is None or not isinstance(arguments, tuple):
-            raise Refused(f"it calls {called if isinstance(called, Name) else type(called).__name__}, which nobody may")
+            raise Refused(
+                f"it calls {called if isinstance(called, Name) else type(called).__name__}, which is not allowed"
+            )
         return function(arguments)
 
 
-def _hashable(key: object) -> Any:
+def hashable(key: object) -> Any:
+    """The object, where it may be a key or in a set. Raises Refused."""
     if not isinstance(key, HASHABLE):
         raise Refused(f"it has a {type(key).__name__} for a key")
     return key

@@ -116,7 +116,7 @@ def hostile_pickles(marker):
         "a call of no name": (b"\x80\x04K\x01)R.", "calls int"),
         "a call of a name to be handed on": (b"\x80\x04cnumpy\nndarray\n)R.", "calls numpy.ndarray"),
         "a call without a tuple": (b"\x80\x04ccollections\nOrderedDict\n]R.", "calls collections.OrderedDict"),
-        "a dictionary from pairs": (b"\x80\x04ccollections\nOrderedDict\n]\x85R.", "a dictionary in an unusual way"),
+        "a dictionary from numbers": (b"\x80\x04ccollections\nOrderedDict\n]K\x01a\x85R.", "a dictionary in an unusual way"),
         "a numpy dtype of objects": (dump(np.dtype("O")), "no plain number"),
         "a numpy array of objects": (dump(np.array([Call(os.system, touch)], object)), "no plain number"),
         "numbers of the other order": (dump(np.dtype(">f4")), "unknown byte order"),

@@ -1,4 +1,5 @@
-import io
+import array
+import codecs
 import os
 import pickle
 import random
@@ -6,6 +7,8 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
+from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +19,8 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from offline.checkpoint import unpickling
-from offline.checkpoint.official import CALLS, read_checkpoint, read_storage
+from offline.checkpoint.official import Network, checkpoint_calls, read_checkpoint, read_storage
+from offline.checkpoint.unpickling import Buildable
 from offline.convert import app, convert
 from shared.errors import ModelError, UserError
 from shared.image.checkpoint import read_architecture
@@ -34,10 +38,12 @@ def test_the_weights_come_out_bit_for_bit(tmp_path, name):
     convert(REFERENCE / f"{name}.pkl", output)
     given, wanted = load_file(output), np.load(REFERENCE / f"{name}.weights.npz")
     assert given.keys() == set(wanted.files)
-    for key, array in given.items():
-        assert (array.dtype, array.shape, array.tobytes()) == (np.float32, wanted[key].shape, wanted[key].tobytes()), (
-            key
-        )
+    for key, tensor in given.items():
+        assert (tensor.dtype, tensor.shape, tensor.tobytes()) == (
+            np.float32,
+            wanted[key].shape,
+            wanted[key].tobytes(),
+        ), key
 
 
 def test_the_converted_generator_makes_the_reference_picture(tmp_path):
@@ -123,7 +129,7 @@ def test_other_networks(tmp_path):
                 "this is a StyleGAN2 .*; only StyleGAN3 can be converted",
             ),
             (network(modules, parameters={"weight": torch.ones(3)}), "its G_ema is no StyleGAN3"),
-            (Call(modules["dnnlib.tflib.network"]._build, 1), "a StyleGAN of the TensorFlow days"),
+            (Call(modules["dnnlib.tflib.network"]._build, 1), "a StyleGAN for TensorFlow"),
             (network(modules, _parameters=None), "a Generator in it lacks _parameters"),
         ]:
             path.write_bytes(dump({"G_ema": content}))
@@ -154,6 +160,104 @@ def test_a_stylegan3_that_does_not_fit_its_arguments(tmp_path):
                 convert(path, tmp_path / "model.safetensors")
 
 
+class Anything:
+    """Plain data in every form that a pickle knows, in places where a checkpoint has some."""
+
+    @staticmethod
+    def values():
+        return {
+            "set": {1, 2.0, "three", None},
+            "empty set": set(),
+            "frozenset": frozenset({"a", 4}),
+            "bytes": b"\x00\xff latin",
+            "no bytes": b"",
+            "bytearray": bytearray(b"\x80abc"),
+            "empty bytearray": bytearray(),
+            "long bytes": bytes(range(256)) * 300,
+            "long bytearray": bytearray(b"\xe9" * 70_000),
+            "array": array.array("d", [1.5, -2]),
+            "numpy": np.arange(6, dtype=np.int64).reshape(2, 3),
+            "numpy, Fortran": np.asfortranarray(np.ones((2, 3))),
+            "numpy, empty": np.zeros((0, 3), np.float32),
+            "numpy texts": np.array(["a", "bc"]),
+            "numpy scalar": np.float32(0.5),
+            "numpy bool": np.bool_(True),
+            "complex": 1 + 2j,
+            "range": range(2, 9, 3),
+            "slice": slice(1, None),
+            "ordered": OrderedDict([("a", 1), ("b", [2, {3}])]),
+            "large": [2**70, -(2**70), 1e300, True, None, "ü", ""],
+        }
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_plain_data_is_read_in_every_protocol(protocol):
+    content = pickle.dumps(Anything.values(), protocol)
+    read = unpickling.Machine(unpickling.ByteStream(content), checkpoint_calls()).run()
+    assert list(read) == list(Anything.values())
+    for name in ("set", "empty set", "frozenset", "complex", "ordered", "large", "numpy scalar", "numpy bool"):
+        assert read[name] == Anything.values()[name], name
+    for name in ("bytes", "no bytes", "bytearray", "empty bytearray", "long bytes", "long bytearray"):
+        assert bytes(read[name]) == Anything.values()[name], name
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_the_protocol_of_a_checkpoint_changes_no_byte_of_the_output(tmp_path, protocol):
+    whole = REFERENCE / "edge_t32.pkl"
+    convert(whole, tmp_path / "wanted.safetensors")
+    with official_modules() as modules:
+        content = unpickling_as_calls(modules, read_checkpoint(whole))
+        (tmp_path / "other.pkl").write_bytes(pickle.dumps(content, protocol))
+    convert(tmp_path / "other.pkl", tmp_path / "made.safetensors")
+    assert (tmp_path / "made.safetensors").read_bytes() == (tmp_path / "wanted.safetensors").read_bytes()
+
+
+def unpickling_as_calls(modules, value):
+    """What was read, to be pickled again: networks as calls of the published loader, arrays as torch's tensors."""
+    if isinstance(value, Network):
+        state = {"_set": {1, 2}, "_bytes": bytearray(b"\xff"), **unpickling_as_calls(modules, value.state)}
+        meta = {"type": "class", "version": 6, "module_src": "raise SystemExit", "class_name": value.class_name}
+        return Call(modules["torch_utils.persistence"]._reconstruct_persistent_obj, {**meta, "state": state})
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value.copy())
+    if isinstance(value, dict):
+        return {name: unpickling_as_calls(modules, entry) for name, entry in value.items()}
+    return None if isinstance(value, Buildable) else value
+
+
+def test_one_storage_asked_for_many_times_takes_no_memory_for_each(tmp_path):
+    """A megabyte of numbers, two thousand tensors of it."""
+    path = tmp_path / "model.pkl"
+    with official_modules() as modules:
+        storage = torch.zeros(250_000).untyped_storage()
+        tensors = {f"t{i}": torch.tensor([], dtype=torch.float32).set_(storage) for i in range(2000)}
+        path.write_bytes(dump({"G_ema": network(modules, _buffers=tensors)}))
+    tracemalloc.start()
+    with pytest.raises(ModelError, match=r"no synthesis\.input\.freqs"):
+        convert(path, tmp_path / "model.safetensors")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50e6
+
+
+def test_a_text_encoded_again_and_again_is_refused(tmp_path):
+    path = tmp_path / "model.pkl"
+    text = "x" * 1_000_000
+    path.write_bytes(dump([Call(codecs.encode, text, "latin1") for _ in range(1000)]))
+    with pytest.raises(ModelError, match="would need more than"):
+        convert(path, tmp_path / "model.safetensors")
+
+
+def test_the_same_checkpoint_gives_the_same_file(tmp_path):
+    made = []
+    for i in range(4):
+        code = "import sys; from pathlib import Path; from offline.convert import convert; convert(*map(Path, sys.argv[1:]))"
+        output = tmp_path / f"{i}.safetensors"
+        subprocess.run([sys.executable, "-c", code, REFERENCE / "edge_t32.pkl", output], check=True)
+        made.append(output.read_bytes())
+    assert len(set(made)) == 1
+
+
 def test_modules_within_modules_without_end(tmp_path):
     """Thirty levels of two equal children each: a thousand million modules, in a file of a few kilobytes."""
     path = tmp_path / "model.pkl"
@@ -172,7 +276,7 @@ def test_modules_within_modules_without_end(tmp_path):
 def test_storages_are_read_as_torch_reads_them(dtype):
     tensor = (torch.randn(7, 5) * 50).to(dtype)
     views = {"whole": tensor, "turned": tensor.T, "part": tensor[2:5, 1::2], "scalar": tensor[3, 3], "none": tensor[:0]}
-    given = unpickling.Machine(io.BytesIO(dump(views)), CALLS).run()
+    given = unpickling.Machine(unpickling.ByteStream(dump(views)), checkpoint_calls()).run()
     for name, view in views.items():
         np.testing.assert_array_equal(given[name], view.numpy())
         assert given[name].dtype == view.numpy().dtype

@@ -19,6 +19,7 @@ import threading
 import numpy as np
 from numba import types
 
+import shared.machine_code  # noqa: F401  # a damaged cache must not stop a picture
 from shared.image.ops.fused_passes import (
     compiled,
     downsample_x,

@@ -1,0 +1,165 @@
+"""Plain data in a pickle that is spelled as a call: sets, bytes, arrays and numbers of Python and numpy.
+
+The spelling depends on the pickle's protocol. A set is an instruction of its own from protocol 4 on, a call of
+`builtins.set` before; bytes are a text to encode in protocol 2; a bytearray is an instruction from protocol 5 on; numpy
+arrays have a buffer from protocol 5 on and a state before.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from offline.checkpoint.unpickling import Buildable, Call, Name, Refused, hashable
+
+MOST_MADE_BYTES = 640 << 20  # by calls; a checkpoint in protocol 2 has all its tensors as texts to encode
+ITEM_BYTES = 100  # of a set or a dict
+NUMBERS = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16"})
+
+
+@dataclass(frozen=True)
+class NumberFormat(Buildable):
+    """A numpy dtype of plain numbers or texts."""
+
+    code: str
+
+    def build(self, state: object) -> None:
+        """The state must say little-endian, or that there is no order."""
+        match state:
+            case (_, "<" | "|" | "=", *_):
+                return
+        raise Refused("it has numbers of an unknown byte order")
+
+
+class UnreadArray(Buildable):
+    """An array of numpy or Python: official modules have some, and no picture depends on them."""
+
+    def build(self, state: object) -> None:
+        """Ignore the state."""
+
+
+class Budget:
+    """Bytes that calls may make: a small pickle can ask for the same large piece again and again."""
+
+    def __init__(self) -> None:
+        self._left = MOST_MADE_BYTES
+
+    def spend(self, count: int) -> None:
+        """Take from it. Raises Refused where nothing is left."""
+        self._left -= count
+        if self._left < 0:
+            raise Refused(f"its data would need more than {MOST_MADE_BYTES:,} bytes")
+
+
+def plain_calls() -> dict[Name, Call | None]:
+    """The table of these calls, with a new budget."""
+    budget = Budget()
+    calls: dict[Name, Call | None] = {}
+    for builtins in ("builtins", "__builtin__"):  # of Python 3 and 2
+        calls |= {
+            Name(builtins, "set"): _collection(set, budget),
+            Name(builtins, "frozenset"): _collection(frozenset, budget),
+            Name(builtins, "bytes"): _bytes(budget),
+            Name(builtins, "bytearray"): _bytes(budget),
+            Name(builtins, "complex"): _complex,
+            Name(builtins, "range"): _inert("range"),
+            Name(builtins, "xrange"): _inert("range"),
+            Name(builtins, "slice"): _inert("slice"),
+        }
+    calls |= {
+        Name("_codecs", "encode"): _bytes(budget),
+        Name("collections", "OrderedDict"): _dictionary(budget),
+        Name("array", "array"): _inert_array,
+        Name("array", "_array_reconstructor"): _inert_array,
+        Name("numpy", "dtype"): _number_format,
+        Name("numpy", "ndarray"): None,
+    }
+    for core in ("core", "_core"):  # before numpy 2 and since
+        calls |= {
+            Name(f"numpy.{core}.multiarray", "scalar"): _number,
+            Name(f"numpy.{core}.multiarray", "_reconstruct"): _inert_array,
+            Name(f"numpy.{core}.numeric", "_frombuffer"): _inert_array,
+        }
+    return calls
+
+
+def _collection(kind: Callable[[list[Any]], object], budget: Budget) -> Call:
+    def call(arguments: tuple[Any, ...]) -> object:
+        match arguments:
+            case ():
+                return kind([])
+            case (list(items) | tuple(items),):
+                budget.spend(ITEM_BYTES * len(items))
+                return kind([hashable(item) for item in items])
+        raise Refused("it makes a set in an unusual way")
+
+    return call
+
+
+def _bytes(budget: Budget) -> Call:
+    """Bytes, bytearrays and texts to encode; all become bytes, or a view where they are one already."""
+
+    def call(arguments: tuple[Any, ...]) -> object:
+        match arguments:
+            case ():
+                return b""
+            case (bytes() | bytearray() | memoryview() as data,):
+                return data
+            case (str(text), "latin1" | "latin-1"):
+                budget.spend(len(text))
+                try:
+                    return text.encode("latin-1")
+                except UnicodeEncodeError as error:
+                    raise Refused("it has bytes that are none") from error
+        raise Refused("it makes bytes in an unusual way")
+
+    return call
+
+
+def _dictionary(budget: Budget) -> Call:
+    def call(arguments: tuple[Any, ...]) -> object:
+        match arguments:
+            case ():
+                return {}
+            case (list(pairs),) if all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+                budget.spend(ITEM_BYTES * len(pairs))
+                return {hashable(key): value for key, value in pairs}
+        raise Refused("it makes a dictionary in an unusual way")
+
+    return call
+
+
+def _complex(arguments: tuple[Any, ...]) -> object:
+    match arguments:
+        case (float(real), float(imaginary)):
+            return complex(real, imaginary)
+    raise Refused("it has a complex number in an unknown form")
+
+
+def _inert(kind: str) -> Call:
+    """A value that nothing depends on: its name and arguments."""
+    return lambda arguments: (kind, arguments)
+
+
+def _inert_array(arguments: tuple[Any, ...]) -> UnreadArray:
+    return UnreadArray()
+
+
+def _number_format(arguments: tuple[Any, ...]) -> NumberFormat:
+    match arguments:
+        case (str(code), *_) if code in NUMBERS or (code[:1] in ("S", "U") and code[1:].isdecimal()):
+            return NumberFormat(code)
+    raise Refused("it has a numpy dtype that is no plain number")
+
+
+def _number(arguments: tuple[Any, ...]) -> object:
+    match arguments:
+        case (NumberFormat(code), bytes(data)) if code in NUMBERS:
+            dtype = np.dtype(f"<{code}")
+            if len(data) == dtype.itemsize:
+                return np.frombuffer(data, dtype)[0].item()
+    raise Refused("it has a number in an unknown form")
+
+
+CallTable = Mapping[Name, Call | None]
