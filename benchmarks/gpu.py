@@ -68,7 +68,7 @@ def run_step(step: str, folder: Path, limit_s: float, rehearse: bool) -> str:
     """Run a step in a process of its own and say how it went."""
     file, log = folder / f"{step}.jsonl", folder / f"{step}.log"
     file.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "benchmarks.gpu_steps", step, str(file), "cpu" if rehearse else "cuda"]
+    command = [sys.executable, "-m", f"{__package__}.gpu_steps", step, str(file), "cpu" if rehearse else "cuda"]
     began = time.monotonic()
     with log.open("wb") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True)

@@ -21,7 +21,7 @@ from torch import Tensor
 from shared.image import geometry
 from shared.image.architecture import Architecture
 from shared.image.canvas import Canvas
-from shared.image.device import CHANNELS_LAST, FULL, HALF, Precision
+from shared.image.device import CHANNELS_LAST, FULL, HALF, WIDE_RANGE, Precision
 from shared.image.ops.filtered_lrelu import FilteredLReLU
 from shared.image.ops.filters import down_filter, up_filter
 from shared.image.ops.fourier_features import FourierFeatures
@@ -188,13 +188,18 @@ def layer_precision(half: bool, device: torch.device) -> Callable[[geometry.Laye
     """Full everywhere, or half except for ToRGB: bfloat16 is too coarse for an 8-bit picture.
 
     The design keeps the lowest rates in float32 because of float16's range. bfloat16 has the range of float32, so on a
-    CPU only networks that allow no half precision at all (num_fp16_res 0) stay in float32.
+    CPU only networks that allow no half precision at all (num_fp16_res 0) stay in float32; on a card the lowest rates may
+    use TF32, which has that range too.
     """
     reduced = HALF[device.type] if half else FULL
-    in_range = reduced.convolution == torch.bfloat16
-    return lambda layer: (
-        reduced if (layer.allows_half or (in_range and layer.design_allows_half)) and not layer.is_torgb else FULL
-    )
+    wide = reduced if reduced.convolution == torch.bfloat16 else WIDE_RANGE.get(device.type, FULL) if half else FULL
+
+    def choose(layer: geometry.Layer) -> Precision:
+        if layer.is_torgb or not layer.design_allows_half:
+            return FULL
+        return reduced if layer.allows_half else wide
+
+    return choose
 
 
 def with_defaults(architecture: Architecture, stored: Mapping[str, Tensor], device: torch.device) -> Weights:

@@ -1,3 +1,4 @@
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -272,3 +273,23 @@ def test_unusual_architectures_make_pictures(cases, changed, precision, plain):
 def test_no_such_file(tmp_path):
     with pytest.raises(ModelError, match="no file"):
         load_generator(tmp_path / "none.safetensors")
+
+
+def test_the_numerics_of_a_card_are_set_for_good():
+    """Whatever order threads come in: nothing is restored, so nothing can be restored wrongly."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    names = ("allow_tf32", "deterministic", "benchmark")
+    before = [getattr(cudnn, name) for name in names], matmul.allow_tf32
+    try:
+        cudnn.allow_tf32 = cudnn.benchmark = matmul.allow_tf32 = True
+        threads = [threading.Thread(target=devices.set_card_numerics) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [getattr(cudnn, name) for name in names] == [False, True, False]
+        assert not matmul.allow_tf32
+    finally:
+        for name, value in zip(names, before[0], strict=True):
+            setattr(cudnn, name, value)
+        matmul.allow_tf32 = before[1]

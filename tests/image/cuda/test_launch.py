@@ -89,6 +89,20 @@ def test_a_whole_picture(radial, precision, least_db):
 
 @pytest.mark.usefixtures("_no_card")
 @pytest.mark.parametrize("precision", ["full", "half"])
+def test_on_a_card_low_rates_use_tf32_and_torgb_never(precision):
+    n = network(precision)
+    wide = [layer.convolution.tf32 for layer in n.fast.layers]
+    is_half = [layer.convolution.weight.dtype == torch.float16 for layer in n.fast.layers]
+    assert wide == [precision == "half" and not half for half in is_half]
+    assert any(wide) == (precision == "half")
+    assert n.fast.torgb.weight.dtype == torch.float32
+    assert not n.fast.torgb.tf32
+    exact = network(precision, num_fp16_res=0)
+    assert not any(layer.convolution.tf32 for layer in exact.fast.layers)
+
+
+@pytest.mark.usefixtures("_no_card")
+@pytest.mark.parametrize("precision", ["full", "half"])
 def test_the_self_check_passes_and_finds_a_fault(precision, monkeypatch):
     needs_compiler()
     n = network(precision)
@@ -175,6 +189,23 @@ def test_a_machine_without_a_driver(monkeypatch):
     monkeypatch.setattr(drivers, "LIBRARY", "libcuda-of-nowhere.so.1")
     with pytest.raises(KernelError, match=r"cannot load libcuda-of-nowhere\.so\.1"):
         CudaDriver()
+
+
+@pytest.mark.parametrize("x_half", [True, False])
+def test_every_planned_block_fits_into_shared_memory(x_half):
+    number = "X_HALF"
+    for (up, terms), rows in plan.ROWS.items():
+        for groups, channels in plan.SHAPES[up]:
+            width = plan.block_width(up, 0, groups)
+            macros = plan.shape(up, terms, groups, channels, width, up // 2) | {
+                "UP": up,
+                "TERMS": terms,
+                number: int(x_half),
+            }
+            launch = plan.Launch(tuple(macros.items()))
+            assert launch.shared_bytes <= plan.SHARED_BYTES, (up, terms, rows, groups, channels)
+            assert launch.threads % 32 == 0
+            assert launch.threads <= 512
 
 
 def test_blocks_that_were_measured_replace_the_planned_ones(monkeypatch):
