@@ -97,6 +97,17 @@ class DisplayOptions:
             help="Keys that act in full screen: the few marked * below, or all.",
         ),
     ] = "stage"
+    shape: Annotated[
+        str | None,
+        option(
+            "--shape",
+            metavar="RATIO|square|window|auto",
+            panel=DISPLAY,
+            help="Shape of the pictures: a ratio such as 16:9, the network's square, the window's own, or auto, the widest that "
+            "is fast enough.",
+            show_default="window; square without one",
+        ),
+    ] = None
     hud: Annotated[bool, option("--hud", panel=DISPLAY, help="Show the head-up display from the start.")] = False
     offscreen: Annotated[bool, option("--offscreen", panel=DISPLAY, help="Play without a window.")] = False
 
@@ -192,6 +203,9 @@ def command(
     controls: dict[str, Value] = dict(room.controls)
     if sound.sync is not None:
         controls["sync"] = CONTROLS["sync"].checked(_number_or_word(sound.sync))
+    if display.shape is not None:
+        controls["shape"] = CONTROLS["shape"].checked(display.shape)
+    controls.setdefault("shape", "square" if display.offscreen else "window")
     loaded = [Preset.load(preset) for preset in presets]
     first = replace(loaded[0], controls={**loaded[0].controls, **controls})
     device = pick_device(pictures.device)

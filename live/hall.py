@@ -2,7 +2,7 @@
 
 input = "Scarlett"      # as on the command line: input, output, channel, rate, display
 channel = 2
-gain = 6.0              # technical controls as in docs/osc.md: gain, gate, sync, advance
+gain = 6.0              # technical controls as in docs/osc.md: gain, gate, shape, sync, advance
 
 [scaler]                # from a sound-check: mean and deviation of each descriptor, with this gain and gate
 centroid = [2310.4, 871.2]

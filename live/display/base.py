@@ -26,6 +26,10 @@ class Display(Protocol):
     def show(self, image: UInt8[np.ndarray, "height width 3"]) -> None:
         """Show this image, of any size, from the next `draw` on. Do not write to it afterwards."""
 
+    @property
+    def area(self) -> Size:
+        """Width and height in pixels of the area that pictures are shown in; 0 by 0 where there is none, or none now."""
+
     def inform(self, state: HudState) -> None:
         """Update the content of the head-up display."""
 
@@ -67,6 +71,11 @@ class OffscreenDisplay:
             self._errors.add(problem)
         else:
             self.picture = image
+
+    @property
+    def area(self) -> Size:
+        """0 by 0: pictures keep the network's own shape."""
+        return 0, 0
 
     def inform(self, state: HudState) -> None:
         """Keep the state."""

@@ -16,6 +16,7 @@ from live.display.hud_page import Overlay
 from live.display.hud_state import HudState
 from live.display.keys import DisplayEvent, summary
 from live.display.monitors import MonitorInfo
+from live.display.placement import Size
 from live.display.settings import WindowSettings
 from shared.errors import Failure, UserError
 
@@ -66,6 +67,11 @@ class WindowDisplay:
             self._errors.add(problem)
         else:
             self._picture = image
+
+    @property
+    def area(self) -> Size:
+        """The window's drawing area in pixels; 0 by 0 while it is minimised or being reopened."""
+        return self._window.area if self._window else (0, 0)
 
     def inform(self, state: HudState) -> None:
         """Update the content of the head-up display."""

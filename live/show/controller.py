@@ -10,6 +10,7 @@ from live.display import keys
 from live.osc.messages import PREFIX, Change, OscEvent, Query, Request
 from live.show.context import ActionCall, ShowContext
 from live.show.learning_actions import LearningActions
+from live.show.picture_shape import PictureShape
 from live.show.preset_actions import PresetActions
 from live.show.preset_library import PresetLibrary
 from live.show.soundcheck import SoundCheckOnStage
@@ -40,11 +41,13 @@ class ShowController:
         library: PresetLibrary,
         takes: Takes,
         room: hall.Hall,
+        shape: PictureShape,
         restore: bool = False,
     ) -> None:
         self._context, self._takes, self._hall, self._scaler = context, takes, room, room.scaler
         self._transport = Transport(context.source)
         self._steering = Steering(context.engine)
+        self._shape = shape
         self._learning = LearningActions(context, library, restore)
         self._presets = PresetActions(
             context, library, self._change_preset, self._crossfade_s, self._learning.wait_for_save
@@ -144,6 +147,9 @@ class ShowController:
         if name not in self.values:
             raise SettingError(f"the preset {self.preset.name} has no control '{name}'")
         self.values[name] = value
+        if name == "shape":
+            self._shape.change(value)
+            return
         self._context.engine.change(name, value, arrived)
         if name in ("smoothing", "sync", "advance"):
             self._context.timing.follow(self.values)

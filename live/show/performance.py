@@ -12,6 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from live.show.controller import ShowController
 from live.show.engine import AnalysedTick, Engine
 from live.show.notices import Notices
 from live.show.options import ShowOptions
+from live.show.picture_shape import PictureShape, first_shape
 from live.show.picture_thread import PaintedImage, PictureThread
 from live.show.presentation_queue import PresentationQueue
 from live.show.preset_library import PresetLibrary, warm_up
@@ -34,6 +37,7 @@ from live.show.takes import Takes
 from live.show.timing import Timing
 from live.sound.source import Source
 from shared.atomic import written_atomically
+from shared.controls import aspect_ratio
 from shared.errors import PonticelloError, one_line
 from shared.painter import Painter
 from shared.pipeline import Pipeline
@@ -42,6 +46,7 @@ from shared.preset import Preset
 LONGEST_PAUSE_S = 0.008  # of the main loop, between two looks at OSC and keys
 OSC_BUDGET_S = 0.01  # for OSC events in one turn of the main loop; the rest waits for the next turn
 HUD_S, STATUS_S = 0.1, 1.0
+FPS = 30  # ticks and pictures per second
 
 
 class Performance:
@@ -75,8 +80,13 @@ class Performance:
         self._next_hud = self._next_status = 0.0
         self._osc_error = ""
         library = PresetLibrary(presets, painter)
-        generator_s = warm_up(first, painter)
-        pipeline = Pipeline(first, scaler=hall.scaler)
+        measure = cache(partial(warm_up, first, painter))
+        wanted_shape, shape, line = first_shape(first.controls["shape"], display, measure, FPS)
+        if line:
+            self._notices.tell(line, wrong=False)
+        library.prepare(aspect_ratio(shape))
+        generator_s = measure(aspect_ratio(shape))
+        pipeline = Pipeline(replace(first, controls={**first.controls, "shape": shape}), FPS, hall.scaler)
         self.hashes: dict[int, str] | None = {} if options.hashes else None
         self.engine = Engine(pipeline, source, self._on_tick, self._notices)
         self._pictures = PictureThread(painter, self._on_image, self._notices, self.hashes)
@@ -88,7 +98,9 @@ class Performance:
         folder = None if options.record is None else options.record.expanduser().absolute()
         self.takes = Takes(folder, self.engine, self._notices, facts)
         context = ShowContext(source, self.engine, self._timing, port, self._notices, self._lanes)
-        self.controller = ShowController(first, context, library, self.takes, hall, options.restore)
+        self._shape = PictureShape(context, library, display, wanted_shape, shape)
+        first = replace(first, controls={**first.controls, "shape": wanted_shape})
+        self.controller = ShowController(first, context, library, self.takes, hall, self._shape, options.restore)
 
     def run(self, on_start: Callable[[], None] = lambda: None) -> dict[str, Any]:
         """Play. Returns the statistics; writes them and the hashes to files if the options name any."""
@@ -156,6 +168,7 @@ class Performance:
             self._next_hud = now + HUD_S
             self._show_notices()
             self._display.inform(self._hud(now))
+            self._shape.step(now)
         if now >= self._next_status:
             self._next_status = now + STATUS_S
             self._port.send("status", *self._status.report(now))

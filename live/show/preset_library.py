@@ -4,6 +4,8 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ class PresetLibrary:
 
     def __init__(self, presets: Sequence[Preset], painter: Painter) -> None:
         self._presets, self._painter = tuple(presets), painter
+        self._aspect = Fraction(1)
         self._loaded: deque[Preset] = deque(maxlen=NEWEST)
         self._moved: dict[str, str] = {}
         for preset in self._presets:
@@ -46,6 +49,12 @@ class PresetLibrary:
         self._loaded.append(preset)
         self._painter.keep([*self._presets, *kept, *self._loaded])
         return preset
+
+    def prepare(self, aspect: Fraction) -> None:
+        """Draw a picture of this shape (width over height) with each generator; later presets are loaded for it, too."""
+        self._aspect = aspect
+        for preset in (*self._presets, *self._loaded):
+            self._prepare(preset)
 
     def moved(self, before: Preset, after: Preset) -> None:
         """Load `after` when `before` is asked for: a shipped preset was saved as the user's own."""
@@ -76,7 +85,8 @@ class PresetLibrary:
         self._painter.load(preset)
         latent = preset.pairs.latents[0] if len(preset.pairs) else None
         if latent is not None:
-            self._painter.paint(Picture(preset.generator_sha256, latent, preset.pairs.space, 1.0, 0.0, (0.0, 0.0), 1.0))
+            picture = Picture(preset.generator_sha256, latent, preset.pairs.space, 1.0, 0.0, (0.0, 0.0), 1.0)
+            self._painter.paint(replace(picture, aspect=self._aspect))
 
 
 def _presets_in(folder: Path) -> dict[str, Path]:
@@ -84,13 +94,13 @@ def _presets_in(folder: Path) -> dict[str, Path]:
     return {file.parent.name: file.parent for file in folder.glob("*/preset.toml")}
 
 
-def warm_up(preset: Preset, painter: Painter) -> float:
-    """Run sound and pictures through everything once. Returns the seconds that a picture takes."""
+def warm_up(preset: Preset, painter: Painter, aspect: Fraction = Fraction(1)) -> float:  # immutable
+    """Run sound and pictures of this shape through everything once. Returns the seconds that a picture takes."""
     noise = np.random.default_rng(0).standard_normal(round(WARM_UP_S * SAMPLE_RATE)).astype(np.float32) * 0.1
     ticks = Pipeline(preset).process(noise)
     durations = []
     for tick in ticks[-TRIAL_PICTURES:]:
         start = time.monotonic()
-        painter.paint(tick.picture).cpu()
+        painter.paint(replace(tick.picture, aspect=aspect)).cpu()
         durations.append(time.monotonic() - start)
     return statistics.median(durations)

@@ -1,0 +1,145 @@
+"""The shape of a show's pictures: asked for, taken from the window, chosen by measuring, changed while playing."""
+
+from fractions import Fraction
+
+import pytest
+
+from live.display.base import OffscreenDisplay
+from live.show.picture_shape import PictureShape, first_shape, window_shape
+from offline.hashes import Hashes
+from offline.render import Job, render
+from shared.preset import Preset
+from shared.recording.reader import Recording
+from tests.live.osc_client import until
+from tests.live.shows import show
+from tests.small import make_preset, write_sound
+
+
+class Window(OffscreenDisplay):
+    """A display with an area of any size."""
+
+    def __init__(self, area):
+        super().__init__()
+        self.size = area
+
+    @property
+    def area(self):
+        return self.size
+
+
+@pytest.mark.parametrize(
+    ("area", "shape"),
+    [
+        ((1920, 1080), "16:9"),
+        ((1080, 1920), "9:16"),
+        ((512, 512), "square"),
+        ((1366, 683), "2:1"),
+        ((0, 0), "square"),
+        ((40000, 16), "16:1"),
+        ((3, 900), "1:16"),
+    ],
+)
+def test_the_shape_of_a_window(area, shape):
+    assert window_shape(Window(area)) == shape
+
+
+def test_a_shape_that_is_asked_for_is_kept_however_long_it_takes():
+    slow = {"16:9": "16:9", "square": "square", "window": "2:1"}
+    for wanted, drawn in slow.items():
+        assert first_shape(wanted, Window((200, 100)), lambda _: 9.0, 30) == (wanted, drawn, "")
+
+
+@pytest.mark.parametrize(
+    ("per_area", "chosen"), [(0.01, "2:1"), (0.017, "3:2"), (0.021, "4:3"), (0.026, "square"), (1.0, "square")]
+)
+def test_auto_takes_the_widest_that_is_fast_enough_and_says_so(per_area, chosen):
+    value, drawn, line = first_shape("auto", Window((200, 100)), lambda aspect: per_area * float(aspect), 30)
+    assert value == drawn == chosen
+    assert line.startswith(f"shape auto: {chosen} was chosen (a picture takes: 2:1 {per_area * 2000:.0f} ms")
+
+
+def test_auto_in_a_tall_window():
+    value, *_ = first_shape("auto", Window((100, 200)), lambda aspect: 0.02 * float(1 / aspect), 30)
+    assert value == "2:3"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("show")
+    make_preset(folder / "a")
+    write_sound(folder / "s.wav", 2.5)
+    return folder
+
+
+def test_a_show_changes_its_shape_and_its_recording_keeps_it(folder, tmp_path):
+    recording = tmp_path / "take"
+    with show(
+        [folder / "a"], folder / "s.wav", tmp_path, loop=True, record=recording, controls={"shape": "2:1"}
+    ) as playing:
+        playing.until_tick(8)
+        assert playing.display.picture.shape == (16, 32, 3)
+        assert playing.ask("shape") == "2:1"
+        playing.client.send("shape", "9:18")
+        assert until(lambda: playing.display.picture.shape == (32, 16, 3), 5)
+        assert playing.ask("shape") == "1:2"
+        playing.client.send("shape", "window")
+        assert until(lambda: playing.display.picture.shape == (16, 16, 3), 5)
+        playing.client.send("shape", "17:1")
+        assert "allowed are square, window, auto or a ratio" in playing.hear("error")[2]
+        playing.until_tick(playing.ticks + 5)
+    kept = Hashes()
+    job = Job(Preset.load(folder / "a"), recording)
+    render(job, tmp_path / "film.mkv", hashes=kept)
+    again = dict(kept.rows)
+    assert len(playing.hashes) > 10
+    assert playing.hashes.items() <= again.items()
+    assert Recording(recording, job.preset).aspect_at(0) == 2
+    assert Recording(recording, job.preset).aspect_at(10**7) == 1
+
+
+class Library:
+    """Stands for a preset library: notes what it prepares."""
+
+    def __init__(self):
+        self.prepared = []
+
+    def prepare(self, aspect):
+        self.prepared.append(aspect)
+
+
+class Context:
+    """Stands for a show's context: jobs run at once, changes are noted."""
+
+    class Lanes:
+        loading = None
+
+    def __init__(self):
+        self.lanes, self.engine, self.changes = self.Lanes(), self, []
+
+    def run(self, lane, call, work, kind="", every_s=0):
+        work()()
+
+    def change(self, name, value, arrived):
+        self.changes.append((name, value))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_the_window_is_followed_once_it_has_settled():
+    context, library, window = Context(), Library(), Window((200, 100))
+    shape = PictureShape(context, library, window, "window", "2:1")
+    for now in (0.0, 1.0, 2.0):
+        shape.step(now)
+    assert context.changes == []
+    for now, size in ((3.0, (300, 100)), (3.3, (400, 100)), (3.6, (400, 100)), (3.9, (400, 100)), (9.0, (400, 100))):
+        window.size = size
+        shape.step(now)
+    assert context.changes == [("shape", "4:1")]
+    assert library.prepared == [Fraction(4)]
+    window.size = (0, 0)  # minimised
+    shape.step(20.0)
+    shape.step(30.0)
+    shape.change("16:9")
+    window.size = (100, 100)
+    shape.step(40.0)
+    shape.step(50.0)
+    assert context.changes == [("shape", "4:1"), ("shape", "16:9")]
