@@ -73,7 +73,7 @@ def painted_images(folder: Path, made: Path | None) -> Path:
     """The images of glass, which it ships without; made once, in half a minute or more, where they are not given."""
     if made is not None:
         return made
-    from offline.candidates import draw_candidates
+    from offline.drawing import draw_candidates
     from shared.preset import Preset
 
     maker = folder / "maker"

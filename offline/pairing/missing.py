@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 import tomlkit
 
-from offline.candidates import image_file
+from offline.candidate_files import image_file
 from shared.errors import PresetError, UserError
 from shared.preset import Preset, history
 from shared.preset.corpus import CorpusSound

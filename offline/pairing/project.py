@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import UInt8
 from scipy.spatial import cKDTree
 
-from offline.candidates import image_file, propose
+from offline.candidate_files import image_file
+from offline.candidates import propose
 from offline.pairing.changes import TELLS, Stamps, carry_over, described
 from offline.pairing.events import Events, Name
 from offline.pairing.session import Pairing, row_of

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from numpy.typing import NDArray
 
-from offline.candidates import image_file
+from offline.candidate_files import image_file
 from offline.map_picture import MAP, write_map
 from offline.pairing.automatic import METHODS
 from offline.pictures import read_png

@@ -10,7 +10,10 @@ import typer
 from PIL import Image
 
 from offline import candidates as studio
-from offline.candidates import draw_candidates, image_file, parse_seeds
+from offline import drawing
+from offline.candidate_files import image_file
+from offline.candidates import parse_seeds
+from offline.drawing import draw_candidates
 from offline.sampling import appearance, farthest_point_sampling
 from shared.errors import PresetError, SettingError, UserError
 from shared.image.generator import load_generator
@@ -73,8 +76,8 @@ def test_the_same_again_paints_nothing_and_what_is_missing_is_made(folder, monke
     image_file(Preset.load(folder), 2).write_bytes(image_file(Preset.load(folder), 2).read_bytes()[:60])
     image_file(Preset.load(folder), 4).unlink()
     painted = []
-    real = studio.write_png
-    monkeypatch.setattr(studio, "write_png", lambda path, *rest: (painted.append(path.name), real(path, *rest)))
+    real = drawing.write_png
+    monkeypatch.setattr(drawing, "write_png", lambda path, *rest: (painted.append(path.name), real(path, *rest)))
     run(folder)
     assert sorted(painted) == ["seed2.png", "seed4.png"]
     run(folder, "-n", 8)
@@ -82,14 +85,14 @@ def test_the_same_again_paints_nothing_and_what_is_missing_is_made(folder, monke
 
 
 def test_a_broken_off_draw_goes_on_where_it_was(folder, monkeypatch):
-    real, count = studio.write_png, itertools.count()
+    real, count = drawing.write_png, itertools.count()
 
     def stopping(path, *rest):
         if next(count) == 3:
             raise KeyboardInterrupt
         real(path, *rest)
 
-    monkeypatch.setattr(studio, "write_png", stopping)
+    monkeypatch.setattr(drawing, "write_png", stopping)
     with pytest.raises(KeyboardInterrupt):
         draw_candidates(Preset.load(folder), Draw(count=8))
     there = list((folder / "images").iterdir())
@@ -97,7 +100,7 @@ def test_a_broken_off_draw_goes_on_where_it_was(folder, monkeypatch):
     assert all(path.name.startswith("seed") for path in there)
     assert 0 < len(found(folder)) <= len(there)  # they can be used
     kept = {path: path.stat().st_mtime_ns for path in there}
-    monkeypatch.setattr(studio, "write_png", real)
+    monkeypatch.setattr(drawing, "write_png", real)
     assert len(draw_candidates(Preset.load(folder), Draw(count=8))) == 8
     assert {path: path.stat().st_mtime_ns for path in there} == kept
 

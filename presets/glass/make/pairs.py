@@ -12,8 +12,9 @@ from pathlib import Path
 
 import tomlkit
 
-from offline.candidates import choose, draw_candidates
+from offline.candidates import choose
 from offline.corpus import make_corpus
+from offline.drawing import draw_candidates
 from offline.pairing.session import Pairing
 from offline.train import train
 from shared.preset.candidates import Draw

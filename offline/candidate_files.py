@@ -1,0 +1,30 @@
+"""The files of candidates: an image each, and contact sheets."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from offline.pictures import write_sheet
+from offline.progress import say
+from shared.errors import pasted
+from shared.preset import Preset
+from shared.preset.candidates import Candidates, name_of
+
+SHEET, PROPOSAL = "candidates.png", "proposal.png"
+
+
+def image_file(preset: Preset, seed: int) -> Path:
+    """The PNG of a candidate."""
+    return preset.folder / "images" / f"{name_of(seed)}.png"
+
+
+def write_contact_sheet(
+    preset: Preset, candidates: Candidates, seeds: Iterable[int] | None = None, name: str = SHEET
+) -> bool:
+    """Write the candidates, or those of `seeds`, to one PNG, the chosen ones framed. False where an image is missing."""
+    wanted = candidates.seeds if seeds is None else tuple(seeds)
+    pictures = [(str(seed), image_file(preset, seed), seed in candidates.kept) for seed in wanted]
+    if missing := [file for _, file, _ in pictures if not file.is_file()]:
+        say(f"{missing[0]} is missing; `ponticello candidates {pasted(preset.folder)}` makes it again")
+        return False
+    write_sheet(preset.folder / name, pictures)
+    return True

@@ -1,0 +1,241 @@
+"""Draw candidates: the images of a row of seeds, painted once and kept."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import msgspec
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from offline.candidate_files import SHEET, image_file, write_contact_sheet
+from offline.options import counted
+from offline.pictures import note_of, read_png, thumbnail, write_png
+from offline.progress import progress, say
+from shared.atomic import make_folder
+from shared.errors import PresetError, SettingError, UserError
+from shared.image.checkpoint import read_architecture
+from shared.image.latents import latents_from_seeds
+from shared.preset.candidates import THUMBNAIL, Candidates, Draw, Origin, name_of
+from shared.preset.history import PAIRS
+from shared.preset.lock import preset_lock
+from shared.preset.pairs import Pairs
+from shared.preset.preset import CANDIDATES, Preset
+
+MOST = 10_000
+SAVE_INTERVAL_S = 1.0  # finished images become candidates this often while others are drawn
+LARGEST_IMAGE = 512  # pixels of the longest side in a candidate's file; a render shows it at full size
+
+
+def draw_candidates(preset: Preset, draw: Draw, device: str | None = None) -> Candidates:
+    """Make the images of a draw and write them as the preset's candidates. Images that exist already are kept.
+
+    Chosen and paired images stay, whatever their seeds. Writes candidates.safetensors, images/seed17.png, ... and
+    candidates.png. An interrupted draw continues where it stopped. Raises SettingError or PresetError for a draw that the
+    generator cannot make.
+    """
+    if not 1 <= draw.count <= MOST:
+        raise SettingError(f"-n {draw.count} given; allowed are 1 to {MOST}")
+    if not 0 <= draw.first <= 2**32 - draw.count:  # as numpy takes them
+        raise SettingError(f"--seed {draw.first} given; allowed are 0 to {2**32 - draw.count}")
+    drawing = _Drawing(preset, draw)
+    if drawing.before is not None and drawing.is_done:
+        say(f"{preset.folder / CANDIDATES} holds these {counted(len(drawing.seeds), 'image')} already; nothing to do")
+        return drawing.before
+    drawing.paint(device)
+    return drawing.finish()
+
+
+class _Drawing:
+    """A draw at work. seeds: of all its images, with those that stay from the draw before; latents, notes: of each.
+
+    missing: indices of images that are still to be painted. thumbnails: of the painted ones, by seed.
+    """
+
+    def __init__(self, preset: Preset, draw: Draw) -> None:
+        self._preset, self._draw, self._origin = preset, draw, _origin(preset)
+        self.before = _before(preset, draw, self._origin)
+        staying = _staying(preset, self.before)
+        self.seeds = sorted({*range(draw.first, draw.first + draw.count), *staying})
+        self.latents = draw_latents(preset, draw, self.seeds)
+        for seed, latent in staying.items():  # which may be of another class
+            self.latents[self.seeds.index(seed)] = latent
+        self.notes = [_note(latent, self._origin) for latent in self.latents]
+        make_folder(preset.folder / "images")
+        self.missing = [i for i, seed in enumerate(self.seeds) if note_of(image_file(preset, seed)) != self.notes[i]]
+        self.thumbnails = self._known_thumbnails()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether these very candidates exist, with all of their files."""
+        return (
+            self.before is not None
+            and not self.missing
+            and (self._preset.folder / SHEET).is_file()
+            and (self.before.seeds, self.before.draw) == (tuple(self.seeds), self._draw)
+        )
+
+    def paint(self, device: str | None) -> None:
+        """Paint what is missing. Finished images become candidates as they come, unless that would drop earlier ones."""
+        grows = self.before is None or set(self.before.seeds) <= set(self.seeds)
+        saved = time.monotonic()
+        try:
+            for index in self._painted(device):
+                seed = self.seeds[index]
+                self.thumbnails[seed] = thumbnail(read_png(image_file(self._preset, seed)), THUMBNAIL)
+                if grows and time.monotonic() - saved >= SAVE_INTERVAL_S:
+                    self.save()
+                    saved = time.monotonic()
+        except BaseException:
+            if grows and self.thumbnails:
+                self.save()
+            raise
+
+    def save(self) -> Candidates:
+        """Write the painted images as candidates, with the choice as it is on disk now."""
+        painted = [i for i, seed in enumerate(self.seeds) if seed in self.thumbnails]
+        seeds = tuple(self.seeds[i] for i in painted)
+        thumbnails = np.stack([self.thumbnails[seed] for seed in seeds])
+        with preset_lock(self._preset.folder):
+            kept = self._choice() & set(seeds)
+            candidates = Candidates(seeds, self.latents[painted], thumbnails, self._origin, self._draw, kept)
+            candidates.save(self._preset.folder / CANDIDATES)
+        return candidates
+
+    def finish(self) -> Candidates:
+        """Write the candidates and their contact sheet; delete the images of the draw before that are not among them."""
+        candidates = self.save()
+        before = self.before
+        if before and (gone := len(set(before.seeds) - set(self.seeds))):
+            again = f"-n {before.draw.count} --seed {before.draw.first}"
+            say(f"{counted(gone, 'image')} not chosen, removed; {again} brings them back")
+        write_contact_sheet(self._preset, candidates)
+        ours = {image_file(self._preset, seed) for seed in self.seeds}
+        for file in (self._preset.folder / "images").glob("seed*.png"):
+            if file not in ours and note_of(file):  # files of other programs have no note
+                file.unlink()
+        return candidates
+
+    def _painted(self, device: str | None) -> Iterator[int]:
+        """Paint the missing images with the preset's truncation and motion; yield the index of each."""
+        from shared.image.device import pick_device
+        from shared.image.threads import side_by_side
+        from shared.painter import Painter
+        from shared.picture import Picture
+
+        painter = Painter(pick_device(device))
+        generator = painter.load_untrained(self._preset)
+        look = self._origin.truncation, self._origin.rotate, self._origin.translate
+
+        def make(index: int) -> None:
+            picture = Picture(self._preset.generator_sha256, self.latents[index], self._draw.space, *look, 1.0)
+            image = painter.paint(picture).cpu().numpy()
+            write_png(image_file(self._preset, self.seeds[index]), image, self.notes[index], LARGEST_IMAGE)
+
+        at_once = None if generator.device.type == "cpu" else 1
+        with (
+            closing(side_by_side(make, self.missing, at_once)) as images,
+            progress("images", len(self.missing)) as advance,
+        ):
+            for done, _ in enumerate(images, 1):
+                yield self.missing[done - 1]
+                advance(done)
+
+    def _known_thumbnails(self) -> dict[int, UInt8[np.ndarray, "16 16 3"]]:
+        """Thumbnails of the images that exist: from the candidates, else from their files."""
+        before = self.before
+        known = {} if before is None else dict(zip(before.seeds, before.thumbnails, strict=True))
+        existing = set(self.seeds) - {self.seeds[i] for i in self.missing}
+        return {
+            seed: known[seed] if seed in known else thumbnail(read_png(image_file(self._preset, seed)), THUMBNAIL)
+            for seed in existing
+        }
+
+    def _choice(self) -> frozenset[int]:
+        """The choice on disk, of candidates of this generator and space: it may change while images are drawn."""
+        try:
+            present = Candidates.load(self._preset.folder / CANDIDATES)
+        except PresetError:  # none yet, or damaged
+            return frozenset()
+        is_same = (present.origin.generator, present.space) == (self._origin.generator, self._draw.space)
+        return present.kept if is_same else frozenset()
+
+
+def next_draw(preset: Preset, count: int) -> Draw:
+    """A draw of `count` more images than exist; of the first class in w for a conditional generator."""
+    if preset.has_candidates and preset.candidates.origin.generator == preset.generator_sha256:
+        present = preset.candidates.draw
+        return msgspec.structs.replace(present, count=present.count + count)
+    if read_architecture(preset.generator_path).c_dim:
+        return Draw(count=count, space="w", class_=0)
+    return Draw(count=count)
+
+
+def draw_latents(preset: Preset, draw: Draw, seeds: list[int]) -> Float32[np.ndarray, "n latent"]:
+    """Latents of the seeds in the draw's space and class. SettingError where the generator has no such class or space."""
+    path = preset.generator_path
+    architecture = read_architecture(path)
+    if draw.class_ is not None and not 0 <= draw.class_ < architecture.c_dim:
+        has = f"classes 0 to {architecture.c_dim - 1}" if architecture.c_dim else "no classes"
+        raise SettingError(f"--class {draw.class_} given; {path.name} has {has}")
+    if architecture.c_dim and (draw.space == "z" or draw.class_ is None):
+        raise SettingError(
+            f"{path.name} is conditional: it draws a z only together with a class; give --space w --class N "
+            f"(0 to {architecture.c_dim - 1})"
+        )
+    z = latents_from_seeds(seeds, architecture.z_dim)
+    if draw.space == "z":
+        return z
+    import torch
+
+    from shared.image.generator import load_generator
+
+    generator = load_generator(path)
+    c = None
+    if draw.class_ is not None:
+        c = torch.zeros(1, architecture.c_dim)
+        c[0, draw.class_] = 1
+    return np.stack([generator.map(torch.from_numpy(row)[None], c)[0, 0].numpy() for row in z])
+
+
+def _staying(preset: Preset, before: Candidates | None) -> dict[int, Float32[np.ndarray, "latent"]]:
+    """Seeds and latents of the images that are chosen or paired."""
+    if before is None:
+        return {}
+    file = preset.folder / PAIRS
+    paired = Pairs.load(file).names if file.is_file() else ()
+    return {
+        seed: latent
+        for seed, latent in zip(before.seeds, before.latents, strict=True)
+        if seed in before.kept or name_of(seed) in paired
+    }
+
+
+def _origin(preset: Preset) -> Origin:
+    values: dict[str, Any] = dict(preset.controls)
+    return Origin(preset.generator_sha256, values["truncation"], values["rotate"], tuple(values["translate"]))
+
+
+def _before(preset: Preset, draw: Draw, origin: Origin) -> Candidates | None:
+    """The present candidates, if they are of this generator and space: their choice is carried over."""
+    if not preset.has_candidates:
+        return None
+    try:
+        before = preset.candidates
+    except PresetError as error:
+        say(f"{error}: making them anew; none is chosen")
+        return None
+    if before.origin.generator != origin.generator:
+        say("the generator is another one: making the candidates anew; none is chosen")
+        return None
+    if before.space != draw.space and before.kept:
+        raise UserError(
+            f"the chosen candidates are in {before.space}, --space {draw.space} given; keep that space, or drop your choice: --drop all"
+        )
+    return before if before.space == draw.space else None
+
+
+def _note(latent: Float32[np.ndarray, "latent"], origin: Origin) -> str:
+    return f"{hashlib.sha256(latent.tobytes()).hexdigest()} {msgspec.json.encode(origin).decode()}"

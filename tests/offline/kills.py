@@ -1,0 +1,169 @@
+"""Kill every command that writes at random moments, run it again, and compare what it leaves with an undisturbed run.
+
+    python -m tests.offline.kills --count 30 --seed 0
+
+Not collected by pytest, as it takes minutes. Ends with status 1 where a file was damaged or differs.
+"""
+
+import argparse
+import hashlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.errors import PonticelloError
+from shared.preset import Preset
+from tests.small import make_preset, make_unpaired, write_sound
+
+ROOT = Path(__file__).resolve().parents[2]
+LATE = 1.05  # of the undisturbed time: some kills come just after the end
+IGNORED = ("history", "candidates.png", "map.png")  # a repeated step is no new step; pictures for the eye
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line, run in a folder that is prepared for it; results: what must be equal in the end."""
+
+    name: str
+    arguments: tuple[str, ...]
+    results: str
+    again: tuple[str, ...] = ()
+    """Options of the second run."""
+
+
+COMMANDS = (
+    Command("new", ("new", "mine", "--generator", "p"), "mine"),
+    Command("new --copy", ("new", "mine", "--generator", "p", "--copy"), "mine"),
+    Command("analyse to a table", ("analyse", "a.wav", "-o", "a.csv"), "a.csv"),
+    Command("analyse into a preset", ("analyse", "p", "a.wav", "--copy"), "p"),
+    Command("candidates", ("candidates", "p", "-n", "40"), "p"),
+    Command("pair auto", ("pair", "auto", "u", "kmeans", "--count", "5"), "u"),
+    Command("pair place", ("pair", "place", "u", "3", "0.4", "0.6"), "u"),
+    Command("train", ("train", "t"), "t"),
+    Command("render", ("render", "p", "long.wav", "-o", "film.mkv"), "film.mkv", ("--resume",)),
+    Command("render to pictures", ("render", "p", "a.wav", "-o", "pictures"), "pictures", ("--resume",)),
+    Command("convert", ("convert", "model.pkl", "-o", "model.safetensors"), "model.safetensors"),
+)
+
+
+def prepare(folder: Path) -> None:
+    """Everything that the commands start from."""
+    make_preset(folder / "p")
+    make_unpaired(folder / "u")
+    make_unpaired(folder / "t")
+    run(folder, "pair", "auto", "t", "kmeans", "--count", "6")
+    write_sound(folder / "a.wav", 1.5)
+    write_sound(folder / "long.wav", 30)
+    shutil.copyfile(ROOT / "tests" / "reference" / "stylegan3" / "t64.pkl", folder / "model.pkl")
+
+
+def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """Start a command in a folder."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "ponticello.py"), *arguments],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run a command to its end: status and stderr."""
+    process = start(folder, *arguments)
+    errors = process.communicate(timeout=600)[1]
+    return process.returncode, errors
+
+
+@contextmanager
+def workplace(base: Path) -> Iterator[Path]:
+    """A copy of the prepared folder."""
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(temporary) / "w"
+        shutil.copytree(base, copy)
+        yield copy
+
+
+def contents(place: Path) -> dict[str, str]:
+    """Hashes of the files at a place, by name."""
+    files = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
+    names = {file: file.relative_to(place.parent).as_posix() for file in files}
+    return {
+        name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file, name in names.items()
+        if not any(part.startswith(".") or part in IGNORED for part in Path(name).parts)
+    }
+
+
+def damage(folder: Path) -> str:
+    """What is wrong with the presets right after a kill; empty where each file is as before or complete."""
+    for preset in [path.parent for path in folder.glob("*/preset.toml")]:
+        try:
+            loaded = Preset.load(preset)
+            for part, file in (
+                ("corpus", "corpus"),
+                ("candidates", "candidates"),
+                ("mapping", "mapping"),
+                ("pairs", "pairs"),
+            ):
+                if (preset / f"{file}.safetensors").is_file():
+                    getattr(loaded, part)
+        except PonticelloError as error:
+            return str(error)
+    return ""
+
+
+def main() -> int:
+    """Run the kills and print one line for each; the status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    rng = random.Random(options.seed)
+    right = interrupted = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        base = Path(temporary) / "base"
+        base.mkdir()
+        prepare(base)
+        expected: dict[str, tuple[float, dict[str, str]]] = {}
+        for number in range(options.count):
+            command = COMMANDS[number % len(COMMANDS)]
+            if command.name not in expected:
+                with workplace(base) as folder:
+                    began = time.monotonic()
+                    status, errors = run(folder, *command.arguments)
+                    assert status == 0, errors
+                    expected[command.name] = time.monotonic() - began, contents(folder / command.results)
+            usual, wanted = expected[command.name]
+            with workplace(base) as folder:
+                moment = rng.uniform(0, LATE * usual)
+                process = start(folder, *command.arguments)
+                time.sleep(moment)
+                was_running = process.poll() is None
+                process.send_signal(signal.SIGKILL)
+                process.communicate()
+                broken = damage(folder)
+                status, errors = run(folder, *command.arguments, *command.again)
+                is_done = (
+                    status == 0 or (not was_running and "exists; --force" in errors) or "has files in it" in errors
+                )
+                is_right = not broken and is_done and contents(folder / command.results) == wanted
+            right += is_right
+            interrupted += was_running
+            verdict = "right" if is_right else f"WRONG: {broken or errors.strip().splitlines()[-1:]}"
+            print(f"{command.name:24} killed after {moment:5.2f} of {usual:5.2f} s: {verdict}", flush=True)
+    print(f"{right} of {options.count} right, {interrupted} of them killed before their end")
+    return int(right != options.count)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
