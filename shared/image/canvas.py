@@ -51,6 +51,16 @@ class Canvas:
         return picture[..., above : above + rows, left : left + columns]
 
 
+def map_bytes(architecture: Architecture, canvas: Canvas) -> int:
+    """About what drawing takes: three maps of the largest size in float32, a convolution's input and result and the filters'."""
+    lowest = geometry.signals(architecture)[0].sampling_rate
+    sizes = []
+    for layer in geometry.layers(architecture):
+        rows, columns = (layer.target.size + extra * layer.target.sampling_rate // lowest for extra in canvas.extra)
+        sizes.append(max(layer.source.channels, layer.target.channels) * rows * columns)
+    return 3 * 4 * max(sizes)
+
+
 def fitting_shape(architecture: Architecture, shape: Shape) -> Shape:
     """The shape with both sides rounded up to the parity of the square's, so that the square's pixels keep their places."""
     rows, columns = (length + (length - architecture.img_resolution) % 2 for length in shape)

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from shared.errors import Failure, SettingError, one_line
 from shared.image.architecture import Architecture
-from shared.image.canvas import Canvas, Shape
+from shared.image.canvas import Canvas, Shape, map_bytes
 from shared.image.card_memory import is_out_of_memory, out_of_memory
 from shared.image.checkpoint import Arrays, read_checkpoint
 from shared.image.device import HALF, pick_device, pick_precision, set_card_numerics
 from shared.image.fast import FastSynthesis, Fused, to_image
 from shared.image.latents import transform_matrix
-from shared.image.memory import keep_memory
+from shared.image.memory import available_bytes, keep_memory
 from shared.image.ops.cuda.nvrtc import KernelError
 from shared.image.self_check import disagreement
 from shared.image.stylegan3 import MappingNetwork, SynthesisNetwork, layer_precision, with_defaults
@@ -329,7 +329,14 @@ class Generator:
         """The canvas of a shape; None for the square, however it is asked for."""
         if shape is None or tuple(shape) == (self.img_resolution, self.img_resolution):
             return None
-        return Canvas.of(self.config, shape)
+        canvas = Canvas.of(self.config, shape)
+        free = available_bytes() if self.device.type == "cpu" else None
+        if free is not None and (needed := map_bytes(self.config, canvas)) > free:
+            raise SettingError(
+                f"a picture of {shape[0]} x {shape[1]} pixels needs about {needed / 2**30:.1f} GB of memory, {free / 2**30:.1f} GB "
+                "are free; choose a smaller shape"
+            )
+        return canvas
 
     def _checked(self, array: Float[Array, "..."], name: str, *shape: int, batch: int | None = None) -> Tensor:
         """A float32 tensor on the CPU, of the shape (batch or any, *shape) and finite, in memory of its own."""

@@ -3,11 +3,13 @@
 import ctypes
 import sys
 from functools import cache
+from pathlib import Path
 
 # <malloc.h> of the GNU C library
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_BYTES = 32 * 2**20  # the largest mmap threshold that the library accepts
 KEPT_BYTES = 512 * 2**20
+MEMINFO = Path("/proc/meminfo")
 
 
 @cache
@@ -24,3 +26,13 @@ def keep_memory() -> bool:
     except AttributeError:  # another C library, such as musl
         return False
     return bool(set_option(M_MMAP_THRESHOLD, LARGEST_BYTES) and set_option(M_TRIM_THRESHOLD, KEPT_BYTES))
+
+
+def available_bytes() -> int | None:
+    """Memory that programs can still get without swapping, where the system says so (Linux); else None."""
+    try:
+        lines = MEMINFO.read_text("ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    sizes = [int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
+    return sizes[0] * 1024 if sizes else None

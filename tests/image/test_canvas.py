@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import SettingError
-from shared.image.canvas import Canvas, covering_shape, fitting_shape
+from shared.image import memory
+from shared.image.canvas import Canvas, covering_shape, fitting_shape, map_bytes
 from shared.image.generator import load_generator
 from shared.image.latents import transform_matrix
 from tests.image import reference
@@ -151,3 +152,24 @@ def test_an_empty_shape_is_refused(shape):
     generator = load_generator(GLASS)
     with pytest.raises(SettingError, match="above 0"):
         generator.synthesize(w_of(generator), None, shape)
+
+
+def test_a_shape_that_does_not_fit_into_memory_is_refused_before_it_is_drawn():
+    generator = load_generator(GLASS)
+    with pytest.raises(
+        SettingError, match=r"a picture of 65536 x 65536 pixels needs about \d+\.\d GB of memory, .* smaller shape"
+    ):
+        generator.synthesize(w_of(generator), None, (65536, 65536))
+
+
+def test_memory_grows_with_the_area():
+    a = load_generator(GLASS).config
+    one, four = (map_bytes(a, Canvas.of(a, shape)) for shape in ((256, 512), (512, 1024)))
+    assert 2.5 < four / one < 4
+
+
+def test_available_memory_is_read_where_the_system_tells(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
+    assert memory.available_bytes() is None
+    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:   2048 kB\n")
+    assert memory.available_bytes() == 2048 * 1024
