@@ -144,7 +144,7 @@ app = new_app()
 
 @app.command(epilog=example("ponticello train mine"))
 def command(preset: PresetArgument) -> None:
-    """Train the mapping from descriptors to latents on the pairs, with the settings of [training] in preset.toml."""
+    """Train the mapping from descriptors to latents on the pairs, with the training settings in preset.toml."""
     with writable(preset) as own:
         trained = train(own)
     regressor, pairs = trained.mapping.regressor, trained.pairs
