@@ -14,6 +14,8 @@ import ponticello
 from shared.errors import Failure, PresetError, Stopped
 from tests.small import write_sound
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 posix_only = pytest.mark.skipif(os.name != "posix", reason="a shell and streams of POSIX")
 

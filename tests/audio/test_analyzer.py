@@ -13,6 +13,8 @@ from shared.audio.loudness import Loudness
 from tests.audio.signals import HARD, noise, sine
 from tests.contract import check_stage
 
+pytestmark = pytest.mark.slow
+
 KERNELS = [
     spectrum.taper,
     spectrum.measure,

@@ -1,4 +1,8 @@
+import pytest
+
 from benchmarks import descriptors
+
+pytestmark = pytest.mark.slow
 
 
 def test_figures_are_given_for_every_block_size(monkeypatch, capsys):

@@ -9,6 +9,8 @@ import soundfile
 
 from shared.audio.descriptors import DESCRIPTORS, describe
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[1] / "reference" / "descriptors"
 SOUNDS = sorted(path.stem for path in FOLDER.glob("*.wav"))
 ILLPOSED = json.loads((FOLDER / "illposed.json").read_text())

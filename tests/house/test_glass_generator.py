@@ -25,6 +25,8 @@ from shared.image.architecture import Architecture
 from shared.image.generator import Generator, load_generator
 from shared.image.latents import transform_matrix
 
+pytestmark = pytest.mark.slow
+
 SMALL = Recipe(
     channel_base=1024,
     channel_max=48,

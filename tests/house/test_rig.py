@@ -10,6 +10,8 @@ import soundfile
 
 from tests import rig
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def receiver():

@@ -9,6 +9,8 @@ import pytest
 import soundfile
 from jaxtyping import Int
 
+pytestmark = pytest.mark.slow
+
 PRESET = Path(__file__).parents[2] / "presets" / "glass"
 SECONDS = {"glass": 29.0, "strings": 15.0}
 LARGEST_BYTES = {"glass": 2_500_000, "strings": 1_500_000}

@@ -22,6 +22,8 @@ from one_package import Modules, NotUnderstood
 from tests import rig
 from tests.small import make_preset, write_sound
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = ("shared", "live", "offline", "benchmarks")
 TOPS = (*ROOMS, "presets")

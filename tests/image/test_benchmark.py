@@ -10,6 +10,8 @@ from benchmarks.textbook import Textbook, memory_by_default
 from shared.image.geometry import layers
 from shared.image.stylegan3 import with_defaults
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", ["t64", "r64", "edge_t32"])
 def test_the_textbook_makes_the_same_pictures(cases, name):

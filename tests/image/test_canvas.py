@@ -15,6 +15,8 @@ from shared.image.generator import load_generator
 from shared.image.latents import transform_matrix
 from tests.image import reference
 
+pytestmark = pytest.mark.slow
+
 GLASS = Path(__file__).parents[2] / "presets" / "glass" / "generator.safetensors"
 BOUNDS = {"t64": (2e-2, 5e-4), "t64_cond5": (1e-2, 2e-4), "r64": (5e-4, 1e-6), "edge_t32": (5e-3, 2e-6)}
 """Largest difference from the square, relative to its peak: at the border, and a quarter of its side away from it.

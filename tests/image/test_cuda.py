@@ -17,7 +17,7 @@ from tests.image.reference import psnr
 if not torch.cuda.is_available():
     pytest.skip("no CUDA card", allow_module_level=True)
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 CUDA = torch.device("cuda")
 
 

@@ -9,6 +9,8 @@ from shared.errors import Failure
 from shared.image import device
 from tests.image.test_generator import GLASS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def examine(monkeypatch, capsys):

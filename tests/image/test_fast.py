@@ -28,6 +28,8 @@ from shared.image.threads import run_each, side_by_side
 from tests.image.reference import psnr
 from tests.image.test_generator import GLASS
 
+pytestmark = pytest.mark.slow
+
 TYPES = st.sampled_from([torch.float32, torch.bfloat16])
 
 

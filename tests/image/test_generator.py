@@ -13,6 +13,8 @@ from shared.image.geometry import tensors
 from shared.image.latents import latents_from_seeds, transform_matrix
 from tests.image.reference import on_path, psnr
 
+pytestmark = pytest.mark.slow
+
 GLASS = Path(__file__).parents[2] / "presets" / "glass" / "generator.safetensors"
 
 

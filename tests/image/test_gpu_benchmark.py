@@ -10,6 +10,8 @@ from benchmarks import gpu
 from benchmarks.gpu import app, run_step, text_report
 from benchmarks.gpu_steps import STEPS
 
+pytestmark = pytest.mark.slow
+
 RUNNER = CliRunner()
 
 

@@ -19,6 +19,8 @@ from shared.image.ops.paired_conv import PairedConv
 from shared.image.ops.styles import Styles
 from shared.image.stylegan3 import unit_mean_square
 
+pytestmark = pytest.mark.slow
+
 
 def tensor(array):
     return torch.from_numpy(np.asarray(array, np.float32))

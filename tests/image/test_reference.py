@@ -6,6 +6,8 @@ import torch
 
 from tests.image.reference import psnr
 
+pytestmark = pytest.mark.slow
+
 W_ERROR, IMAGE_ERROR = 1e-5, 1e-4  # the latter relative to the larger of 1 and the picture's range
 NAMES = ("t64", "r64", "t64_cond5")
 TRUNCATIONS = {"psi10": (1.0, None), "psi07": (0.7, None), "psi05_cut4": (0.5, 4)}

@@ -13,6 +13,8 @@ from shared.image.ops.trainable_filtered_lrelu import (
     plain_filtered_lrelu,
 )
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 64, "img_channels": 3, "channel_max": 5, "num_layers": 7}
 T = Architecture.from_arguments(SIZES)
 R = Architecture.from_arguments(SIZES | {"conv_kernel": 1, "use_radial_filters": True})

@@ -10,6 +10,8 @@ from shared.audio.resampling import Resampler
 from shared.errors import Failure
 from tests.live.sound_fakes import Desk, FakeMicrophone, StandingClock, at_once, joined, noise
 
+pytestmark = pytest.mark.slow
+
 
 def opened(sound, rate=44100, channels=(1,)):
     """A started input, its device, where it is plugged, and the clock."""

@@ -17,6 +17,8 @@ from shared.audio.resampling import Resampler
 from shared.errors import Failure, SettingError, SoundError, UserError
 from tests.live.sound_fakes import Desk, FakeLoudspeaker, StandingClock, at_once, joined, noise, write
 
+pytestmark = pytest.mark.slow
+
 # The tape
 
 

@@ -13,6 +13,8 @@ from shared.sound_card.client import list_devices
 from tests import rig
 from tests.live.sound_fakes import joined, noise, write
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server():

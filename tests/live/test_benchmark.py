@@ -11,6 +11,8 @@ from shared.pipeline import Pipeline
 from shared.preset import Preset
 from tests.small import make_preset
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory):

@@ -14,6 +14,8 @@ from shared.sound_card.client import Device, NoPortAudio, list_devices
 from shared.sound_card.devices import find_device, listing
 from tests.live.sound_fakes import noise, write
 
+pytestmark = pytest.mark.slow
+
 THERE = [
     Device(0, "HDA Intel PCH: ALC295 Analog (hw:0,0)", "ALSA", 2, 2, 44100),
     Device(1, "HDA Intel PCH: HDMI 0 (hw:0,3)", "ALSA", 0, 8, 44100),

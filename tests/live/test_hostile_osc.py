@@ -16,6 +16,8 @@ from tests.live.osc_client import Client, until
 from tests.live.shows import show
 from tests.small import make_preset, write_sound
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LONG = "version = 1\n[training]\nepochs = 1000000\n"
 

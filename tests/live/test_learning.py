@@ -15,6 +15,8 @@ from tests.live.osc_client import until
 from tests.live.shows import show
 from tests.small import LATENT, make_preset, write_candidates, write_sound
 
+pytestmark = pytest.mark.slow
+
 
 def tick(preset, pairs):
     picture = Picture(preset.generator_sha256, pairs.latents[0], pairs.space, 1.0, 0.0, (0.0, 0.0), 1.0)

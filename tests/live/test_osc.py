@@ -20,6 +20,8 @@ from shared.controls import ACTIONS, CONTROLS, OUTPUTS, STREAMS
 from shared.errors import UserError
 from tests.live.osc_client import Client, bundle, events, message, until
 
+pytestmark = pytest.mark.slow
+
 HANGING = b"#bundle\0" + bytes(7) + b"\1" + struct.pack(">i", -4)
 
 

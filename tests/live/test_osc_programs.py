@@ -11,6 +11,8 @@ from shared.audio.descriptors import DESCRIPTORS
 from tests import rig
 from tests.live.osc_client import until
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

@@ -22,6 +22,8 @@ from tests.live.osc_client import until
 from tests.live.shows import Show, digest, replayed, show
 from tests.small import LATENT, make_preset, write_generator, write_sound
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -17,6 +17,8 @@ from tests import rig
 from tests.live.osc_client import Client, until
 from tests.small import make_preset, write_sound
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -31,6 +31,8 @@ from tests.live.osc_client import Client, until
 from tests.live.shows import Show, show
 from tests.small import LATENT, make_preset, write_generator, write_sound
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

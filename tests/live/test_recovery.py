@@ -15,6 +15,8 @@ from tests.live.osc_client import until
 from tests.live.shows import show
 from tests.small import LATENT, make_preset, write_sound
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def sound(tmp_path):

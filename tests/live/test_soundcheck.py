@@ -34,6 +34,8 @@ from tests.live.osc_client import until
 from tests.live.shows import Show, replayed
 from tests.small import make_preset
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 RATE = 44100
 NOTES_HZ = (196.0, 293.7, 349.2, 440.0, 659.3, 880.0, 1318.5)

@@ -17,6 +17,8 @@ from shared.audio.descriptors import DESCRIPTORS
 from shared.errors import UserError
 from tests import rig
 
+pytestmark = pytest.mark.slow
+
 SCREEN = (1280, 720)
 SIZE = (480, 270)
 STATE = HudState(preset="glass", fps=30.0, names=DESCRIPTORS, descriptors=(1.0,) * 23)

@@ -14,6 +14,8 @@ from live.display.hud_state import HudState
 from live.display.hud_text import Typeface
 from shared.audio.descriptors import DESCRIPTORS
 
+pytestmark = pytest.mark.slow
+
 AREA = (960, 540)
 STATE = HudState(
     preset="glass",

@@ -7,6 +7,8 @@ import pytest
 
 from live.display.keys import KEYS, DisplayEvent, help_text, ignored_hint, pressed, summary
 
+pytestmark = pytest.mark.slow
+
 HANDBOOK = Path(__file__).parents[2] / "docs" / "display.md"
 WINDOWED = {
     "M": DisplayEvent("next_monitor"),

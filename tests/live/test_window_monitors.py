@@ -10,6 +10,8 @@ from live.display.monitors import MonitorInfo, choose, has_screen, probe
 from shared.errors import UserError
 from tests import rig
 
+pytestmark = pytest.mark.slow
+
 LAPTOP = MonitorInfo(0, "eDP-1", 0, 0, 1920, 1200, 60, 1.5, True)
 BEAMER = MonitorInfo(1, "HDMI-1", 1920, 0, 1920, 1080, 50, 1.0, False)
 WALL = MonitorInfo(2, "HDMI-1-2", 3840, 0, 3840, 2160, 0, 1.0, False)

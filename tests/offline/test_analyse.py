@@ -7,6 +7,8 @@ from offline import analyse
 from shared.audio.descriptors import DESCRIPTORS, describe
 from shared.errors import SoundError, UserError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def sound(tmp_path):

@@ -24,6 +24,8 @@ from shared.preset.candidates import Candidates, Draw
 from tests.shared.test_preset import rewritten
 from tests.small import LATENT, make_preset, write_candidates, write_generator
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments):
     return typer.main.get_command(studio.app)([str(a) for a in arguments], standalone_mode=False)

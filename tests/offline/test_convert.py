@@ -27,6 +27,8 @@ from shared.image.checkpoint import read_architecture
 from shared.image.generator import load_generator
 from tests.offline.checkpoints import Call, dump, hostile_pickles, network, official_modules
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "tests" / "reference" / "stylegan3"
 CASES = ("t64", "r64", "t64_cond5", "edge_t32")

@@ -17,6 +17,8 @@ from shared.preset.preset import Preset, sha256_of
 from tests.shared.test_preset import rewritten
 from tests.small import make_preset, sound, write_corpus, write_sound
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments):
     return typer.main.get_command(analyse.app)([str(a) for a in arguments], standalone_mode=False)

@@ -17,6 +17,8 @@ from shared.preset import Preset
 from shared.preset.preset import SHIPPED
 from tests.small import make_preset, write_generator, write_sound
 
+pytestmark = pytest.mark.slow
+
 WIDE = Fraction(16, 9)
 HOLDERS = [("film.mp4", None), ("film.mov", None), ("film.mov", "hap"), ("film.mkv", None), ("pictures", None)]
 

@@ -9,6 +9,8 @@ from shared.errors import ModelError, UserError
 from shared.preset.preset import Preset, sha256_of
 from tests.small import make_preset, write_generator
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments):
     return typer.main.get_command(new.app)([str(a) for a in arguments], standalone_mode=False)

@@ -21,6 +21,8 @@ from shared.preset.candidates import Candidates
 from shared.preset.pairs import Pairs
 from tests.small import make_preset, make_unpaired, write_candidates, write_corpus, write_generator
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments):
     return typer.main.get_command(command.app)([str(a) for a in arguments], standalone_mode=False)

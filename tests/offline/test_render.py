@@ -29,6 +29,8 @@ from shared.preset import Preset
 from shared.times import format_time, parse_time
 from tests.small import make_preset, sound, write_sound
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

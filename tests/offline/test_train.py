@@ -21,6 +21,8 @@ from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import Pairs
 from tests.small import make_preset, make_unpaired, write_corpus
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

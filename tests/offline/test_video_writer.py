@@ -26,6 +26,8 @@ from offline.video.writer import VideoWriter
 from shared.errors import Failure, SettingError, UserError
 from shared.ffmpeg import find_ffmpeg
 
+pytestmark = pytest.mark.slow
+
 SIZE = 64
 NTSC = Fraction(30000, 1001)
 posix_only = pytest.mark.skipif(os.name != "posix", reason="shell scripts and signals of POSIX")

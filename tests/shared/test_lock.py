@@ -11,6 +11,8 @@ from shared.preset import Preset
 from shared.preset.lock import LOCK, OWNER, preset_lock
 from tests.small import make_preset
 
+pytestmark = pytest.mark.slow
+
 HOLD = """
 import sys
 from pathlib import Path

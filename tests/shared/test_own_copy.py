@@ -9,6 +9,8 @@ from shared.preset import preset as presets
 from shared.preset.preset import Preset, sha256_of
 from tests.small import make_preset
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):

@@ -26,6 +26,8 @@ from shared.recording.wav import GrowingWav
 from shared.recording.writer import RecordingWriter
 from tests.small import make_preset, sound, write_generator
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = sound(3.0)[:, 0]
 LATENT = np.linspace(-1, 1, 16, dtype=np.float32)
 

@@ -4,8 +4,12 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from shared.preset import Preset
 from tests.studio.parts import make_studio_preset
+
+pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import sys, time

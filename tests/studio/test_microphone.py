@@ -1,6 +1,7 @@
 """A live input on the map."""
 
 import numpy as np
+import pytest
 import soundfile
 
 from offline.pairing.microphone import NearestFrame
@@ -8,6 +9,8 @@ from shared.mapping.smoothing import LeakyIntegrator
 from shared.preset import Preset
 from tests import rig
 from tests.studio.parts import make_studio_preset, opened, until
+
+pytestmark = pytest.mark.slow
 
 
 def test_frames_are_gated_standardised_and_smoothed_as_in_the_pipeline(tmp_path):

@@ -15,6 +15,8 @@ from shared.stage import SAMPLE_RATE
 from tests.small import make_preset, write_candidates, write_generator, write_sound
 from tests.studio.parts import make_studio_preset, opened, until
 
+pytestmark = pytest.mark.slow
+
 
 def place_all(studio, rows=(5, 40, 80, 120)):
     for i, row in enumerate(rows):

@@ -9,6 +9,8 @@ import torch
 from offline.training.discriminator import Discriminator, DiscriminatorArchitecture
 from offline.training.reference import compare, main
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[1] / "reference" / "training"
 ROWS = {
     "d32": 61 - 1,

@@ -13,6 +13,8 @@ from shared.image.ops.cuda.kernel_cache import KernelCache, key_of
 from shared.image.ops.cuda.nvrtc import KernelError, nvrtc
 from tests.image.cuda.test_compiler import launches
 
+pytestmark = pytest.mark.slow
+
 
 def builder(content=b"code", calls=None):
     def build():

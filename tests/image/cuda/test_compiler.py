@@ -9,6 +9,8 @@ from shared.image.ops.cuda.plan import SHARED_BYTES, FilterPlan, plan_launch
 from tests.image.cuda.layer_kinds import layer_kinds, radial_layers
 from tests.image.cuda.test_kernel import filters_of
 
+pytestmark = pytest.mark.slow
+
 CARDS = ("75", "80", "89", "90", "120")
 REPORT = r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads.*?Used (\d+) registers.*? (\d+) bytes smem"
 REGISTERS = 128  # of 65536 per multiprocessor: two blocks of 256 threads

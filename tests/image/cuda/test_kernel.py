@@ -15,6 +15,8 @@ from shared.image.ops.filters import down_filter, up_filter
 from tests.image.cuda.cpu_driver import CpuDriver, build, needs_compiler
 from tests.image.cuda.layer_kinds import layer_kinds, radial_layers
 
+pytestmark = pytest.mark.slow
+
 FULL, HALF = torch.float32, torch.float16
 ERRORS = {(FULL, False): 2e-6, (FULL, True): 1e-4, (HALF, False): 6e-4, (HALF, True): 6e-4}
 """Relative to the largest value, by result and radial filter; half a unit in float16's last place is 4.9e-4."""

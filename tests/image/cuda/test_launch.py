@@ -24,6 +24,8 @@ from tests.image.cuda.cpu_driver import CpuDriver, needs_compiler
 from tests.image.cuda.test_compiler import launches
 from tests.image.reference import psnr
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 
