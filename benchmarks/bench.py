@@ -1,4 +1,4 @@
-"""`ponticello bench`: what this machine can do, as ratios measured side by side in one run."""
+"""`ponticello bench`: this machine's speed, as ratios measured side by side in one run."""
 
 import importlib
 import json
@@ -8,27 +8,33 @@ from typing import Annotated, Any
 
 import typer
 
+from offline.options import example, new_app
 from shared.atomic import written_atomically
 from shared.errors import Failure, SettingError
 
 BENCHMARKS = {
-    "descriptors": "a hop of sound analysis beside one Fourier transform",
-    "generator": "pictures by the fast paths beside the generator as the paper states it",
-    "live": "from sound to latent beside a core, from sound to picture beside the generator",
+    "descriptors": "the cost of a hop of sound analysis, in Fourier transforms",
+    "generator": "the fast paths beside the generator as the paper states it",
+    "live": "the cost from sound to latent, and the time from sound to picture beyond the generator's",
     "studio": "the studio window with 50,000 frames of sound, and with an hour of them",
-    "render": "a whole render beside its slowest part",
+    "render": "the time of a whole render beside its slowest part",
 }
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(epilog=example("ponticello bench generator --quick", "ponticello bench --json figures.json"))
 def command(
-    name: Annotated[str | None, typer.Argument(help=f"One of {', '.join(BENCHMARKS)}; all of them by default.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="BENCHMARK", help=f"{', '.join(BENCHMARKS)}.", show_default="all of them"),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer turns.")] = False,
-    output: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures to this file.", metavar="FILE")
+    ] = None,
 ) -> None:
-    """Measure this machine; the exit status is 1 where a target is missed."""
+    """Measure this machine. The exit status is 1 where a target is missed."""
     if name is not None and name not in BENCHMARKS:
         raise SettingError(f"no benchmark '{name}'; there are: {', '.join(BENCHMARKS)}")
     figures: dict[str, Any] = {

@@ -45,7 +45,9 @@ def run(quick: bool = False) -> dict[str, Any]:
     if ceilings:
         print("a core: " + ", ".join(f"{name} {figure:.0f}" for name, figure in ceilings.items()))
     rows = [
-        _row(network, QUICK_TURNS if quick else TURNS, ceilings) for network in NETWORKS if network.quick or not quick
+        _measure(network, QUICK_TURNS if quick else TURNS, ceilings)
+        for network in NETWORKS
+        if network.quick or not quick
     ]
     met = all(row["met"] for row in rows)
     if quick:
@@ -64,68 +66,19 @@ def run(quick: bool = False) -> dict[str, Any]:
     return {"threads": torch.get_num_threads(), "ceilings": ceilings, "networks": rows, "met": met}
 
 
-def _row(network: Network, turns: int, ceilings: dict[str, float]) -> dict[str, Any]:
+def _measure(network: Network, turns: int, ceilings: dict[str, float]) -> dict[str, Any]:
+    """All figures of one network."""
     full, half, textbook, w = _generators(network)
     assert half.fast is not None
-    turns = 1 if network.once else turns
-    paths: dict[str, Callable[[], Tensor]] = {
-        TEXTBOOK: lambda: _by_the_book(textbook, w, network),
-        "plain": lambda: full.plain(w),
-        FULL: lambda: full.synthesize_float(w),
-        ONE_AT_A_TIME: lambda: half.synthesize_float(w),
-        SEVERAL_AT_ONCE: lambda: [y for _, y in side_by_side(half.synthesize_float, [w] * several)][-1],
-    }
-    several = 2 if network.once else 8
-    if 5 * largest_map_bytes(network) > _free_bytes():
-        print(f"{network.name}: not enough free memory for the textbook; no ratios")
-        del paths[TEXTBOOK]
-        judge = FULL
-    else:
-        judge = TEXTBOOK
-    wall: dict[str, list[float]] = {name: [] for name in paths}
-    cpu: dict[str, list[float]] = {name: [] for name in paths}
-    began = time.perf_counter()
-    wanted = paths[judge]()
-    if network.once:  # takes minutes: a first call's overhead does not matter
-        wall[judge].append((time.perf_counter() - began) * 1e3)
-    agreement = {judge: psnr_db(wanted, wanted)}
-    agreement |= {name: psnr_db(picture(), wanted) for name, picture in paths.items() if name != judge}
-    if network.targets and not network.once:
-        agreement |= {ONE_AT_A_TIME: _typical_psnr(full, half, network)}
-        agreement[SEVERAL_AT_ONCE] = agreement[ONE_AT_A_TIME]
-    threads = torch.get_num_threads()
-    for turn in range(turns):
-        for name, picture in paths.items():
-            if network.once and name == judge:
-                continue
-            count = several if name == SEVERAL_AT_ONCE else 1
-            if name == "plain" and not network.once:
-                picture()  # takes back the memory that the textbook returned to the system
-            began = time.perf_counter()
-            picture()
-            wall[name].append((time.perf_counter() - began) * 1e3 / count)
-        torch.set_num_threads(1)
-        for name, picture in paths.items():
-            if name != SEVERAL_AT_ONCE and not network.once and (turn == 0 or turns > QUICK_TURNS):
-                began = time.thread_time()
-                picture()
-                cpu[name].append((time.thread_time() - began) * 1e3)
-        torch.set_num_threads(threads)
-    figures = {}
-    for name in paths:
-        ratio = (
-            median(a / b for a, b in zip(wall[judge], wall[name], strict=True)) if judge == TEXTBOOK else float("nan")
-        )
-        row: dict[str, Any] = {"wall_ms": _spread(wall[name]), "ratio": ratio, "psnr_db": agreement[name]}
-        if cpu[name]:
-            row["cpu_ms"] = _spread(cpu[name])
-            row["cpu_ratio"] = median(a / b for a, b in zip(cpu[judge], cpu[name], strict=True))
-        figures[name] = row
+    comparison = _Comparison(network, full, half, textbook, w)
+    comparison.compare()
+    comparison.time(1 if network.once else turns, in_one_thread=not network.once, every_turn=turns > QUICK_TURNS)
+    figures = comparison.figures()
     result = {
         "network": network.name,
         "paths": figures,
         "targets": network.targets,
-        "shares": _shares(half.fast, w, turns),
+        "shares": _shares(half.fast, w, 1 if network.once else turns),
         "peak_mb": None if turns == QUICK_TURNS else _peak_mb(network),
         "layers": roofline.layers(network.architecture, half.fast, w, ceilings) if ceilings else [],
     }
@@ -135,6 +88,93 @@ def _row(network: Network, turns: int, ceilings: dict[str, float]) -> dict[str, 
     )
     _print(result)
     return result
+
+
+class _Comparison:
+    """The paths by which a network draws an image, beside the judge: the textbook, or float32 where memory is short."""
+
+    def __init__(self, network: Network, full: Generator, half: Generator, textbook: Textbook, w: Tensor) -> None:
+        self._network, self._full, self._half = network, full, half
+        self._at_once = 2 if network.once else 8
+        self.paths: dict[str, Callable[[], Tensor]] = {
+            TEXTBOOK: lambda: _by_the_book(textbook, w, network),
+            "plain": lambda: full.plain(w),
+            FULL: lambda: full.synthesize_float(w),
+            ONE_AT_A_TIME: lambda: half.synthesize_float(w),
+            SEVERAL_AT_ONCE: lambda: [y for _, y in side_by_side(half.synthesize_float, [w] * self._at_once)][-1],
+        }
+        self._judge = TEXTBOOK
+        if 5 * largest_map_bytes(network) > _free_bytes():
+            print(f"{network.name}: not enough free memory for the textbook; no ratios")
+            del self.paths[TEXTBOOK]
+            self._judge = FULL
+        self._wall: dict[str, list[float]] = {name: [] for name in self.paths}
+        self._cpu: dict[str, list[float]] = {name: [] for name in self.paths}
+        self._psnr_db: dict[str, float] = {}
+
+    def compare(self) -> None:
+        """Draw an image by every path: its PSNR against the judge's."""
+        began = time.perf_counter()
+        wanted = self.paths[self._judge]()
+        if self._network.once:  # takes minutes: a first call's overhead does not matter
+            self._wall[self._judge].append((time.perf_counter() - began) * 1e3)
+        self._psnr_db = {
+            name: psnr_db(wanted if name == self._judge else picture(), wanted) for name, picture in self.paths.items()
+        }
+        if self._network.targets and not self._network.once:
+            typical = _typical_psnr(self._full, self._half, self._network)
+            self._psnr_db |= {ONE_AT_A_TIME: typical, SEVERAL_AT_ONCE: typical}
+
+    def time(self, turns: int, *, in_one_thread: bool, every_turn: bool) -> None:
+        """Time every path once a turn: wall time on all cores, and CPU time in one thread (in the first turn, or in all)."""
+        threads = torch.get_num_threads()
+        for turn in range(turns):
+            for name in self.paths:
+                self._time_wall(name)
+            if in_one_thread and (turn == 0 or every_turn):
+                torch.set_num_threads(1)
+                for name in self.paths:
+                    self._time_cpu(name)
+                torch.set_num_threads(threads)
+
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """Of each path: wall_ms and cpu_ms (median, min, max), their ratios to the textbook, psnr_db."""
+        figures = {}
+        for name in self.paths:
+            has_ratio = self._judge == TEXTBOOK
+            figure: dict[str, Any] = {
+                "wall_ms": _spread(self._wall[name]),
+                "ratio": _ratio(self._wall[self._judge], self._wall[name]) if has_ratio else float("nan"),
+                "psnr_db": self._psnr_db[name],
+            }
+            if self._cpu[name]:
+                figure |= {
+                    "cpu_ms": _spread(self._cpu[name]),
+                    "cpu_ratio": _ratio(self._cpu[self._judge], self._cpu[name]),
+                }
+            figures[name] = figure
+        return figures
+
+    def _time_wall(self, name: str) -> None:
+        if self._network.once and name == self._judge:
+            return  # timed already
+        picture = self.paths[name]
+        if name == "plain" and not self._network.once:
+            picture()  # takes back the memory that the textbook returned to the system
+        began = time.perf_counter()
+        picture()
+        count = self._at_once if name == SEVERAL_AT_ONCE else 1
+        self._wall[name].append((time.perf_counter() - began) * 1e3 / count)
+
+    def _time_cpu(self, name: str) -> None:
+        if name != SEVERAL_AT_ONCE:
+            began = time.thread_time()
+            self.paths[name]()
+            self._cpu[name].append((time.thread_time() - began) * 1e3)
+
+
+def _ratio(slow: list[float], fast: list[float]) -> float:
+    return median(a / b for a, b in zip(slow, fast, strict=True))
 
 
 def _generators(network: Network) -> tuple[Generator, Generator, Textbook, Tensor]:
