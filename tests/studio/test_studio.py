@@ -269,3 +269,20 @@ def test_a_preset_of_its_own_pairs_is_not_trained_by_opening_it(tmp_path, monkey
         assert not studio.jobs.running
         assert not sent["error"]
     assert not (folder / "mapping.safetensors").exists()
+
+
+def test_a_region_is_rendered_by_the_command_with_progress(tmp_path, monkeypatch):
+    folder = make_studio_preset(tmp_path / "p", seconds=4.0)
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        place_all(studio)
+        until(studio, lambda: sent["trained"] and not studio.jobs.running)
+        studio.jobs.render(0, 1.0, 3.0, tmp_path / "region")
+        until(studio, lambda: not studio.jobs.running, 120)
+        assert not sent["error"]
+        assert len(list((tmp_path / "region").glob("*.png"))) == 60
+        states = [progress.state for progress in sent["progress"] if progress.kind == "render"]
+        assert states[0] == "running"
+        assert states[-1] == "done"
+        studio.jobs.render(0, 1.0, 3.0, tmp_path / "region.mp3")
+        until(studio, lambda: sent["error"], 120)
+        assert "region.mp3" in sent["error"][0]
