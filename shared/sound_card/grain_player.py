@@ -122,7 +122,7 @@ class CardPlayer:
         """What is heard now, by the reports of the newest command and the clock."""
         now = self._now()
         newest = None
-        for report in reversed(self._reports):
+        for report in reversed(tuple(self._reports)):  # a copy, as the other thread adds to them
             if report[0] < self._number:
                 break
             newest = report
