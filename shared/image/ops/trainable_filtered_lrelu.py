@@ -170,4 +170,5 @@ def _run(
     maps = x.permute(0, 2, 3, 1).numpy(), y.permute(0, 2, 3, 1).numpy(), kept.numpy()
     first, second = terms
     taps = first.along_y, first.along_x, second.along_y, second.along_x
-    filter_maps(*maps, *taps, *factors, *places, np.float32(filters.slope), np.float32(filters.clamp), forwards)
+    bounds = np.float32(filters.slope), np.float32(filters.clamp)
+    filter_maps(maps, taps, (*factors, *places), bounds, forwards)

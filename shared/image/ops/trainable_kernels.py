@@ -149,11 +149,19 @@ def _unbend(v, at, kept, kept_at, count, slope):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def filter_maps(x, y, kept, F_y, F_x, G_y, G_x, a, b, before, offset, positions, slope, clamp, forwards):  # type: ignore[no-untyped-def]
-    """The formula above for a batch. x: (n, h, w, c), y: (n, oh, ow, c), filters (terms, taps); kept: (n, P, L K c) with
-    K = ceil(P / L), written or read.
+def filter_maps(maps, filters, places, bounds, forwards):  # type: ignore[no-untyped-def]
+    """The formula above for a batch.
+
+    maps      x (n, h, w, c), y (n, oh, ow, c) and kept (n, P, L K c) with K = ceil(P / L), which is written or read
+    filters   F and G along y and along x, each (terms, taps): F_y, F_x, G_y, G_x
+    places    a, b, before, offset, P
+    bounds    slope and clamp
     """
     _wide_vectors()
+    x, y, kept = maps
+    F_y, F_x, G_y, G_x = filters
+    a, b, before, offset, positions = places
+    slope, clamp = bounds
     batch, height, width, channels = x.shape
     x_flat, y_flat, kept_flat = x.reshape(-1), y.reshape(-1), kept.reshape(-1)
     _, out_height, out_width, _ = y.shape
