@@ -259,8 +259,8 @@ def test_headers_that_were_never_finished(tmp_path):
     data[21] &= 0xF0  # STREAMINFO's 36 bits for the number of samples: 0 is "unknown"
     data[22:26] = bytes(4)
     (tmp_path / "pipe.flac").write_bytes(data)
-    with pytest.raises(SoundError, match="does not say how long it is"):
-        SoundReader(tmp_path / "pipe.flac")
+    with SoundReader(tmp_path / "pipe.flac") as reader:
+        assert reader.frames == 44100
     soundfile.write(tmp_path / "crash.wav", noise, 44100)
     data = bytearray((tmp_path / "crash.wav").read_bytes())
     data[40:44] = bytes(4)  # the length of the data

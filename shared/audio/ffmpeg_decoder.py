@@ -1,0 +1,140 @@
+"""Sounds that libsndfile does not read, decoded by ffmpeg: m4a, aac, mp4, mov, webm, wma, ..."""
+
+import os
+import struct
+import subprocess
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32
+
+from shared.errors import Failure, SoundError, printable
+from shared.ffmpeg import find_ffmpeg
+
+DEMUXERS = (  # no playlists and no lists of files: they would make ffmpeg read other places
+    "aac,ac3,aiff,amr,amrnb,amrwb,asf,asf_o,au,avi,caf,dts,eac3,flac,flv,m4v,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,"
+    "mpeg,mpegts,ogg,tta,w64,wav,wv,ape"
+)
+LARGEST_HEADER = 4096  # bytes of a WAV header from ffmpeg
+MAX_CHANNELS = 64
+
+
+class Form(NamedTuple):
+    """Rate in Hz, number of channels, and how many frames a decoded sound has."""
+
+    rate: int
+    channels: int
+    frames: int
+    remark: str
+    """What ffmpeg complained about; empty for a whole file."""
+
+
+def sound_form(path: Path) -> Form:
+    """Decode a sound once and count its frames: containers only estimate them. Raises SoundError.
+
+    Encoder delay and padding are not counted where the container states them; frames are those that ffmpeg delivers.
+    """
+    status = path.stat()
+    return _sound_form(path, status.st_size, status.st_mtime_ns)
+
+
+def decoded(path: Path, start: int, stop: int, chunk: int) -> Generator[Float32[np.ndarray, "n channels"], None, None]:
+    """The frames from `start` up to `stop`, in pieces of `chunk` frames; fewer where the sound ends.
+
+    The sound is decoded from its beginning, so a frame is the same wherever the reading starts.
+    """
+    with _running(path) as (output, _):
+        _, channels = _read_header(path, output)
+        place = 0
+        while place < stop:
+            content = output.read(4 * channels * min(chunk, stop - place if place >= start else start - place))
+            frames = np.frombuffer(content[: len(content) // (4 * channels) * 4 * channels], "<f4").reshape(
+                -1, channels
+            )
+            if not len(frames):
+                return
+            if place >= start:
+                yield frames
+            place += len(frames)
+
+
+@lru_cache(maxsize=64)
+def _sound_form(path: Path, size: int, changed_ns: int) -> Form:
+    with _running(path) as (output, errors):
+        rate, channels = _read_header(path, output)
+        count = 0
+        while content := output.read(1 << 20):
+            count += len(content)
+        errors.seek(0)
+        remark = _last_line(errors.read())
+    return Form(rate, channels, count // (4 * channels), remark)
+
+
+@contextmanager
+def _running(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Ffmpeg's output, a WAV of 32-bit floating-point numbers, and what it reports. It is ended with the block."""
+    try:
+        ffmpeg = _ffmpeg()
+    except Failure as error:
+        raise SoundError(f"{path} needs ffmpeg to be read, but {error}") from error
+    command: list[str | Path] = [ffmpeg, "-nostdin", "-hide_banner", "-v", "error", "-format_whitelist", DEMUXERS]
+    command += ["-protocol_whitelist", "file", "-i", f"file:{os.path.abspath(path)}"]
+    command += ["-map", "0:a:0", "-map_metadata", "-1", "-c:a", "pcm_f32le", "-bitexact", "-f", "wav", "pipe:1"]
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            header = process.stdout
+            yield header, errors
+        except _NoSound:
+            process.wait()
+            errors.seek(0)
+            reason = _last_line(errors.read()) or "there is no sound in it"
+            if "matches no streams" in reason:
+                reason = "there is no sound in it"
+            raise SoundError(
+                f"{path} is not a sound file that can be read (ffmpeg: {reason}); convert it to WAV"
+            ) from None
+        finally:
+            process.kill()
+
+
+class _NoSound(Exception):
+    """ffmpeg delivers nothing."""
+
+
+def _read_header(path: Path, output: IO[bytes]) -> tuple[int, int]:
+    """Rate and channels from the WAV header; the output stands at the first frame then."""
+    if output.read(12)[8:] != b"WAVE":
+        raise _NoSound
+    rate = channels = 0
+    for _ in range(LARGEST_HEADER // 8):
+        chunk = output.read(8)
+        if len(chunk) < 8:
+            raise _NoSound
+        name, size = struct.unpack("<4sI", chunk)
+        if name == b"data":
+            break
+        content = output.read(min(size, LARGEST_HEADER))
+        if name == b"fmt ":
+            channels, rate = struct.unpack_from("<HI", content, 2)
+    if not (1 <= channels <= MAX_CHANNELS and rate):
+        raise SoundError(f"{path} has {channels} channels at {rate} Hz; convert it to WAV")
+    return rate, channels
+
+
+@lru_cache(maxsize=1)
+def _ffmpeg() -> Path:
+    return find_ffmpeg()
+
+
+def _last_line(text: bytes) -> str:
+    lines = text.decode("utf-8", "replace").strip().splitlines()
+    return printable(lines[-1].strip())[:200] if lines else ""

@@ -1,0 +1,135 @@
+"""Sounds that cannot be sought in, chains, unknown lengths, and formats that only ffmpeg reads."""
+
+import subprocess
+
+import numpy as np
+import pytest
+import soundfile
+
+from shared.audio.files import SoundReader
+from shared.errors import SoundError
+from shared.ffmpeg import find_ffmpeg
+from tests.audio.signals import sine
+
+
+def tone(n, rate=44100):
+    return np.stack([sine(500, n, rate), sine(700, n, rate)], axis=1)
+
+
+def all_frames(path, start=0, stop=None):
+    with SoundReader(path) as reader:
+        return np.concatenate([*reader.soundtrack(start, stop), np.empty((0, reader.channels), np.float32)])
+
+
+def check_seeking(path):
+    """Any part is that part of the whole, and blocks agree with the declared length."""
+    whole = all_frames(path)
+    with SoundReader(path) as reader:
+        assert len(whole) == reader.frames
+        for _ in reader.blocks(1000):
+            pass
+        assert reader.frames_read == reader.frames
+        assert reader.truncated is None
+    for start, stop in ((0, 10), (7001, 9000), (len(whole) - 5, len(whole)), (len(whole), None)):
+        np.testing.assert_array_equal(all_frames(path, start, stop), whole[start:stop])
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("name", "container", "subtype", "rate"),
+    [
+        ("g721.au", "AU", "G721_32", 8000),
+        ("g723.au", "AU", "G723_24", 8000),
+        ("dwvw.aiff", "AIFF", "DWVW_16", 44100),
+        ("nms.wav", "WAV", "NMS_ADPCM_32", 8000),
+        ("gsm.wav", "WAV", "GSM610", 8000),
+        ("ima.wav", "WAV", "IMA_ADPCM", 44100),
+    ],
+)
+def test_codecs_that_cannot_be_sought_in(tmp_path, name, container, subtype, rate):
+    x = sine(500, 20_000, rate, gain=0.5)
+    soundfile.write(tmp_path / name, x, rate, subtype, format=container)
+    whole = check_seeking(tmp_path / name)
+    assert 20_000 <= len(whole) < 20_500  # the last block is full
+    assert np.corrcoef(whole[:20_000, 0], x)[0, 1] > 0.9
+
+
+def test_the_fact_chunk_says_how_many_samples_of_the_last_block_count(tmp_path):
+    soundfile.write(tmp_path / "a.wav", sine(500, 8000, 8000), 8000, "GSM610")
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    place = content.index(b"fact") + 8
+    content[place : place + 4] = (7990).to_bytes(4, "little")
+    (tmp_path / "a.wav").write_bytes(content)
+    assert len(check_seeking(tmp_path / "a.wav")) == 7990
+
+
+@pytest.mark.parametrize("lengths", [(44_100, 44_100), (5000, 1, 30_001), (100, 70_000)])
+def test_a_chained_ogg_is_read_whole(tmp_path, lengths):
+    parts = []
+    for i, length in enumerate(lengths):
+        soundfile.write(tmp_path / f"{i}.ogg", tone(length), 44100)
+        parts.append(all_frames(tmp_path / f"{i}.ogg"))
+    (tmp_path / "chain.ogg").write_bytes(b"".join((tmp_path / f"{i}.ogg").read_bytes() for i in range(len(lengths))))
+    whole = check_seeking(tmp_path / "chain.ogg")
+    np.testing.assert_array_equal(whole, np.concatenate(parts))
+    assert len(whole) == sum(lengths)
+
+
+def test_a_chain_of_different_rates_is_refused(tmp_path):
+    for rate in (44100, 22050):
+        soundfile.write(tmp_path / f"{rate}.ogg", tone(5000, rate), rate)
+    (tmp_path / "chain.ogg").write_bytes((tmp_path / "44100.ogg").read_bytes() + (tmp_path / "22050.ogg").read_bytes())
+    with pytest.raises(SoundError, match=r"2 channels at 22050 Hz, 2 channels at 44100 Hz\); convert it to WAV"):
+        SoundReader(tmp_path / "chain.ogg")
+
+
+def test_flac_and_caf_of_unknown_length(tmp_path):
+    x = tone(100_001)
+    soundfile.write(tmp_path / "a.flac", x, 44100, "PCM_16")
+    content = bytearray((tmp_path / "a.flac").read_bytes())
+    content[21] &= 0xF0  # the 36 bits of STREAMINFO's total samples
+    content[22:26] = bytes(4)
+    (tmp_path / "a.flac").write_bytes(content)
+    soundfile.write(tmp_path / "a.caf", x, 44100, "PCM_16")
+    content = bytearray((tmp_path / "a.caf").read_bytes())
+    place = content.index(b"data") + 4
+    content[place : place + 8] = b"\xff" * 8  # -1: up to the end of the file
+    (tmp_path / "a.caf").write_bytes(content)
+    for name in ("a.flac", "a.caf"):
+        whole = check_seeking(tmp_path / name)
+        assert whole.shape == x.shape
+        assert np.abs(whole - x).max() <= 4e-5
+
+
+FILMS = {
+    "memo.m4a": ["-c:a", "aac"],
+    "memo.aac": ["-c:a", "aac"],
+    "film.mp4": ["-c:a", "aac", "-f", "mp4"],
+    "film.mov": ["-c:a", "alac"],
+    "film.webm": ["-c:a", "libvorbis"],
+    "memo.wma": ["-c:a", "wmav2"],
+}
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_films_and_memos_are_read_through_ffmpeg(tmp_path, name):
+    n = 100_003
+    soundfile.write(tmp_path / "a.wav", 0.5 * tone(n), 44100, "FLOAT")
+    command = [find_ffmpeg(), "-nostdin", "-v", "error", "-y", "-i", tmp_path / "a.wav", *FILMS[name], tmp_path / name]
+    subprocess.run(command, check=True)
+    whole = check_seeking(tmp_path / name)
+    plain = [find_ffmpeg(), "-nostdin", "-v", "error", "-i", tmp_path / name, "-f", "f32le", "-c:a", "pcm_f32le", "-"]
+    wanted = np.frombuffer(subprocess.run(plain, check=True, capture_output=True).stdout, "<f4").reshape(-1, 2)
+    np.testing.assert_array_equal(whole, wanted)
+    if name not in ("memo.aac", "memo.wma"):  # containers that state the encoder's delay and padding
+        assert len(whole) == n
+        assert np.abs(whole - 0.5 * tone(n)).mean() < 0.005  # a shift of one sample would be 0.02
+
+
+def test_a_film_without_sound_and_no_film_at_all(tmp_path):
+    command = [find_ffmpeg(), "-nostdin", "-v", "error", "-f", "lavfi", "-i", "color=size=32x32:duration=0.2"]
+    subprocess.run([*command, tmp_path / "silent.mov"], check=True)
+    (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXTINF:1,\n/etc/passwd\n")
+    for name in ("silent.mov", "list.mp4"):
+        with pytest.raises(SoundError, match="is not a sound file that can be read"):
+            SoundReader(tmp_path / name)
