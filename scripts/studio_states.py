@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from offline.pairing.window.main_window import MainWindow
 
 ROOT = Path(__file__).resolve().parent.parent
-COLOURS = 160  # of a PNG in docs/: enough for the window, a third of the size
-KEEP = 20.0  # seconds that a state may take to appear
+BITS = 6  # of each colour of a PNG in docs/: nobody sees it, and a third of the size is saved
+KEEP = 60.0  # seconds that a state may take to appear
 MOMENT_S = 9.8  # of the shipped sound: where the playhead stands
 State = Callable[["Stage"], None]
 
@@ -121,7 +121,11 @@ def playing(stage: Stage) -> None:
         shown = film.generated()
         return shown is not None and not shown.stands_in and MOMENT_S < stage.studio.transport.seconds < MOMENT_S + 0.5
 
+    transport = stage.studio.transport
+    transport.speed = 0.125  # so that the generator keeps up, however busy the machine is
     stage.wait(KEEP, is_made)
+    transport.speed = 1.0
+    stage.window.film.follow()
 
 
 def gaps(stage: Stage) -> None:
@@ -207,12 +211,12 @@ DOCUMENTED: dict[str, State] = {"studio.png": playing, "studio-start.png": start
 
 
 def save_small(window: "MainWindow", path: Path) -> None:
-    """A PNG of the window with few colours, as small as documentation needs."""
-    from PIL import Image
+    """A PNG of the window, as small as documentation needs."""
+    from PIL import Image, ImageOps
 
     window.grab().save(str(path))
     with Image.open(path) as whole:
-        small = whole.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        small = ImageOps.posterize(whole.convert("RGB"), BITS)
     small.save(path, optimize=True)
 
 
@@ -242,6 +246,8 @@ def main() -> None:
         stage = Stage(folder, (width, height), given.long, given.images)
         if given.all is None:
             for name, state in DOCUMENTED.items():
+                stage.studio.transport.silent = ""  # what a machine without a sound card says is not worth a picture
+                stage.window.transport.refresh()
                 state(stage)
                 save_small(stage.window, ROOT / "docs" / name)
                 print(f"docs/{name}: {(ROOT / 'docs' / name).stat().st_size // 1000} kB")

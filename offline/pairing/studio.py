@@ -75,6 +75,7 @@ class Studio:
             return
         if self.board is None or self.board.corpus is not corpus:
             self.board = Storyboard(corpus, self.project.tree)
+            self._follow_pairs()
         self.transport.load([(sound, found(self.project.preset, sound)) for sound in corpus.facts.sounds])
 
     def _follow_pairs(self) -> None:

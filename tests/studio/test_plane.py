@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from offline.pairing.plane import CLOSEST, FARTHEST, Plane, clamped
@@ -10,7 +10,10 @@ from offline.pairing.plane import CLOSEST, FARTHEST, Plane, clamped
 pixels = st.tuples(st.floats(0, 1200), st.floats(0, 700))
 places = st.tuples(st.floats(-0.2, 1.2), st.floats(-0.2, 1.2))
 
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 
+
+@calm
 @given(places, st.floats(0.5, 80))
 def test_to_view_and_back(place, zoom):
     plane = Plane(1200, 700, zoom, (0.4, 0.6))
@@ -27,6 +30,7 @@ def test_x_goes_right_and_y_up_and_the_square_fits():
     assert plane.to_view((0.5, 0.5)) == (600, 350)
 
 
+@calm
 @given(st.floats(0.3, 3), st.tuples(st.floats(300, 900), st.floats(100, 600)))
 def test_what_lies_under_the_pointer_stays_there(factor, pointer):
     plane = Plane(1200, 700, 2.0, (0.5, 0.5))

@@ -112,6 +112,8 @@ class CountDialog(QDialog):
         self.count.setObjectName("count")
         self.count.setRange(1, MOST)
         self.count.setValue(500)
+        self.count.selectAll()
+        self.count.setFocus()
         create = button("Make", lambda: self._done(make), role="primary")
         create.setDefault(True)
         layout = QVBoxLayout(self)

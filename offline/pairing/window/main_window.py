@@ -212,6 +212,7 @@ class MainWindow(QMainWindow):
         """Open a preset by path or name."""
         self.notice.hide()
         self.studio.attempt(self.studio.open, path)
+        self.studio.poll()  # before anything is painted: the views take up the new storyboard
         self.wake()
 
     def refresh_preset(self) -> None:
@@ -259,6 +260,7 @@ class MainWindow(QMainWindow):
         self.look.forget_images(names)
         if self.look.selected and self.look.selected not in names:
             self.look.change(selected="")
+        self.map.set_pairs(project.pairs if project else [])
         self._recolour()
         self.tray.refresh()
         self.pairs.refresh()
@@ -288,6 +290,7 @@ class MainWindow(QMainWindow):
 
     def _trained(self, fit: Fit) -> None:
         self._fit = fit
+        self.map.set_pairs(self.studio.project.pairs if self.studio.project else [])
         self.map.refresh_images()
         self.pairs.refresh()
         self._show_training()
@@ -372,6 +375,7 @@ class MainWindow(QMainWindow):
             self.studio.attempt(project.place, name, x, y)
         else:
             self.studio.attempt(project.place_at, name, *board.time_of(board.row_at(x, y)))
+        self.follow()
         self.look.change(selected=name)
         self.hints.done("place")
         self.wake()
@@ -379,6 +383,7 @@ class MainWindow(QMainWindow):
     def _place_at(self, name: str, sound: int, seconds: float) -> None:
         if self.studio.project is not None and name:
             self.studio.attempt(self.studio.project.place_at, name, sound, seconds)
+            self.follow()
             self.look.change(selected=name)
             self.hints.done("place")
             self.wake()
@@ -415,7 +420,7 @@ class MainWindow(QMainWindow):
                 menu.addAction(actions["remove"])
             known = project.candidates is not None and name in project.tray("all")
             if known:
-                star = menu.addAction("Take the star away" if project.is_starred(name) else "Choose image")
+                star = menu.addAction("Remove the star" if project.is_starred(name) else "Choose image")
                 star.triggered.connect(lambda: self._star(name))
                 menu.addAction("More like this").triggered.connect(lambda: self.tray.show_similar(name))
             if known and not is_placed and self.studio.board is not None:

@@ -68,10 +68,13 @@ class MapCanvas(QWidget):
 
     # what is shown
 
+    def set_pairs(self, pairs: list[PlacedPair]) -> None:
+        """Show these images: those that the storyboard knows."""
+        self._pairs = pairs
+
     def refresh_points(self) -> None:
         """Take the rows' places, colours and visibility anew, and the images'."""
-        board, project = self.studio.board, self.studio.project
-        self._pairs = project.pairs if project else []
+        board = self.studio.board
         if board is None:
             self.points.set_points(np.empty((0, 2), np.float32), np.empty((0, 3), np.uint8))
         else:
@@ -85,9 +88,8 @@ class MapCanvas(QWidget):
         self.refresh_images()
 
     def refresh_images(self) -> None:
-        """Take the images' places and warnings anew."""
-        board, project = self.studio.board, self.studio.project
-        self._pairs = project.pairs if project else []
+        """Take the images' places on the shown axes anew."""
+        board = self.studio.board
         self.marks = [] if board is None else marks.marks_of(self._pairs, board)
         self._near = None
         self.set_row(self.row)

@@ -27,15 +27,16 @@ class Memory(msgspec.Struct):
     point_size: float = 1.0
 
     @classmethod
-    def load(cls, file: Path = FILE) -> "Memory":
-        """Read the file; what cannot be read is as on the first day."""
+    def load(cls, file: Path | None = None) -> "Memory":
+        """Read the file (the user's where none is given); what cannot be read is as on the first day."""
         try:
-            return msgspec.json.decode(file.read_bytes(), type=cls)
+            return msgspec.json.decode((file or FILE).read_bytes(), type=cls)
         except (OSError, msgspec.MsgspecError):
             return cls()
 
-    def save(self, file: Path = FILE) -> None:
+    def save(self, file: Path | None = None) -> None:
         """Write the file; a disk that refuses it stops no one."""
+        file = file or FILE
         with contextlib.suppress(OSError, PonticelloError):
             make_folder(file.parent)
             with written_atomically(file) as temporary:

@@ -64,7 +64,7 @@ class SettingsView(QScrollArea):
         project = self.studio.project
         values = project.settings if project else {}
         names = [name for name in values if name in FILM or name.startswith("weight/")]
-        if names != list(self._shown):
+        if set(names) != set(self._shown):
             self._make(names)
         self._is_showing = True
         for name, show in self._shown.items():

@@ -113,7 +113,7 @@ class Tray(QWidget):
         self.count = label("", "small")
         self.more = button(f"{MORE} more", self._make_more, f"Make {MORE} more images")
         self.more.setObjectName("more")
-        self.apart = button("17 far apart", self.choose_far_apart, "Choose 17 that look as different as can be")
+        self.apart = button("17 far apart", self.choose_far_apart, "Choose 17 that look as different as possible")
         self.apart.setObjectName("far-apart")
         self._empty = _Empty(self._make_more)
         stack = QGridLayout()
@@ -165,7 +165,7 @@ class Tray(QWidget):
         self.show_those("similar")
 
     def choose_far_apart(self) -> None:
-        """Give stars to candidates that look as different as can be."""
+        """Give stars to candidates that look as different as possible."""
         project = self.studio.project
         if project is not None and (names := self.studio.attempt(project.distant)):
             self.studio.attempt(project.star, names, True)

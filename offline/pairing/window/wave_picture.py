@@ -30,7 +30,7 @@ def wave_picture(
     image = canvas(width, rows, palette.GROUND)
     board = studio.board
     envelope = studio.transport.envelope(sound, span.start, span.end, width)
-    if board is not None and envelope is not None:
+    if board is not None and envelope is not None and len(colours) == len(board.places):
         column = colours[board.rows(sound, span.start, span.end, width)]
         _fill(image, envelope, column)
     return QImage(image.data, width, rows, 4 * width, QImage.Format.Format_RGB32).copy()
