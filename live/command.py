@@ -1,5 +1,6 @@
 """`ponticello live`: its options, and a show made of them."""
 
+import importlib.util
 import signal
 import sys
 import threading
@@ -126,6 +127,7 @@ class DisplayOptions:
         settings = self.settings(hall_options)
         if self.offscreen:
             return OffscreenDisplay(scaling=settings.scaling, hud=settings.hud)
+        load_triton()
         from live.display.windowed import WindowDisplay
 
         return WindowDisplay(settings)
@@ -236,6 +238,15 @@ def command(
             flush=True,
         )
     )
+
+
+def load_triton() -> None:
+    """Import Triton, if it is installed, before a window opens.
+
+    Training imports it. If Mesa has loaded its own LLVM by then, that crashes the process.
+    """
+    if importlib.util.find_spec("triton"):
+        importlib.import_module("triton")
 
 
 def _stopped_by_signals() -> threading.Event:

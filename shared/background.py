@@ -32,7 +32,8 @@ class Background:
         self._done: list[Then] = []
         self._started: dict[str, float] = {}  # when a job of a kind last started
         self._changed = threading.Condition()
-        self._closing = self._running = False
+        self._running: list[_Job] = []
+        self._closing = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -41,11 +42,17 @@ class Background:
 
     def close(self, seconds: float = 5.0) -> None:
         """Finish the queued jobs, for at most so long; what is not done by then is abandoned."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
+        self.stop()
         if self._thread.is_alive():
             self._thread.join(seconds)
+
+    def stop(self, finish: bool = True) -> None:
+        """Take no more time than needed from here on: finish the queued jobs, or only the one that runs."""
+        with self._changed:
+            self._closing = True
+            if not finish:
+                self._jobs.clear()
+            self._changed.notify()
 
     def do(
         self,
@@ -68,11 +75,10 @@ class Background:
             self._jobs.append(_Job(work, failed, kind, sender, every_s))
             self._changed.notify()
 
-    @property
-    def busy(self) -> bool:
-        """Whether a job is running or waiting."""
+    def has_job_of(self, sender: object) -> bool:
+        """Whether a job of this sender is running or waiting."""
         with self._changed:
-            return self._running or bool(self._jobs)
+            return any(job.sender == sender for job in [*self._running, *self._jobs])
 
     def done(self) -> list[Then]:
         """What the main thread has to do now for the jobs that are done."""
@@ -89,8 +95,8 @@ class Background:
                     wait = self._started.get(job.kind, -math.inf) + job.every_s - time.monotonic()
                     if wait <= 0 or self._closing:
                         self._started[job.kind] = time.monotonic()
-                        self._running = True
-                        return self._jobs.pop(0)
+                        self._running = [self._jobs.pop(0)]
+                        return job
                     self._changed.wait(wait)
                 elif self._closing:
                     return None
@@ -104,5 +110,5 @@ class Background:
             except Exception as error:  # out of memory, too: everything stays as it was
                 then = partial(job.failed, one_line(error))
             with self._changed:
-                self._running = False
+                self._running.clear()
                 self._done.append(then)

@@ -24,7 +24,7 @@ TARGETS: tuple[Endpoint, ...] = ((HOST, 57120),)  # sclang
 MAX_AHEAD_S = 1.0  # a time tag further ahead comes from a wrong clock: its message acts at once
 MAX_SCHEDULED = 10_000  # messages with a time tag ahead
 ERRORS_PER_S = 20  # to one endpoint: a broken patch causes hundreds, and so do two programs that answer each other
-SUGGESTIONS_PER_S = 20  # to all: looking for similar addresses takes milliseconds
+SUGGESTIONS_PER_S = 5  # to all: looking for similar addresses takes milliseconds
 MAX_ERROR_TEXT = 400  # characters
 EXPIRY_CHECK_S = 1.0
 

@@ -8,15 +8,15 @@ from typing import cast
 from live import hall
 from live.display import keys
 from live.osc.messages import PREFIX, Change, OscEvent, Query, Request
-from live.show.context import ActionCall, ShowContext
-from live.show.learning_actions import LearningActions
+from live.show.actions.context import ActionCall, ShowContext
+from live.show.actions.learning import LearningActions
+from live.show.actions.presets import PresetActions
+from live.show.actions.soundcheck import SoundCheckOnStage
+from live.show.actions.steering import Steering
+from live.show.actions.transport import Transport
 from live.show.picture_shape import PictureShape
-from live.show.preset_actions import PresetActions
 from live.show.preset_library import PresetLibrary
-from live.show.soundcheck import SoundCheckOnStage
-from live.show.steering import Steering
 from live.show.takes import Takes
-from live.show.transport import Transport
 from live.soundcheck.findings import Findings
 from shared.background import Then
 from shared.controls import CONTROLS, STREAMS, Control, Value

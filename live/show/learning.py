@@ -40,6 +40,7 @@ class Learning:
         self._mapping = preset.mapping if restored is None else restored.mapping
         self.latents = dict(zip(self._base.names, self._base.latents, strict=True))
         """The latent of each pair, by name."""
+        self._trained: UseMapping | None = None  # the last result of `learn`
         self._added: list[_Pair] = []
         self._pairs: Pairs | None = self._base  # None: to be built when needed, as every pair would copy all others
         self._numbers: Counter[str] = Counter()  # the last number given to a name
@@ -85,8 +86,7 @@ class Learning:
             if (latent := self.latents.get(name)) is not None:
                 return name, latent
         if (candidate := self._candidates.get(name)) is None:
-            names = f"; candidates: {shortened(self.preset.candidates.names)}" if self.preset.has_candidates else ""
-            raise SettingError(f"no pair '{name}'; there are: {shortened(self.pairs.names)}{names}")
+            raise SettingError(f"no pair '{name}'; there are: {shortened(self.latents)}{self._candidate_names}")
         candidates, pairs = self.preset.candidates, self._base
         given, wanted = (candidates.space, candidates.latents.shape[1]), (pairs.space, pairs.latents.shape[1])
         if given != wanted:
@@ -104,6 +104,11 @@ class Learning:
         candidates = self.preset.candidates
         images = list(zip(candidates.names, candidates.latents, strict=True))
         return dict(zip(map(str, candidates.seeds), images, strict=True)) | {image[0]: image for image in images}
+
+    @cached_property
+    def _candidate_names(self) -> str:
+        """What an error says about them."""
+        return f"; candidates: {shortened(self.preset.candidates.names)}" if self.preset.has_candidates else ""
 
     def pair(self, name: str | None, tick: Tick) -> str:
         """Pair the sound of a tick with the image of a pair or candidate, or with the tick's own picture.
@@ -152,12 +157,15 @@ class Learning:
                 raise Stopped(f"training of {self.preset.name} stopped; the pairs are kept")
 
         pairs, preset = self.pairs, self.preset
+        if self._trained is not None and self._trained.pairs is pairs:  # the same pairs give the same mapping
+            return self._trained
         scaler, reach = preset.mapping.scaler, preset.mapping.reach
         mapping = LearnedMapping.learn(scaler, pairs, preset.settings.training, reach, check)
         with self._lock:
             self._mapping = mapping
+            self._trained = UseMapping(mapping, pairs)
             self._version += 1
-        return UseMapping(mapping, pairs)
+        return self._trained
 
     def save(self, preset: Preset) -> None:
         """Write pairs and mapping to a preset folder of the artist's own."""

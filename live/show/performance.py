@@ -23,7 +23,7 @@ from live.hall import Hall
 from live.osc.messages import OscEvent
 from live.osc.port import OscPort
 from live.show import stats
-from live.show.context import Lanes, ShowContext
+from live.show.actions.context import Lanes, ShowContext
 from live.show.controller import ShowController
 from live.show.engine import AnalysedTick, Engine
 from live.show.notices import Notices

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from live.display.base import Display
-from live.show.context import ActionCall, ShowContext
+from live.show.actions.context import ActionCall, ShowContext
 from live.show.preset_library import PresetLibrary
 from shared.background import Then
 from shared.controls import CONTROLS, Value, aspect_ratio

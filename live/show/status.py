@@ -25,9 +25,12 @@ class Status:
         self._shown: deque[float] = deque(maxlen=120)  # times of the newest pictures
         self._history: deque[tuple[float, int, int]] = deque(maxlen=int(SPAN_S) + 2)  # time, ticks, drops; each second
         self._told_slow = False
+        self._longest_gap_s = 0.0
 
     def shown(self, painted: PaintedImage, due: float, taken: float, shown: float, swap_s: float) -> None:
         """A picture that was due, taken and shown at these times (s, monotonic). swap_s: seconds of its swap."""
+        if self._shown:
+            self._longest_gap_s = max(self._longest_gap_s, shown - self._shown[-1])
         self._shown.append(shown)
         self.times.add(painted, self._timing.interval_end(painted.number), due, taken, shown, swap_s)
 
@@ -68,5 +71,6 @@ class Status:
             "sound_seconds": round(self._engine.pipeline.samples / SAMPLE_RATE, 3),
             **asdict(self._source.counters),
             **self.times.summary(),
+            "longest_gap_ms": round(1000 * self._longest_gap_s, 1),
             "lead_ms": round(1000 * self._timing.lead_s, 1),
         }

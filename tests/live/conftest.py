@@ -2,7 +2,10 @@
 
 import pytest
 
+from live.command import load_triton
 from shared.preset import preset
+
+load_triton()  # as `ponticello live` does before it opens a window
 
 
 @pytest.fixture(autouse=True)

@@ -162,7 +162,7 @@ def test_a_lost_device_fades_into_silence_and_the_clock_goes_on(seconds):
     for _ in range(100):
         clock.move(0.02)
         blocks += source.read()
-    assert "0 Box (API) is gone" in source.errors()[0]
+    assert "0 Box (API) is disconnected" in source.errors()[0]
     assert microphone.closed
     assert desk.attempts >= 2
     heard = joined(blocks)
@@ -215,7 +215,7 @@ def test_a_device_that_says_nothing_any_more_is_lost():
     clock.move(1.0)
     source.read()
     assert microphone.closed
-    assert "is gone" in source.errors()[0]
+    assert "is disconnected" in source.errors()[0]
 
 
 def test_a_machine_that_slept_without_its_device_goes_on_from_there():

@@ -274,7 +274,7 @@ def test_what_is_wrong_with_a_file_is_told(tmp_path):
     with pytest.raises(SoundError, match="no file"):
         Tape(tmp_path / "none.wav")
     path = write(tmp_path / "a.wav", noise(44100 * 3, 2))
-    with pytest.raises(UserError, match="has 2 channels, --channel 3 asked for"):
+    with pytest.raises(UserError, match="has 2 channels, --channel 3 given"):
         paced(path, channels=(3,))
     path.write_bytes(path.read_bytes()[:-44100])
     source, _ = paced(path)
@@ -368,7 +368,7 @@ def test_a_device_that_is_gone_and_back(tmp_path):
     assert source.place_s * 44100 == pytest.approx(first + (clock() - again.begun - again.latency) * 44100, abs=600)
     assert source.counters.reopened == 1
     gone, back = source.errors()
-    assert "output 0 Box (API) is gone" in gone
+    assert "output 0 Box (API) is disconnected" in gone
     assert "is back after" in back
 
 
@@ -378,7 +378,7 @@ def test_a_device_that_says_nothing_any_more_is_lost(tmp_path):
     device.reports = list
     run(source, clock, 4.0)
     assert device.closed
-    assert "is gone" in source.errors()[0]
+    assert "is disconnected" in source.errors()[0]
     assert source.place_s == pytest.approx(5.0, abs=0.1)
 
 

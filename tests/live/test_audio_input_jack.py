@@ -156,7 +156,7 @@ def test_a_server_that_is_killed_and_started_again(monkeypatch, tmp_path):
         blocks = read_for(live, 0.5)[0]
         began, before = time.monotonic(), live.position
         server.kill()
-        blocks += expect(live, "is gone; the show goes on in silence", 5)
+        blocks += expect(live, "is disconnected; the show goes on in silence", 5)
         blocks += read_for(live, 0.5)[0]
         server.start()
         blocks += expect(live, "is back after", 20)

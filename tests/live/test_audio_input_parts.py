@@ -31,7 +31,7 @@ def test_other_channels_are_refused(text):
 
 def test_a_channel_beyond_the_device_is_refused():
     Channels((2, 1)).check(2, "input 0 Box")
-    with pytest.raises(UserError, match=r"input 0 Box has 2 channels, --channel 1\+3 asked for; allowed is 1 to 2"):
+    with pytest.raises(UserError, match=r"input 0 Box has 2 channels, --channel 1\+3 given; allowed is 1 to 2"):
         Channels((1, 3)).check(2, "input 0 Box")
 
 

@@ -113,13 +113,13 @@ def test_a_device_that_is_in_use(library):
         error.value
     )
     source = open_input("box", rate=44100)
-    with pytest.raises(Failure, match="it runs at 48000 Hz: leave --rate out"):
+    with pytest.raises(Failure, match="it runs at 48000 Hz: omit --rate"):
         source.start()
 
 
 def test_choices_that_cannot_be(library):
     for arguments, message in (
-        ({"channel": "19"}, "input 1 Box (Core Audio) has 18 channels, --channel 19 asked for; allowed is 1 to 18"),
+        ({"channel": "19"}, "input 1 Box (Core Audio) has 18 channels, --channel 19 given; allowed is 1 to 18"),
         ({"channel": "left"}, "--channel left given"),
         ({"rate": 0}, "--rate 0 given"),
     ):

@@ -6,7 +6,7 @@ from functools import partial
 
 from live.rate_limit import RateLimits
 from live.show import recovery
-from live.show.context import ActionCall, ShowContext
+from live.show.actions.context import ActionCall, ShowContext
 from live.show.learning import Learning
 from live.show.preset_library import PresetLibrary
 from live.show.recovery import Recovery
@@ -17,7 +17,8 @@ from shared.pipeline.exchanges import UseMapping
 from shared.preset import Preset
 
 PAIRS_PER_S = 20
-SAVE_EVERY_S = 0.5
+SAVE_EVERY_S = 1.0
+TRAINING_SHARE = 3  # from one training to the next, in durations of a training: pictures need the processor, too
 LONGEST_SAVE_S = 0.25
 RECOVERY_EVERY_S = 2.0
 
@@ -32,6 +33,7 @@ class LearningActions:
         self._context, self._library, self._restore = context, library, restore
         self._limits = RateLimits(PAIRS_PER_S)
         self._closed = self._training = False
+        self._training_s = 0.0  # duration of the last training
         self._requested: Learning | None = None  # for which training was requested last
         self._played: dict[str, tuple[Learning, Recovery]] = {}  # in this show, by preset
         self.learning: Learning
@@ -60,10 +62,11 @@ class LearningActions:
                 f"the pairs of {preset.name} have changed since its mapping was trained; run: ponticello train {folder}"
             )
 
-    def wait_for_save(self) -> None:
-        """Wait for a save in progress, so that a preset that is loaded again has what was saved; never for a training."""
+    def wait_for_save(self, call: ActionCall) -> None:
+        """Wait for a save of the same sender, so that a preset loaded again has what was saved; never for a training."""
         end = time.monotonic() + LONGEST_SAVE_S
-        while self._context.lanes.learning.busy and not self._training and time.monotonic() < end:
+        lane = self._context.lanes.learning
+        while lane.has_job_of(call.sender) and not self._training and time.monotonic() < end:
             time.sleep(0.005)
 
     def close(self) -> None:
@@ -104,13 +107,15 @@ class LearningActions:
 
         def learn() -> Then:
             self._training = True
+            start = time.monotonic()
             try:
                 learned = learning.learn(lambda: self._closed or self._requested is not learning)
             finally:
                 self._training = False
+                self._training_s = time.monotonic() - start
             return partial(self._use, learning, learned)
 
-        self._context.run(self._context.lanes.learning, call, learn, "train")
+        self._context.run(self._context.lanes.learning, call, learn, "train", TRAINING_SHARE * self._training_s)
 
     def save(self, call: ActionCall, values: Mapping[str, Value]) -> None:
         """Save controls, pairs and mapping as they are when the trainings requested before are done."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from live.show.context import ActionCall, ShowContext
+from live.show.actions.context import ActionCall, ShowContext
 from live.show.preset_library import PresetLibrary
 from shared.background import Then
 from shared.controls import Value
@@ -17,7 +17,7 @@ class PresetActions:
     """Changes the preset.
 
     play: called in the main thread with the preset to play from now on. crossfade_s: gives the duration of the
-    cross-fade to a preset, in seconds. wait_for_save: called before a preset is loaded.
+    cross-fade to a preset, in seconds. wait_for_save: called before the preset is loaded.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class PresetActions:
         library: PresetLibrary,
         play: Callable[[Preset], None],
         crossfade_s: Callable[[Preset], Value],
-        wait_for_save: Callable[[], None],
+        wait_for_save: Callable[[ActionCall], None],
     ) -> None:
         self._context, self._library, self._play, self._crossfade_s = context, library, play, crossfade_s
         self._wait_for_save = wait_for_save
@@ -39,7 +39,7 @@ class PresetActions:
         assert isinstance(which, str | float)
 
         def load() -> Then:
-            self._wait_for_save()
+            self._wait_for_save(call)
             preset = self._library.load(which, self._context.engine.presets)
             return lambda: self._change(preset)
 

@@ -1,5 +1,6 @@
 """The parts of a show that its actions work with."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,8 @@ from live.show.notices import Notices
 from live.show.timing import Timing
 from live.sound.source import Source
 from shared.background import Background, Then
+
+CLOSING_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,12 @@ class Lanes:
             lane.start()
 
     def close(self) -> None:
-        """Finish what was asked for."""
+        """Finish what is to be saved, for at most five seconds; presets that still wait are not loaded any more."""
+        end = time.monotonic() + CLOSING_S
         for lane in self._all:
-            lane.close()
+            lane.stop(finish=lane is not self.loading)
+        for lane in self._all:
+            lane.close(max(0.0, end - time.monotonic()))
 
     def done(self) -> list[Then]:
         """What the main thread has to do now for the jobs that are done."""

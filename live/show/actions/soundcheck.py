@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from live.show.context import ShowContext
+from live.show.actions.context import ShowContext
 from live.sound.sound_card import SoundCard
 from live.soundcheck.findings import Findings
 from live.soundcheck.listening import Phase, Progress, SoundCheck
