@@ -64,7 +64,9 @@ def mutants_of(source: bytes, file: str) -> list[Mutant]:
         before = source[fault.start : fault.end].decode()
         code, in_function = lines[number - 1].strip(), any(fault.start in body for body in bodies)
         mutant = Mutant(file, number, fault.start, fault.end, before, fault.text, code, in_function)
-        if before != fault.text and _parses(mutant.applied(source)):
+        if before != fault.text and (
+            fault.text or _parses(mutant.applied(source))
+        ):  # left-out text may break the syntax
             found[fault] = mutant
     return [found[place] for place in sorted(found)]
 

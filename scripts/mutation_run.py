@@ -114,16 +114,15 @@ def draw(seed: int, count: int, only: str = "") -> list[Mutant]:
     files = sorted(
         path for room in ROOMS for path in ([ROOT / room] if room.endswith(".py") else (ROOT / room).rglob("*.py"))
     )
+    names = [name for path in files if (name := path.relative_to(ROOT).as_posix()).startswith(only)]
     ranked = []
-    for path in files:
-        name = path.relative_to(ROOT).as_posix()
+    for name in names:
         seen: dict[tuple[str, ...], int] = {}
-        for mutant in mutants_of(path.read_bytes(), name):
+        for mutant in mutants_of((ROOT / name).read_bytes(), name):
             seen[mutant.key] = seen.get(mutant.key, 0) + 1
             rank = hashlib.sha256(repr((seed, *mutant.key, seen[mutant.key])).encode()).digest()
-            if name.startswith(only):
-                ranked.append((rank, mutant))
-    print(f"{len(ranked)} possible faults in {len(files)} files")
+            ranked.append((rank, mutant))
+    print(f"{len(ranked)} possible faults in {len(names)} files")
     return sorted(mutant for _, mutant in sorted(ranked)[:count])
 
 

@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 
 import environment
 import system_packages
+from shared.version import VERSION
 
 ROOT = Path(environment.__file__).parent.parent
 
@@ -232,10 +233,9 @@ def test_commits_and_servers_run_these_scripts():
 
 
 def test_the_version_is_the_same_everywhere():
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     citation = (ROOT / "CITATION.cff").read_text("utf-8")
-    assert re.findall(r"^version: (.*)", citation, re.MULTILINE) == [version]
+    assert re.findall(r"^version: (.*)", citation, re.MULTILINE) == [VERSION]
     (date,) = re.findall(r"^date-released: (.*)", citation, re.MULTILINE)
     assert (
-        re.findall(r"^## (\d.*)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)[0] == f"{version} ({date})"
+        re.findall(r"^## (\d.*)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)[0] == f"{VERSION} ({date})"
     )
