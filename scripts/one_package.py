@@ -83,7 +83,7 @@ class Modules:
     def rewritten(self, source: bytes, file: str) -> bytes:
         """A module's source as it reads inside the package; `file` is for messages. Raises NotUnderstood."""
         tree = ast.parse(source)
-        text = _Text(source)
+        text = _Text(source, {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
         edits: list[Edit] = []
         for node, role in _with_roles(tree):
             try:
@@ -104,6 +104,9 @@ class Modules:
                 yield Edit(found.end(), found.end(), PREFIX)
             case ast.Import(names=[ast.alias(name=module, asname=str())]) if self._is_ours(module):
                 start, _ = text.span(node.names[0])
+                yield Edit(start, start, PREFIX)
+            case ast.Import(names=[ast.alias(name=module)]) if module in self.inner and not self._is_used(module, text):
+                start, _ = text.span(node.names[0])  # for what the import does
                 yield Edit(start, start, PREFIX)
             case ast.Import(names=[ast.alias(name=module)]) if module in self.tops:
                 yield Edit(*text.span(node), f"from {PACKAGE} import {module}".encode())
@@ -127,15 +130,18 @@ class Modules:
         elif role == "beginning" and (found := self._begun.search(value)):
             raise NotUnderstood(f"a string begins the name of a module, {found[0]}; derive it from __package__")
 
+    def _is_used(self, module: str, text: "_Text") -> bool:
+        return module.partition(".")[0] in text.names
+
     def _is_ours(self, module: str) -> bool:
         return module.partition(".")[0] in self.tops
 
 
 class _Text:
-    """A source and where its nodes are in it, in bytes."""
+    """A source, the names that it uses, and where its nodes are in it, in bytes."""
 
-    def __init__(self, source: bytes) -> None:
-        self.source = source
+    def __init__(self, source: bytes, names: set[str]) -> None:
+        self.source, self.names = source, names
         self._lines = [0]
         for line in source.splitlines(keepends=True):
             self._lines.append(self._lines[-1] + len(line))
