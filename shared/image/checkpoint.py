@@ -6,6 +6,7 @@ This module does not need torch, so a wrong file is refused before anything slow
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,12 +16,18 @@ from jaxtyping import Float
 from shared import safetensors_format
 from shared.errors import ModelError
 from shared.image.architecture import Architecture
-from shared.image.geometry import tensors
+from shared.image.geometry import layers, tensors
+from shared.image.memory import available_bytes
 from shared.regular_file import open_regular
 from shared.safetensors_format import DamagedFile, Header
 
+log = logging.getLogger(__name__)
+
 VERSION = 1
 MAX_BYTES = 2 << 30  # the largest published ones have 0.13 GB
+WEIGHT_COPIES = 3  # as stored in half precision, and prepared in float32
+WORTH_SAYING_BYTES = 2 << 30
+FUSED_TAPS, FUSED_UPSAMPLING = 6, 2  # the filters of the fused path
 FORMATS = {"F16": np.float16, "F32": np.float32}
 OTHER_FORMATS = {
     b"\x80": "a pickle; make it safetensors with: ponticello convert {path}",
@@ -39,9 +46,22 @@ def read_architecture(path: Path) -> Architecture:
     return _checked_header(path)[0]
 
 
-def read_checkpoint(path: Path) -> tuple[Architecture, Arrays]:
-    """The architecture and the tensors in their stored formats. Raises ModelError like read_architecture."""
+def read_checkpoint(path: Path, *, draws_on_cpu: bool = False) -> tuple[Architecture, Arrays]:
+    """The architecture and the tensors in their stored formats. Raises ModelError like read_architecture.
+
+    A generator that needs more memory than the machine has available is refused before its weights are read.
+    draws_on_cpu: it will draw in this memory too, not only be loaded.
+    """
     architecture, header = _checked_header(path)
+    needed = WEIGHT_COPIES * header.data_bytes + (picture_bytes(architecture) if draws_on_cpu else 0)
+    available = available_bytes()
+    if available is not None and needed > available:
+        raise ModelError(
+            f"{path} needs about {needed / 2**30:.1f} GB of memory, {available / 2**30:.1f} GB are available; "
+            "close other programs or take a smaller generator"
+        )
+    if needed > WORTH_SAYING_BYTES:
+        log.info("%s needs about %.1f GB of memory", path.name, needed / 2**30)
     try:
         arrays = safetensors_format.read_tensors(path, header)
     except (DamagedFile, OSError) as error:
@@ -114,6 +134,19 @@ def check_shapes(architecture: Architecture, shapes: Mapping[str, tuple[int, ...
     surplus = sorted(shapes.keys() - table.keys())
     if surplus:
         raise ModelError(f"tensor {surplus[0]} does not belong to a StyleGAN3 of these arguments")
+
+
+def picture_bytes(architecture: Architecture) -> int:
+    """About what drawing a picture takes, in float32: three maps of the largest layer.
+
+    Unusual filters are not fused; there the maps at the raised rate count.
+    """
+    is_fused = architecture.filter_size == FUSED_TAPS and architecture.lrelu_upsampling == FUSED_UPSAMPLING
+    largest = 0
+    for layer in layers(architecture):
+        side = layer.target.size if is_fused else (layer.target.size - 1) * layer.down + layer.down_taps
+        largest = max(largest, max(layer.source.channels, layer.target.channels) * max(side, layer.source.size) ** 2)
+    return 3 * 4 * largest
 
 
 def check_values(arrays: Mapping[str, Array]) -> None:

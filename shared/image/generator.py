@@ -42,7 +42,7 @@ def load_generator(path: str | Path, device: str = "cpu", precision: str = "full
     device = pick_device(device)
     chosen = pick_precision(precision, device)
     path = Path(path)
-    architecture, arrays = read_checkpoint(path)
+    architecture, arrays = read_checkpoint(path, draws_on_cpu=device == "cpu")
 
     def prepare(precision: str) -> Generator:
         try:

@@ -9,8 +9,11 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from shared.errors import ModelError
-from shared.image.checkpoint import read_architecture, read_checkpoint, write_checkpoint
+from shared.image.architecture import Architecture
+from shared.image.checkpoint import picture_bytes, read_architecture, read_checkpoint, write_checkpoint
+from shared.image.generator import load_generator
 from tests.image.reference import FOLDER
+from tests.small import write_generator
 
 
 @pytest.fixture
@@ -181,3 +184,18 @@ def test_a_file_is_refused_without_torch(tmp_path):
         "except ModelError: sys.exit('torch' in sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=FOLDER.parents[2])
+
+
+def test_a_small_file_that_needs_much_memory_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "greedy.safetensors"
+    write_generator(path, resolution=16)
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.image.checkpoint.available_bytes", lambda: 100_000)
+        with pytest.raises(ModelError, match=r"greedy\.safetensors needs about 0\.0 GB of memory"):
+            load_generator(path)
+    greedy = Architecture.from_arguments(
+        {"z_dim": 1, "c_dim": 0, "w_dim": 1, "img_resolution": 8192, "img_channels": 3}
+        | {"channel_base": 8192, "channel_max": 1, "num_layers": 3, "lrelu_upsampling": 8}
+    )
+    assert picture_bytes(greedy) > 40 << 30
+    load_generator(path)

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import types
+import warnings
 from collections import OrderedDict
 from contextlib import contextmanager
 from struct import pack
@@ -71,7 +72,7 @@ def hostile_pickles(marker):
     touch = f"touch {marker}"
     write = f"open({str(marker)!r}, 'w')"
     load = torch.storage._load_from_bytes
-    stored = torch.ones(4).storage().__reduce__()[1][0]  # a storage as torch writes it: five pickles, then the numbers
+    stored = stored_numbers(torch.ones(4))
     first = stored[: stored.index(b".") + 1]
     place = stored.rindex(b"q\x01a.") - 1  # of the last digit of the key in the fifth
     scalar = np.float32(1).__reduce__()[0]
@@ -136,6 +137,12 @@ def hostile_pickles(marker):
         "no mark": (b"\x80\x04Nt.", "damaged or cut off"),
         "half an item": (b"\x80\x04}(K\x01u.", "damaged or cut off"),
     }  # fmt: skip
+
+
+def stored_numbers(tensor):
+    """A storage as torch writes it: five pickles, then the numbers."""
+    with warnings.catch_warnings(action="ignore"):  # torch's, about its own storages
+        return tensor.storage().__reduce__()[1][0]
 
 
 def stored_tensor(offset, size, stride):

@@ -25,7 +25,7 @@ from offline.convert import app, convert
 from shared.errors import ModelError, UserError
 from shared.image.checkpoint import read_architecture
 from shared.image.generator import load_generator
-from tests.offline.checkpoints import Call, dump, hostile_pickles, network, official_modules
+from tests.offline.checkpoints import Call, dump, hostile_pickles, network, official_modules, stored_numbers
 
 pytestmark = pytest.mark.slow
 
@@ -231,8 +231,10 @@ def test_one_storage_asked_for_many_times_takes_no_memory_for_each(tmp_path):
     """A megabyte of numbers, two thousand tensors of it."""
     path = tmp_path / "model.pkl"
     with official_modules() as modules:
-        storage = torch.zeros(250_000).untyped_storage()
-        tensors = {f"t{i}": torch.tensor([], dtype=torch.float32).set_(storage) for i in range(2000)}
+        stored = stored_numbers(torch.zeros(250_000))
+        storage = [Call(torch.storage._load_from_bytes, stored) for _ in range(2000)]
+        form = (0, (250_000,), (1,), False, OrderedDict())
+        tensors = {f"t{i}": Call(torch._utils._rebuild_tensor_v2, each, *form) for i, each in enumerate(storage)}
         path.write_bytes(dump({"G_ema": network(modules, _buffers=tensors)}))
     tracemalloc.start()
     with pytest.raises(ModelError, match=r"no synthesis\.input\.freqs"):
