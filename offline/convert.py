@@ -52,7 +52,7 @@ def check_kind(names: Collection[str]) -> None:
         return
     if "synthesis.b4.const" in names:
         raise ModelError("this is a StyleGAN2 (stylegan2-ada or later); only StyleGAN3 can be converted")
-    raise ModelError("its G_ema is no StyleGAN3: there is no synthesis.input.freqs; only StyleGAN3 can be converted")
+    raise ModelError("its G_ema is not a StyleGAN3: it has no synthesis.input.freqs; only StyleGAN3 can be converted")
 
 
 app = typer.Typer(add_completion=False)

@@ -61,7 +61,7 @@ def make_corpus(
     before = _present(preset)
     wanted = list(zip(files, hashes, chosen, strict=True))
     if before is not None and _is_same(before, wanted, seed, preset):
-        say(f"{preset.folder / CORPUS} is of these sounds already; nothing to do")
+        say(f"{preset.folder / CORPUS} already holds these sounds; nothing to do")
         return before
 
     described = [
@@ -79,7 +79,7 @@ def make_corpus(
     columns = [DESCRIPTORS.index(name) for name in preset.settings.inputs]
     heard = descriptors[:, columns]
     frames = sum(len(each.stands_for) for each in described)
-    say(f"{len(frame)} frames sound, {frames - len(frame)} are silent and left out")
+    say(f"{len(frame)} sounding frames; {frames - len(frame)} silent ones are left out")
     made = sound_map(Standardizer.fit(heard).process(heard), seed)
     corpus = Corpus(
         descriptors,

@@ -143,5 +143,7 @@ def find_material(preset: Preset, path: Path, channel: int | None) -> Material:
     if not is_recording(path):
         return SoundMaterial(preset, path, channel)
     if channel is not None:
-        raise SettingError(f"--channel {channel} given; {path} is a recording, of the one channel that was heard")
+        raise SettingError(
+            f"--channel {channel} given; {path} is a recording, which has a single channel: omit --channel"
+        )
     return RecordedMaterial(preset, path)

@@ -92,7 +92,7 @@ def _check_kind(path: Path, head: bytes, size: int) -> None:
     if all(byte >= 0x20 or byte in b"\t\r\n\f\x1b" for byte in head):
         start = head.decode("utf-8", "replace").split("\n")[0][:40]
         raise ModelError(f"{path} is text ({start!r}), not a checkpoint; {wanted}")
-    raise ModelError(f"{path} is no pickle; {wanted}")
+    raise ModelError(f"{path} is not a pickle; {wanted}")
 
 
 def _network(arguments: tuple[Any, ...]) -> Network:
@@ -143,7 +143,7 @@ def _parameter(arguments: tuple[Any, ...]) -> NDArray[Any]:
     match arguments:
         case (np.ndarray() as tensor, *_):
             return tensor
-    raise Refused("it has a parameter that is no tensor")
+    raise Refused("it has a parameter that is not a tensor")
 
 
 def checkpoint_calls() -> dict[Name, Call | None]:
@@ -192,18 +192,18 @@ def network_tensors(network: Network) -> dict[str, NDArray[Any]]:
             tensors |= {f"{prefix}{name}": value for name, value in named.items() if isinstance(value, np.ndarray)}
         children = _attribute(module, "_modules")
         waiting += [(f"{prefix}{name}.", child) for name, child in children.items() if isinstance(child, Network)]
-    raise ModelError(f"the network has more than {MAX_MODULES:,} modules; it is no official checkpoint")
+    raise ModelError(f"the network has more than {MAX_MODULES:,} modules; it is not an official checkpoint")
 
 
 def constructor_arguments(network: Network) -> dict[str, Any]:
     """The keyword arguments that the network was made with. Raises ModelError."""
     if network.state.get("_init_args"):
-        raise ModelError("the network was made with unnamed arguments; it is no official checkpoint")
+        raise ModelError("the network was made with unnamed arguments; it is not an official checkpoint")
     return _attribute(network, "_init_kwargs")
 
 
 def _attribute(module: Network, name: str) -> dict[str, Any]:
     value = module.state.get(name)
     if not isinstance(value, dict):
-        raise ModelError(f"a {module.class_name} in it lacks {name}; it is no official checkpoint")
+        raise ModelError(f"a {module.class_name} in it lacks {name}; it is not an official checkpoint")
     return value

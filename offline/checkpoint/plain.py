@@ -111,7 +111,7 @@ def _bytes(budget: Budget) -> Call:
                 try:
                     return text.encode("latin-1")
                 except UnicodeEncodeError as error:
-                    raise Refused("it has bytes that are none") from error
+                    raise Refused("it has invalid bytes") from error
         raise Refused("it makes bytes in an unusual way")
 
     return call
@@ -150,7 +150,7 @@ def _number_format(arguments: tuple[Any, ...]) -> NumberFormat:
     match arguments:
         case (str(code), *_) if code in NUMBERS or (code[:1] in ("S", "U") and code[1:].isdecimal()):
             return NumberFormat(code)
-    raise Refused("it has a numpy dtype that is no plain number")
+    raise Refused("it has a numpy dtype that is not a plain number")
 
 
 def _number(arguments: tuple[Any, ...]) -> object:

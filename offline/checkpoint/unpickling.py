@@ -111,14 +111,14 @@ class Machine:
         try:
             for count, (instruction, argument, _) in enumerate(pickletools.genops(self._stream)):  # type: ignore[arg-type]
                 if count >= MAX_INSTRUCTIONS:
-                    raise Refused(f"it has more than {MAX_INSTRUCTIONS:,} instructions, no checkpoint has")
+                    raise Refused(f"it has more than {MAX_INSTRUCTIONS:,} instructions; no checkpoint has that many")
                 self._step(instruction.name, argument)
         except (
             ValueError,
             IndexError,
             KeyError,
         ) as error:  # from genops, or an item that is not on the stack or in the memo
-            raise Refused(f"the pickle is damaged or cut off at byte {self._stream.tell():,}") from error
+            raise Refused(f"the pickle is damaged or truncated at byte {self._stream.tell():,}") from error
         if len(self._stack) != 1 or self._marks:
             raise Refused("the pickle is damaged: it leaves more or less than one value")
         return self._stack[0]
@@ -178,7 +178,7 @@ class Machine:
 
     def _take(self, count: int) -> list[Any]:
         if len(self._stack) - count < (self._marks[-1] if self._marks else 0):
-            raise IndexError("the stack has not so many")
+            raise IndexError("the stack holds fewer values")
         taken = self._stack[-count:]
         del self._stack[-count:]
         return taken

@@ -80,7 +80,7 @@ def auto(
             chosen = len(own.candidates.kept)
             advice = f"; {counted(chosen, 'image is', 'images are')} chosen: --keep more, or --drop all to use all"
             say(
-                f"{count} asked for; there are images or different sounds for {made}{advice if 0 < chosen < count else ''}"
+                f"{counted(count, 'pair')} given; there are images and different sounds for {made}{advice if 0 < chosen < count else ''}"
             )
         show(pairing)
 

@@ -72,14 +72,12 @@ def relocate(preset: Preset, missing: Missing, path: Path) -> None:
         raise UserError(f"no file {path}; choose the file that was {missing.path}")
     given = sha256_of(path)
     if missing.kind == "images":
-        raise UserError(f"images are not pointed to one by one; make the candidates again in {missing.path}")
+        raise UserError(f"images cannot be located one by one; make the candidates again in {missing.path}")
     if missing.kind == "sound":
         corpus = preset.corpus
         sound = corpus.facts.sounds[missing.number]
         if sound.sha256 != given:
-            raise UserError(
-                f"{path} is another sound than {missing.path} was; add it as a new sound, or choose the old one"
-            )
+            raise UserError(f"{path} is not the sound {missing.path}; add it as a new sound, or choose the old one")
         moved = msgspec.structs.replace(sound, file=_named(path, preset.folder))
         sounds = tuple(moved if i == missing.number else s for i, s in enumerate(corpus.facts.sounds))
         other = type(corpus)(
@@ -94,7 +92,7 @@ def relocate(preset: Preset, missing: Missing, path: Path) -> None:
         return
     wanted = preset.settings.generator.sha256.lower()
     if wanted and wanted != given:
-        raise PresetError(f"{path} is another generator than the one {preset.name} was made with; choose that one")
+        raise PresetError(f"{path} is not the generator that {preset.name} was made with; choose that one")
     document = tomlkit.parse((preset.folder / history.SETTINGS).read_text("utf-8-sig"))
     table = document.setdefault("generator", tomlkit.table())
     table["file"], table["sha256"] = _named(path, preset.folder), given

@@ -167,21 +167,21 @@ class Segments:
             raise UserError(f"no folder {self.folder.parent}; make it first or choose another place")
         if os.path.lexists(self.folder) and not self._is_ours():
             raise UserError(
-                f"{self.folder} is in the way and no leftover of a render: rename it or choose another output"
+                f"{self.folder} is in the way and not a leftover of a render: rename it or choose another output"
             )
         try:
             self.folder.mkdir(exist_ok=True)
             lock = (self.folder / "lock").open("ab")
         except OSError as error:
             raise UserError(
-                f"cannot make {self.folder}: {error.strerror}; choose another name, or a folder that is yours"
+                f"cannot make {self.folder}: {error.strerror}; choose another name, or a folder that you can write to"
             ) from error
         try:
             _hold(lock)
         except (BlockingIOError, PermissionError):
             lock.close()
             raise UserError(
-                f"another render of the same output is at work in {self.folder}: wait for its end"
+                f"another render of the same output is running in {self.folder}: wait for its end"
             ) from None
         except OSError:
             pass  # a network folder without locks: go on without
@@ -196,7 +196,7 @@ class Segments:
 
     def _adopt(self) -> None:
         """Take over what another run finished; UserError where it is another render's."""
-        give_up = f"leave --resume out to begin anew, or delete {self.folder}"
+        give_up = f"omit --resume to start again, or delete {self.folder}"
         try:
             found = msgspec.json.decode((self.folder / "manifest.json").read_bytes(), type=Manifest)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

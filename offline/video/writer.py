@@ -96,7 +96,7 @@ class VideoWriter:
         self.note: str | None = None
         """What the user should know about the film's sound, one line."""
         if codec.folder:
-            self.note = "a folder of pictures has no sound: lay it under them from its file" if soundtrack else None
+            self.note = "a folder of pictures has no sound: add it from its own file" if soundtrack else None
         elif soundtrack:
             self.note = encode_sound(output.suffix, soundtrack).note
         self._codec = codec
@@ -301,7 +301,7 @@ def check_output(output: Path, codec: Codec, fps: Fraction, size: Size | None) -
     if not parent.is_dir():
         raise UserError(f"no folder {output.parent}; make it first or choose another place")
     if not os.access(parent, os.W_OK):
-        raise UserError(f"cannot write in {output.parent}; choose a folder that is yours")
+        raise UserError(f"cannot write in {output.parent}; choose a folder that you can write to")
 
 
 def _written(size: Size) -> str:

@@ -51,17 +51,17 @@ def pick_device(name: str | None = None) -> str:
     kind, _, number = name.partition(":")
     present = f"this machine has: {', '.join(devices())}"
     if kind not in devices():
-        raise SettingError(f"{name} asked for; {present}")
+        raise SettingError(f"{name} given; {present}")
     count = torch.cuda.device_count() if kind == "cuda" else 1
     if number and not (number.isdecimal() and int(number) < count):
-        raise SettingError(f"{name} asked for; {present}, numbered from 0 to {count - 1}")
+        raise SettingError(f"{name} given; {present}, numbered from 0 to {count - 1}")
     return name
 
 
 def pick_precision(name: str, device: str) -> str:
     """Full or half. `auto` is half, except on a CPU without bfloat16 instructions. Raises SettingError for any other word."""
     if name not in PRECISIONS:
-        raise SettingError(f"precision {name!r}; there are: {', '.join(PRECISIONS)}")
+        raise SettingError(f"precision {name!r}; allowed are: {', '.join(PRECISIONS)}")
     if name == "auto":
         return "half" if not device.startswith("cpu") or multiplies_bfloat16() else "full"
     return name

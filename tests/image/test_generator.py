@@ -70,20 +70,20 @@ def test_precision_that_is_chosen(cases, monkeypatch):
     assert devices.pick_precision("auto", "cuda:1") == "half"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(SettingError, match="precision 'double'; there are: auto, full, half"):
+    with pytest.raises(SettingError, match="precision 'double'; allowed are: auto, full, half"):
         load_generator(GLASS, precision="double")
-    with pytest.raises(SettingError, match="cuda asked for; this machine has: cpu"):
+    with pytest.raises(SettingError, match="cuda given; this machine has: cpu"):
         load_generator(GLASS, "cuda")
-    with pytest.raises(SettingError, match="cpu:3 asked for"):
+    with pytest.raises(SettingError, match="cpu:3 given"):
         pick_device("cpu:3")
-    with pytest.raises(SettingError, match="gpu asked for; this machine has: cpu"):
+    with pytest.raises(SettingError, match="gpu given; this machine has: cpu"):
         pick_device("gpu")
     assert pick_device() == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert pick_device() == "cuda"
     assert pick_device("cuda:1") == "cuda:1"
-    with pytest.raises(SettingError, match="cuda:2 asked for; this machine has: cuda, cpu, numbered from 0 to 1"):
+    with pytest.raises(SettingError, match="cuda:2 given; this machine has: cuda, cpu, numbered from 0 to 1"):
         pick_device("cuda:2")
 
 

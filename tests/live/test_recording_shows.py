@@ -266,5 +266,5 @@ def test_a_recording_is_refused_with_a_channel_and_where_nothing_was_recorded(fo
     recorder.wait()
     with pytest.raises(SoundError, match=r"r is shorter than one picture: 0 samples at 44100 Hz"):
         render(Job(preset, tmp_path / "r"), tmp_path / "x.mp4")
-    with pytest.raises(SettingError, match=r"--channel 2 given; .* is a recording, of the one channel that was heard"):
+    with pytest.raises(SettingError, match=r"--channel 2 given; .* is a recording, which has a single channel"):
         render(Job(preset, tmp_path / "r", channel=2), tmp_path / "x.mp4")

@@ -86,9 +86,9 @@ def test_the_output_must_be_writable_and_safetensors(tmp_path):
         (b"version https://git-lfs.github.com/spec/v1\n", r"is text \('version https://git-lfs"),
         (struct.pack("<Q", 2) + b"{}", "is a safetensors file already"),
         (b"PK\x03\x04" + b"\x00" * 60, "is a zip archive"),
-        (b"\x00\x01\x02\x03" * 9, "is no pickle"),
-        (b"\x80", "damaged or cut off"),
-        (b"\x80\x04", "damaged or cut off"),
+        (b"\x00\x01\x02\x03" * 9, "is not a pickle"),
+        (b"\x80", "damaged or truncated"),
+        (b"\x80\x04", "damaged or truncated"),
         (b"\x80\x04N.", "holds a NoneType; an official checkpoint is a dict with G_ema"),
         (b"\x80\x04}.", "has no generator under G_ema; it holds: nothing"),
         (dump({"G": 1, "D": 2}), "has no generator under G_ema; it holds: G, D"),
@@ -116,7 +116,7 @@ def test_a_truncated_checkpoint(tmp_path):
     path, whole = tmp_path / "model.pkl", (REFERENCE / "edge_t32.pkl").read_bytes()
     for length in (3, 50, 3000, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
-        with pytest.raises(ModelError, match="damaged or cut off at byte"):
+        with pytest.raises(ModelError, match="damaged or truncated at byte"):
             read_checkpoint(path)
 
 
@@ -130,7 +130,7 @@ def test_other_networks(tmp_path):
                 network(modules, children={"synthesis": synthesis}),
                 "this is a StyleGAN2 .*; only StyleGAN3 can be converted",
             ),
-            (network(modules, parameters={"weight": torch.ones(3)}), "its G_ema is no StyleGAN3"),
+            (network(modules, parameters={"weight": torch.ones(3)}), "its G_ema is not a StyleGAN3"),
             (Call(modules["dnnlib.tflib.network"]._build, 1), "a StyleGAN for TensorFlow"),
             (network(modules, _parameters=None), "a Generator in it lacks _parameters"),
         ]:

@@ -238,7 +238,7 @@ def test_baselines_use_each_image_and_frame_once(folder, method, count, kept, ex
         assert np.array_equal(corpus.positions[at], place)
         assert np.array_equal(candidates.latents[candidates.number(name)], latent)
     said = capsys.readouterr().err
-    assert ("asked for; there are images or different sounds for" in said) == (count > expected)
+    assert ("given; there are images and different sounds for" in said) == (count > expected)
     assert ("3 images are chosen: --keep more" in said) == bool(kept)
     run("auto", folder, method, "--count", count)
     assert history.same(pairs(folder), made)

@@ -225,7 +225,7 @@ def test_every_mistake_is_answered_in_one_line(tmp_path, preset, run):
         ((preset.folder, path, *out, "--size", "1920x"), "allowed are WIDTHxHEIGHT"),
         ((preset.folder, path, *out, "--codec", "divx"), "h264"),
         ((preset.folder, path, *out, "--device", "cuda:9"), "this machine has"),
-        ((preset.folder, path, *out, "--precision", "double"), "there are: auto, full, half"),
+        ((preset.folder, path, *out, "--precision", "double"), "allowed are: auto, full, half"),
         ((preset.folder, path, "-o", tmp_path / "no" / "x.mp4"), "no"),
         ((preset.folder, path, *out, "--hashes", tmp_path / "no" / "h.csv"), "no folder"),
         ((preset.folder, path, *out, "--hashes", tmp_path / "x.mp4"), "-o and --hashes are the same file"),

@@ -431,7 +431,7 @@ def test_interrupted_while_the_sound_is_added(tmp_path):
 def test_leftovers_of_another_render_are_not_joined(tmp_path):
     output = tmp_path / "film.mp4"
     write(output, stop=24)
-    with pytest.raises(UserError, match=r"film\.mp4\.parts belongs to another render .* leave --resume out .* delete"):
+    with pytest.raises(UserError, match=r"film\.mp4\.parts belongs to another render .* omit --resume .* delete"):
         write(output, identity="two", resume=True)
     with pytest.raises(UserError, match=r"64x64 to 64x64 pixels.* this is .*64x64 to 32x32 pixels"):
         write(output, size=(32, 32), image_size=(64, 64), resume=True)
@@ -452,7 +452,7 @@ def test_damaged_leftovers_are_made_again(tmp_path):
 
     write(output, stop=30)
     (parts / "manifest.json").write_text("{")
-    with pytest.raises(UserError, match=r"manifest\.json is damaged .* leave --resume out"):
+    with pytest.raises(UserError, match=r"manifest\.json is damaged .* omit --resume"):
         write(output, 30, resume=True)
     write(output, 30)
     assert planes(output) == expected
