@@ -11,7 +11,6 @@ Each is imported when it is first used, as is the module of a command. docs/pyth
 """
 
 import difflib
-import errno
 import importlib
 import logging
 import signal
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from shared.errors import PonticelloError, Stopped, UserError, one_line, printable
+from shared.errors import DISK_FULL, PonticelloError, Stopped, UserError, is_disk_full, one_line, printable
 from shared.terminal import prepare_streams
 from shared.version import VERSION
 
@@ -171,9 +170,9 @@ def explain(error: BaseException) -> tuple[str, int]:
         return f"{printable(' '.join(error.format_message().split())).rstrip('.')}; see --help", 2
     if isinstance(error, MemoryError):
         return "not enough memory; close other programs or render smaller", 1
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        place = f" ({printable(str(error.filename))})" if error.filename else ""
-        return f"the disk is full{place}; free some space or choose a place on another disk, then run this again", 1
+    if is_disk_full(error):
+        name = getattr(error, "filename", None)
+        return (f"cannot write {printable(str(name))}: " if name else "") + DISK_FULL, 1
     return f"{type(error).__name__}: {one_line(error)} (--debug shows where)", 1
 
 

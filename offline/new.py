@@ -12,7 +12,7 @@ import typer
 from offline.options import example, new_app
 from offline.progress import say
 from shared.atomic import check_place
-from shared.errors import PresetError, UserError, one_line, pasted
+from shared.errors import PresetError, UserError, one_line, pasted, refusal
 from shared.image.checkpoint import read_checkpoint
 from shared.preset.preset import SHIPPED, VERSION, Preset, find_preset, sha256_of
 
@@ -76,7 +76,7 @@ def new(folder: Path, generator: Path, copy: bool = False) -> str:
                 folder.rmdir()  # empty; not every system renames onto one
             made.rename(folder)
     except OSError as error:
-        raise UserError(f"cannot make {folder}: {error.strerror}; choose a folder that you can write to") from error
+        raise refusal(f"cannot make {folder}", error) from error
     return file
 
 

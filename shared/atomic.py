@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared.errors import Failure, UserError
+from shared.errors import DISK_FULL, Failure, UserError, is_disk_full, refusal
 
 
 @contextmanager
@@ -22,9 +22,8 @@ def written_atomically(path: Path) -> Iterator[Path]:
         _bring_to_disk(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        raise Failure(
-            f"cannot write {path}: {error.strerror or error}; free some space or choose another place"
-        ) from error
+        why = DISK_FULL if is_disk_full(error) else f"{error.strerror or error}; choose another place"
+        raise Failure(f"cannot write {path}: {why}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -35,21 +34,17 @@ def new_temporary(path: Path) -> Path:
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     except OSError as error:
-        raise UserError(
-            f"cannot write in {path.parent}: {error.strerror}; choose a folder that you can write to"
-        ) from error
+        raise refusal(f"cannot write in {path.parent}", error) from error
     os.close(handle)
     return Path(name)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder where there is none yet; UserError where that fails."""
+    """Make a folder where there is none yet; UserError where that is not allowed, Failure where the disk is full."""
     try:
         path.mkdir(exist_ok=True)
     except OSError as error:
-        raise UserError(
-            f"cannot make the folder {path}: {error.strerror}; choose a place that you can write to"
-        ) from error
+        raise refusal(f"cannot make the folder {path}", error) from error
 
 
 def check_place(path: Path) -> None:

@@ -10,6 +10,7 @@ PonticelloError         one line: what was given, what is allowed, what to do
 └── Stopped             the user ended the work, by Ctrl-C or a signal; exit status 130
 """
 
+import errno
 import re
 import shlex
 from typing import ClassVar
@@ -60,6 +61,21 @@ class Stopped(PonticelloError):
     """The user ended the work; the message says what is finished and how to go on."""
 
     exit_status: ClassVar[int] = 130
+
+
+DISK_FULL = "the disk is full; free some space or choose a place on another disk"
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error says that the disk, or the user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def refusal(task: str, error: OSError) -> PonticelloError:
+    """The error to raise where the system refuses a task ("cannot write x.csv"): a Failure where the disk is full."""
+    if is_disk_full(error):
+        return Failure(f"{task}: {DISK_FULL}")
+    return UserError(f"{task}: {error.strerror or error}; choose a place that you can write to")
 
 
 def one_line(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """A running ffmpeg that is fed through a pipe."""
 
+import errno
 import os
 import re
 import signal
@@ -11,11 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from shared.errors import Failure
+from shared.errors import DISK_FULL, Failure
 
 _WORDS_KEPT = 8  # different lines of ffmpeg's complaint; the first name the cause, what follows are consequences
 # Older versions (5.1 does) end with status 0 although the end of the file is missing.
 _UNFINISHED = ("Error writing trailer", "Error closing file")
+_FULL = os.strerror(errno.ENOSPC)
 if sys.platform == "win32":
     _NEW_GROUP = subprocess.CREATE_NEW_PROCESS_GROUP
 else:
@@ -118,6 +120,8 @@ class Feed:
             words = f"it was ended by {signal.Signals(-status).name}"
         else:
             words = f"it gave no reason (status {status})"
+        if _FULL in "; ".join(self._words):
+            words = f"{DISK_FULL}, then continue with --resume"
         return Failure(f"ffmpeg stopped while {self._task}: {words}")
 
     def _read_progress(self, stream: IO[bytes]) -> None:

@@ -22,7 +22,7 @@ from typing import BinaryIO
 import msgspec
 
 from shared.atomic import written_atomically
-from shared.errors import Failure, UserError
+from shared.errors import DISK_FULL, Failure, UserError, is_disk_full, refusal
 
 if sys.platform == "win32":
     import msvcrt
@@ -173,9 +173,7 @@ class Segments:
             self.folder.mkdir(exist_ok=True)
             lock = (self.folder / "lock").open("ab")
         except OSError as error:
-            raise UserError(
-                f"cannot make {self.folder}: {error.strerror}; choose another name, or a folder that you can write to"
-            ) from error
+            raise refusal(f"cannot make {self.folder}", error) from error
         try:
             _hold(lock)
         except (BlockingIOError, PermissionError):
@@ -240,7 +238,8 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Failure(f"cannot write {path}: {error.strerror or error}") from error
+        why = DISK_FULL if is_disk_full(error) else error.strerror or error
+        raise Failure(f"cannot write {path}: {why}") from error
 
 
 def to_disk(path: Path) -> None:

@@ -24,7 +24,7 @@ import tomlkit
 from shared import controls
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import Value
-from shared.errors import PresetError, SettingError, pasted, printable
+from shared.errors import PresetError, SettingError, pasted, printable, refusal
 from shared.image.checkpoint import MAX_BYTES as MAX_GENERATOR_BYTES
 from shared.mapping.regression import Training
 from shared.preset.candidates import Candidates
@@ -263,9 +263,7 @@ class Preset:
             try:
                 self._copy_to(target)
             except OSError as error:
-                raise PresetError(
-                    f"cannot copy the shipped preset {self.name} to {target}: {error.strerror or error}"
-                ) from error
+                raise refusal(f"cannot copy the shipped preset {self.name} to {target}", error) from error
         return Preset.load(target)
 
     def _copy_to(self, target: Path) -> None:

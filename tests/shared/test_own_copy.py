@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from shared.errors import PresetError
+from shared.errors import UserError
 from shared.preset import preset as presets
 from shared.preset.preset import Preset, sha256_of
 from tests.small import make_preset
@@ -55,7 +55,7 @@ def test_nothing_is_left_of_a_copy_that_breaks_off(places, monkeypatch):
 
 def test_a_place_that_cannot_be_written_is_told(places):
     (places / "own").write_text("a file")
-    with pytest.raises(PresetError, match="cannot copy the shipped preset glassy to "):
+    with pytest.raises(UserError, match="cannot copy the shipped preset glassy to "):
         Preset.load("glassy").own_copy()
 
 
