@@ -11,6 +11,8 @@ from shared.errors import SoundError
 from shared.ffmpeg import find_ffmpeg
 from tests.audio.signals import sine
 
+pytestmark = pytest.mark.slow
+
 
 def tone(n, rate=44100):
     return np.stack([sine(500, n, rate), sine(700, n, rate)], axis=1)

@@ -68,6 +68,8 @@ def test_changes(read, name, given, changed, value):
         ("seek", [12], 12.0),
         ("seek", ["1.5"], 1.5),
         ("notify", [57121.0], 57121.0),
+        *(("record", [on], True) for on in (1, 1.0, "1")),
+        *(("record", [off], False) for off in (0, 0.0, "0")),
     ],
 )
 def test_requests(read, name, given, argument):

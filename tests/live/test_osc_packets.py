@@ -114,6 +114,7 @@ def test_bundles_nested_for_ever():
         parse(packet)
 
 
+@pytest.mark.slow
 def test_nothing_but_bad_packets_comes_of_20_000_mutated_ones():
     rng = random.Random(1)
     rich = message("/ponticello/x", 1, 0.5, "text", b"blob", True, [1, 2.0])

@@ -14,6 +14,8 @@ from tests.live.osc_client import until
 from tests.live.shows import show
 from tests.small import make_preset, write_sound
 
+pytestmark = pytest.mark.slow
+
 
 class Window(OffscreenDisplay):
     """A display with an area of any size."""

@@ -10,6 +10,8 @@ from PIL import Image
 from offline.dataset.reader import Dataset
 from shared.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 def png(pixels):
     content = io.BytesIO()

@@ -64,6 +64,7 @@ def same(a, b):
         assert replace(s.picture, latent=t.picture.latent).__dict__ == t.picture.__dict__
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [24, Fraction(30000, 1001), 30, 120])
 def test_ticks_do_not_depend_on_how_the_sound_is_cut(preset, fps):
     samples = sound(1.1)[:, 0]
@@ -163,6 +164,7 @@ def test_unknown_and_impossible_changes_are_refused_and_change_nothing(preset):
     assert pipeline.values == values
 
 
+@pytest.mark.slow
 def test_the_pipeline_has_the_latency_it_declares(preset):
     pipeline = Pipeline(preset)
     samples = np.zeros(1470 * 256, np.float32)  # the period of frames and ticks
@@ -224,6 +226,7 @@ def exchanged(preset, samples, cuts, things):
     return ticks
 
 
+@pytest.mark.slow
 def test_exchanges_do_not_depend_on_how_the_sound_is_cut(preset, other):
     samples = sound(1.5)[:, 0]
     latent = np.linspace(-1, 1, 16, dtype=np.float32)
@@ -253,6 +256,7 @@ def test_exchanges_do_not_depend_on_how_the_sound_is_cut(preset, other):
     assert [t.number for t in steered] == list(range(27, 30))  # their intervals end from 40000 to before 45000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [0, 1, 7999, 9000, 20000, 41000, 52000, 60001])
 def test_a_pipeline_goes_on_from_the_state_of_another(preset, other, cut):
     samples = sound(1.5)[:, 0]
@@ -338,6 +342,7 @@ def test_a_fade_over_the_same_generator_goes_through_w(preset, tmp_path):
     assert np.array_equal(painter.paint(replace(b, under=a, mix=0.25)), expected)
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_around_a_preset_change_acts_on_the_right_preset(preset, other):
     """Controls wait for a tick, presets for a frame: a tick of 1470 samples may lie between, either way."""
     samples = sound(1.0)[:, 0]

@@ -123,6 +123,7 @@ def test_without_a_sound_card_the_playhead_moves_by_the_clock(tmp_path):
     assert player.playhead() == (88199, False)
 
 
+@pytest.mark.slow
 def test_on_a_sound_card_commands_move_the_playhead(tmp_path, monkeypatch):
     file = tmp_path / "sound.f32"
     SOUND.tofile(file)

@@ -17,6 +17,7 @@ def stored(folder):
     )
 
 
+@pytest.mark.slow
 def test_steps_of_every_kind_are_undone_and_redone_in_one_row(tmp_path):
     folder = make_preset(tmp_path / "p")
     write_candidates(folder, 12)

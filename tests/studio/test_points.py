@@ -19,6 +19,7 @@ def test_canvas_is_one_colour_in_red_green_blue():
     assert canvas(3, 2, BLACK).shape == (2, 3, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("radius", [0.8, 1.5, 3.0, 6.0])
 @pytest.mark.parametrize("place", [(20, 20), (20.5, 20.5), (20.3, 19.8)])
 def test_a_disc_covers_its_area(radius, place):

@@ -6,6 +6,8 @@ import time
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("PySide6", reason="the studio window needs PySide6")
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 

@@ -16,6 +16,8 @@ from offline.pairing.window.memory import Memory
 from shared.audio.descriptors import DESCRIPTORS
 from tests.studio.parts import make_studio_preset
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def project(tmp_path):

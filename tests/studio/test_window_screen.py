@@ -17,6 +17,8 @@ from tests import rig
 from tests.small import write_generator, write_sound
 from tests.studio.parts import make_studio_preset
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("PySide6", reason="the studio window needs PySide6")
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, str(ROOT / "ponticello.py"), "studio"]
