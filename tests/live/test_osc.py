@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,7 @@ from tests.live.osc_client import Client, bundle, events, message, until
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[2]
 HANGING = b"#bundle\0" + bytes(7) + b"\1" + struct.pack(">i", -4)
 
 
@@ -209,6 +211,11 @@ def test_time_tags(port, client):
     assert names(later) == [("preset", 2.0), ("preset", 3.0), ("preset", 4.0)]
     assert [e.arrived - start for e in later] == pytest.approx([0.4, 0.7, 0.7], abs=0.05)
     assert all(e.arrived <= time.monotonic() for e in later)
+
+
+def test_a_program_that_forgets_its_port_ends_all_the_same():
+    code = "from live.osc.port import OscPort; OscPort(('pitch',), port=0, targets=()).start()"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=True)
 
 
 FLOOD = """

@@ -6,8 +6,6 @@ import time
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.slow
-
 pytest.importorskip("PySide6", reason="the studio window needs PySide6")
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
@@ -27,6 +25,7 @@ from shared.preset import Preset
 from tests.small import write_generator, write_sound
 from tests.studio.parts import make_studio_preset
 
+pytestmark = pytest.mark.slow
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 NO_KEY = Qt.KeyboardModifier.NoModifier
 
