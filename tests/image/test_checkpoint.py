@@ -190,7 +190,7 @@ def test_a_small_file_that_needs_much_memory_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "greedy.safetensors"
     write_generator(path, resolution=16)
     with monkeypatch.context() as patch:
-        patch.setattr("shared.image.checkpoint.available_bytes", lambda: 100_000)
+        patch.setattr("shared.image.checkpoint.available_bytes", lambda: 1000)
         with pytest.raises(ModelError, match=r"greedy\.safetensors needs about 0\.0 GB of memory"):
             load_generator(path)
     greedy = Architecture.from_arguments(
