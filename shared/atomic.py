@@ -41,6 +41,8 @@ def new_temporary(path: Path) -> Path:
 
 def make_folder(path: Path) -> None:
     """Make a folder where there is none yet; UserError where that is not allowed, Failure where the disk is full."""
+    if path.is_symlink():  # of a preset from a stranger: it would put files into any other place
+        raise UserError(f"{path} is a symbolic link; put a folder in its place")
     try:
         path.mkdir(exist_ok=True)
     except OSError as error:
