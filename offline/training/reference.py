@@ -25,6 +25,7 @@ from offline.training.chance import numbers
 from offline.training.discriminator import Discriminator, DiscriminatorArchitecture
 from offline.training.generator import TrainableGenerator
 from offline.training.iteration import Batch, Iteration, Networks, Progress, Rules
+from offline.training.score.distances import frechet_distance, kernel_distance, precision_recall
 from shared.image.architecture import Architecture
 
 Arrays = dict[str, NDArray[Any]]
@@ -87,6 +88,8 @@ def compare(file: Path, draws: int = DRAWS) -> Iterator[Row]:
         yield from _statistics(arrays, draws)
     elif "ema" in names:
         yield from _tables(arrays)
+    elif "frechet" in names:
+        yield from _scores(arrays)
     else:
         raise ValueError("it has none of the known forms")
 
@@ -301,3 +304,15 @@ def _tables(arrays: Arrays) -> Iterator[Row]:
     yield Row("ada", relative(adjusted, arrays["ada"][:, 2]), 1e-6)
     betas = [averages.magnitude_beta(int(batch)) for batch, _ in arrays["magnitude_beta"]]
     yield Row("magnitude_beta", relative(betas, arrays["magnitude_beta"][:, 1]), 1e-9)
+
+
+def _scores(arrays: Arrays) -> Iterator[Row]:
+    real, fake = arrays["real"].astype(np.float64), arrays["fake"].astype(np.float64)
+    near = precision_recall(real, fake)
+    for name, given in (
+        ("frechet", frechet_distance(real, fake)),
+        ("kid_unbiased", kernel_distance(real, fake)),
+        ("precision_k3", near.precision),
+        ("recall_k3", near.recall),
+    ):
+        yield Row(name, relative(given, arrays[name]), 1e-6)

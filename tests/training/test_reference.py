@@ -21,6 +21,7 @@ ROWS = {
     "augment": 55 - 1,
     "blur": 14 - 1,
     "tables": 4 - 1,
+    "scores": 4,
 }
 
 
