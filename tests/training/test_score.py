@@ -13,7 +13,7 @@ from offline.training.score.sliced import sliced_wasserstein
 def blobs(count, seed, size=32):
     """Smooth random images, uint8 (count, 3, size, size)."""
     generator = torch.Generator().manual_seed(seed)
-    small = torch.rand(count, 3, 6, 6, generator=generator) * 255
+    small = torch.rand(count, 3, 14, 14, generator=generator) * 255
     large = torch.nn.functional.interpolate(small, (size, size), mode="bicubic", align_corners=False)
     return large.clamp(0, 255).to(torch.uint8)
 
@@ -27,7 +27,7 @@ CHANGES = {
     "darker": lambda images: images // 2,
     "blurred": lambda images: torch.nn.functional.avg_pool2d(images.float(), 5, 1, 2).to(torch.uint8),
     "few": lambda images: images[:4].repeat(20, 1, 1, 1),
-    "recoloured": lambda images: images.flip(1) // 2 + images // 2,
+    "redder": lambda images: torch.cat([images[:, :1] // 2 + 127, images[:, 1:]], dim=1),
 }
 
 

@@ -45,7 +45,8 @@ def _responses(
 ) -> Float32[Tensor, "n c filters h w"]:
     """The moduli of each channel's filter outputs; the image continues periodically."""
     spectrum = torch.fft.fft2(x)[:, :, None] * bank
-    return torch.fft.ifft2(spectrum).abs()
+    moduli: Tensor = torch.fft.ifft2(spectrum).abs()
+    return moduli
 
 
 @lru_cache(maxsize=8)
