@@ -87,7 +87,7 @@ def apt_install(names: list[str]) -> None:
     apt = [*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
     _succeeds([*apt, "update"])
     install = [*apt, "install", "--no-install-recommends", "-y"]
-    if not _succeeds([*install, *names]):  # apt takes all or nothing: a name it does not know shall not cost the others
+    if not _succeeds([*install, *names]):  # apt takes all or nothing: one unknown name must not cost the others
         for name in names:
             _succeeds([*install, name])
 

@@ -290,7 +290,7 @@ class Generator:
         """One picture, on the generator's device: 127.5 x + 128 clipped to 0..255, truncated. w: (num_ws, w_dim), or (1, ...).
 
         transform, shape: as for `synthesize_float`.
-        On a card this does not wait for the picture; whoever reads it does (see `download`).
+        On a card this does not wait for the picture; reading it does (see `download`).
         Raises SettingError for wrong sizes, NaN and infinity, Failure if the memory of a card is too small.
         """
         if w.ndim == 2:

@@ -204,7 +204,7 @@ class SoundProcess:
         hung.cancel()
 
     def release(self) -> None:
-        """Close our end of what it writes, by whoever reads that."""
+        """Close this end of the pipe that the process writes; only the reader may call it."""
         assert self._process.stdout is not None
         self._process.stdout.close()
 

@@ -98,7 +98,7 @@ def main() -> None:
     try:
         try:
             DO[request["do"]](request)
-        except Exception as error:  # whatever a sound system comes up with is told, not swallowed
+        except Exception as error:  # sound systems fail in many ways: report all of them
             reason = " ".join(str(error).split()) or type(error).__name__
             say({"error": reason, "missing": "sounddevice" not in sys.modules})  # it finds no PortAudio
     finally:
@@ -195,7 +195,7 @@ def play(request: dict[str, Any]) -> None:
     import numpy
     import sounddevice
 
-    waiting: deque[Any] = deque()  # whoever sends knows from our reports how much waits here, and sends no more
+    waiting: deque[Any] = deque()  # the sender knows from the reports how much waits here, and sends no more
     reports: SimpleQueue[tuple[int, tuple[float, float, float], bool]] = SimpleQueue()
     device = located(request["device"])
     channels, rate = request["channels"], device["rate"]
