@@ -9,6 +9,7 @@ SCRIPTS = (
     "scripts/check",
     "scripts/demo",
     "scripts/mutants",
+    "scripts/screenshots",
     "scripts/test",
 )  # whose names do not say that they are Python
 CHECKS = (

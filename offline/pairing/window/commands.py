@@ -114,6 +114,11 @@ class Commands:
         if project is not None and any(pair.name == self.look.selected for pair in project.pairs):
             self.studio.attempt(project.remove, [self.look.selected])
 
+    def pair_here(self) -> None:
+        transport = self.studio.transport
+        if self.studio.board is not None and (name := self.window.tray.list.current):
+            self.window.place_at(name, transport.sound, transport.seconds)
+
     def star(self) -> None:
         name = self.window.pointed or self.window.tray.list.current or self.look.selected
         project = self.studio.project
@@ -209,11 +214,10 @@ class Commands:
 
     def microphone(self) -> None:
         if self.studio.microphone is None:
-            self.studio.attempt(self.studio.listen, None)
+            self.window.listen(None)
         else:
             self.studio.stop_listening()
-        self.window.show_microphone()
-        self.window.wake()
+            self.window.show_microphone()
 
     def _seek(self, seconds: float) -> None:
         transport = self.studio.transport

@@ -36,6 +36,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("undo", "Edit", "Undo", "Undo the last change.", "Ctrl+Z"),
     Command("redo", "Edit", "Redo", "Redo the last undone change.", "Ctrl+Shift+Z"),
     Command("remove", "Edit", "Remove image", "Take the selected image off the map.", "Delete", separated=True),
+    Command("pair_here", "Edit", "Pair with the playhead", "Pair the candidate that is selected in the tray with the current moment.", "Return"),
     Command("star", "Edit", "Choose image", "Star the candidate under the pointer, or remove its star.", "C"),
     Command("similar", "Edit", "More like this", "Show the candidates that look most like the selected image.", "M"),
     Command("far_apart", "Edit", "17 far apart", "Choose 17 candidates that look as different as possible.", separated=True),

@@ -88,7 +88,7 @@ class MainWindow(QMainWindow):
         self.map = MapView(studio, look, pictures)
         self.map_bar = MapBar(studio, look, self._board_changed, actions["gaps"], actions["images"])
         self.wave = WaveView(studio, look, pictures)
-        self.transport = TransportBar(studio, actions["play"], actions["loop"], self.choose_sound)
+        self.transport = TransportBar(studio, actions["play"], actions["loop"], self.choose_sound, self.listen)
         self.tray = Tray(studio, look, pictures)
         self.film = FilmPanel(studio, look, actions)
         self.pairs = PairsView(studio, look, pictures)
@@ -187,7 +187,7 @@ class MainWindow(QMainWindow):
         self.map.sounds_wanted.connect(self.commands.add_sounds)
         self.wave.scrubbed.connect(self._scrub)
         self.wave.released.connect(self._release)
-        self.wave.dropped.connect(self._place_at)
+        self.wave.dropped.connect(self.place_at)
         self.tray.list.pointed.connect(self._point)
         self.tray.list.starred.connect(self._star)
         self.tray.list.menu_wanted.connect(self._show_menu)
@@ -380,7 +380,8 @@ class MainWindow(QMainWindow):
         self.hints.done("place")
         self.wake()
 
-    def _place_at(self, name: str, sound: int, seconds: float) -> None:
+    def place_at(self, name: str, sound: int, seconds: float) -> None:
+        """Pair an image with a moment of a sound."""
         if self.studio.project is not None and name:
             self.studio.attempt(self.studio.project.place_at, name, sound, seconds)
             self.follow()
@@ -426,7 +427,7 @@ class MainWindow(QMainWindow):
             if known and not is_placed and self.studio.board is not None:
                 here = menu.addAction("Pair with the playhead")
                 here.triggered.connect(
-                    lambda: self._place_at(name, self.studio.transport.sound, self.studio.transport.seconds)
+                    lambda: self.place_at(name, self.studio.transport.sound, self.studio.transport.seconds)
                 )
         else:
             for command in ("fit", "to_playhead", "gaps", "play_gap", "images", "add_sounds"):
@@ -492,6 +493,12 @@ class MainWindow(QMainWindow):
         self.film.follow()
         if self.studio.microphone is not None:
             self.map.set_microphone(self.studio.microphone.place)
+
+    def listen(self, device: str | None) -> None:
+        """Show a live input on the map: the system's default, or one by its number."""
+        self.studio.attempt(self.studio.listen, device)
+        self.show_microphone()
+        self.wake()
 
     def show_microphone(self) -> None:
         """Check the action that says whether a live input is shown."""

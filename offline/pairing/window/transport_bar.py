@@ -1,5 +1,7 @@
 """The controls of the sound: play, loop, speed, volume, where the playhead is, which sound and device."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
@@ -16,10 +18,17 @@ SPEED_NAMES = ("1×", "1/2", "1/4", "1/8")
 class TransportBar(QWidget):
     """One line of controls above the waveform."""
 
-    def __init__(self, studio: Studio, play: QAction, loop: QAction, choose_sound: object) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        play: QAction,
+        loop: QAction,
+        choose_sound: Callable[[int], None],
+        listen: Callable[[str | None], None],
+    ) -> None:
         super().__init__()
         self.studio = studio
-        self._choose_sound = choose_sound
+        self._listen = listen
         self.play, self.loop = _tool(play), _tool(loop)
         self.play.setMinimumWidth(64)
         self.time = label("0:00.00", "title")
@@ -34,7 +43,7 @@ class TransportBar(QWidget):
         self.volume.setValue(round(studio.transport.volume * STEPS))
         self.volume.valueChanged.connect(lambda step: setattr(studio.transport, "volume", step / STEPS))
         self.sounds = Choice("sounds", "The sound below", 180)
-        self.sounds.activated.connect(self._choose)
+        self.sounds.activated.connect(choose_sound)
         self.device = QToolButton()
         self.device.setText("Output ▾")
         self.device.setObjectName("output")
@@ -90,10 +99,6 @@ class TransportBar(QWidget):
         self.studio.transport.speed = SPEEDS[number]
         self.speed.setCurrentIndex(number)
 
-    def _choose(self, number: int) -> None:
-        if callable(self._choose_sound):
-            self._choose_sound(number)
-
     def _list_devices(self) -> None:
         menu = self.device.menu()
         menu.clear()
@@ -106,6 +111,11 @@ class TransportBar(QWidget):
         if not devices:
             none = menu.addAction("No sound output was found")
             none.setEnabled(False)
+        inputs = menu.addMenu("Microphone on the map")
+        for device in self.studio.inputs():
+            entry = inputs.addAction(f"{device.number} {device.name}")
+            entry.triggered.connect(lambda _=False, number=device.number: self._listen(str(number)))
+        inputs.setEnabled(not inputs.isEmpty())
 
     def _use(self, device: str | None) -> None:
         self.studio.attempt(self.studio.transport.use, device)

@@ -21,6 +21,7 @@ SHOWN: tuple[tuple[Show, str], ...] = (
     ("free", "Candidates that are not on the map"),
     ("similar", "Those that look most like the selected image"),
 )
+MOVES = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Right)
 ZOOMED = 256  # pixels of the picture beside the tray
 MORE = 500
 
@@ -74,9 +75,14 @@ class CandidateList(QListView):
         self.pointed.emit("")
         super().mousePressEvent(event)
 
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in MOVES:
+            event.accept()  # the arrows are the tray's while it has the keyboard
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        moves = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
-        if event.key() in moves:  # other keys are the window's, also letters, by which a list would search
+        if event.key() in MOVES:  # other keys are the window's, also letters, by which a list would search
             super().keyPressEvent(event)
         else:
             event.ignore()
