@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLineEdit, QPu
 from offline.pairing.colouring import drawing_order
 from offline.pairing.studio import Studio
 from offline.pairing.window import theme
+from offline.pairing.window.context_menu import context_menu
 from offline.pairing.window.dragging import IMAGE
 from offline.pairing.window.keys import COMMANDS
 from offline.pairing.window.main_window import MainWindow
@@ -223,6 +224,24 @@ def test_on_other_axes_an_image_is_paired_with_the_nearest_row_there(opened):
     opened.map_bar.axis_y.setCurrentText("map")
     opened.map_bar.axis_y.textActivated.emit("map")
     assert opened.studio.board.axes == ("map", "map")
+
+
+def test_the_right_buttons_menu_pairs_stars_and_removes(opened):
+    project = opened.studio.project
+    entries = {action.text(): action for action in context_menu(opened, project, "seed4").actions()}
+    entries["Choose image"].trigger()
+    entries["Pair with the playhead"].trigger()
+    live(opened)
+    assert project.is_starred("seed4")
+    pair = next(pair for pair in project.pairs if pair.name == "seed4")
+    assert pair.row == opened.studio.board.row_of(0, 0.0)
+    entries = {action.text(): action for action in context_menu(opened, project, "seed4").actions()}
+    entries["More like this"].trigger()
+    assert opened.tray.model.names[0] == "seed4"
+    entries["Remove image"].trigger()
+    live(opened)
+    assert "seed4" not in on_disk(opened).names
+    assert "Show all" in {action.text() for action in context_menu(opened, project, "").actions()}
 
 
 def test_files_from_outside(opened, tmp_path):

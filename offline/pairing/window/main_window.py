@@ -1,65 +1,40 @@
-"""The window: its parts in their places, the studio's events forwarded to them, and the clock that follows the sound."""
+"""The window: the studio's events forwarded to its parts, their wishes to the studio, and the clock that follows the sound."""
 
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QPoint, QRect, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QShowEvent
-from PySide6.QtWidgets import (
-    QFileDialog,
-    QMainWindow,
-    QMenu,
-    QMenuBar,
-    QSplitter,
-    QStackedWidget,
-    QTabWidget,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QByteArray, QPoint, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QFileDialog
 
 from offline.pairing.jobs import Fit, Progress
 from offline.pairing.studio import Studio
 from offline.pairing.window import theme
-from offline.pairing.window.actions import make_actions, make_menus
+from offline.pairing.window.actions import make_actions
 from offline.pairing.window.commands import Commands
+from offline.pairing.window.context_menu import context_menu
 from offline.pairing.window.dragging import GENERATORS, PICTURES, dragged_files, dragged_image
-from offline.pairing.window.film_panel import FilmPanel
-from offline.pairing.window.hints import Hints
-from offline.pairing.window.jobs_bar import QUIET, JobsBar
+from offline.pairing.window.jobs_bar import QUIET
+from offline.pairing.window.layout import Layout, first_place
 from offline.pairing.window.look import Look
-from offline.pairing.window.map_bar import MapBar
-from offline.pairing.window.map_view import MapView
 from offline.pairing.window.memory import Memory
-from offline.pairing.window.notice_bar import NoticeBar
-from offline.pairing.window.pairs_view import PairsView
-from offline.pairing.window.parts import Elided, label, row
 from offline.pairing.window.pictures import Pictures
-from offline.pairing.window.settings_view import SettingsView
-from offline.pairing.window.transport_bar import TransportBar
-from offline.pairing.window.tray_view import Tray
-from offline.pairing.window.wave_view import WaveView
-from offline.pairing.window.welcome import Welcome
 
 TICK_MS = 33  # while something moves
 IDLE_MS = 100  # between two looks at what happened elsewhere
-SIZE = (1280, 720)
-FRAME = 30  # pixels of a title bar
 FOREIGN = (
     "Pictures of your own cannot be placed: an image on the map needs a latent, the point of the generator's space that it "
     "comes from. Choose among the candidates in the tray."
 )
 
 
-class MainWindow(QMainWindow):
+class MainWindow(Layout):
     """The studio's window."""
 
     def __init__(self, studio: Studio, memory: Memory) -> None:
-        super().__init__()
-        self.studio, self.memory = studio, memory
-        self.look = Look()
+        super().__init__(studio, Look(), Pictures())
+        self.memory = memory
         self.look.change(colour=memory.colour, image_size=memory.image_size, point_size=memory.point_size)
-        self.pictures = Pictures()
         self.pointed = ""
         """The candidate under the pointer in the tray."""
         self.ticks = 0
@@ -67,9 +42,7 @@ class MainWindow(QMainWindow):
         self._fit: Fit | None = None
         self._is_closed = False
         self.commands = Commands(self)
-        self.actions_by_name = make_actions(self, self.commands)
-        self._make_parts()
-        self._lay_out()
+        self.build(make_actions(self, self.commands))
         self._connect()
         self.setAcceptDrops(True)
         self._look_changed("")
@@ -80,89 +53,6 @@ class MainWindow(QMainWindow):
         if not (memory.geometry_bytes and self.restoreGeometry(QByteArray(memory.geometry_bytes))):
             self.setGeometry(first_place())
         self.refresh_preset()
-
-    # parts and their places
-
-    def _make_parts(self) -> None:
-        actions, studio, look, pictures = self.actions_by_name, self.studio, self.look, self.pictures
-        self.map = MapView(studio, look, pictures)
-        self.map_bar = MapBar(studio, look, self._board_changed, actions["gaps"], actions["images"])
-        self.wave = WaveView(studio, look, pictures)
-        self.transport = TransportBar(studio, actions["play"], actions["loop"], self.choose_sound, self.listen)
-        self.tray = Tray(studio, look, pictures)
-        self.film = FilmPanel(studio, look, actions)
-        self.pairs = PairsView(studio, look, pictures)
-        self.settings = SettingsView(studio)
-        self.notice = NoticeBar()
-        self.jobs = JobsBar(studio)
-        self.hints = Hints(self.map)
-        self.welcome = Welcome(self.commands.new, self.commands.open, self.open_preset)
-        self.name = label("", "title")
-        self.state = Elided("", "small")
-        self.state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-
-    def _lay_out(self) -> None:
-        bar = QMenuBar()
-        make_menus(bar, self.actions_by_name)
-        bar.setSizePolicy(bar.sizePolicy().Policy.Minimum, bar.sizePolicy().Policy.Fixed)
-        self._undo, self._redo = QToolButton(), QToolButton()
-        for made, name in ((self._undo, "undo"), (self._redo, "redo")):
-            made.setDefaultAction(self.actions_by_name[name])
-            made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        top = row(bar, 6, self._undo, self._redo, 14, self.name, self.state, margins=(theme.GAP, 4, theme.GAP + 2, 4))
-        top.setStretch(top.count() - 1, 1)
-        middle = QWidget()
-        column = QVBoxLayout(middle)
-        column.setContentsMargins(6, 0, 6, 0)
-        column.setSpacing(6)
-        column.addWidget(self.map_bar)
-        column.addWidget(self.map, 1)
-        self.tabs = QTabWidget()
-        self.tabs.addTab(self.pairs, "Pairs")
-        self.tabs.addTab(self.settings, "Sliders")
-        self.tabs.setDocumentMode(True)
-        right = QSplitter(Qt.Orientation.Vertical)
-        right.addWidget(self.film)
-        right.addWidget(self.tabs)
-        right.setStretchFactor(0, 1)
-        right.setStretchFactor(1, 1)
-        right.setSizes([290, 200])
-        right.setChildrenCollapsible(False)
-        frame = QWidget()
-        inner = QVBoxLayout(frame)
-        inner.setContentsMargins(2, 0, theme.GAP, 0)
-        inner.addWidget(right)
-        columns = QSplitter(Qt.Orientation.Horizontal)
-        for part, stretch in ((self.tray, 0), (middle, 1), (frame, 0)):
-            columns.addWidget(part)
-            columns.setStretchFactor(columns.count() - 1, stretch)
-        columns.setChildrenCollapsible(False)
-        self._columns, self._right = columns, right
-        sound = QWidget()
-        below = QVBoxLayout(sound)
-        below.setContentsMargins(theme.GAP, 2, theme.GAP, theme.GAP)
-        below.setSpacing(6)
-        below.addWidget(self.transport)
-        below.addWidget(self.wave, 1)
-        work = QSplitter(Qt.Orientation.Vertical)
-        work.addWidget(columns)
-        work.addWidget(sound)
-        work.setStretchFactor(0, 1)
-        work.setStretchFactor(1, 0)
-        work.setSizes([480, 190])
-        work.setChildrenCollapsible(False)
-        self.pages = QStackedWidget()
-        self.pages.addWidget(self.welcome)
-        self.pages.addWidget(work)
-        whole = QWidget()
-        rows = QVBoxLayout(whole)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(0)
-        rows.addLayout(top)
-        rows.addWidget(self.notice)
-        rows.addWidget(self.jobs)
-        rows.addWidget(self.pages, 1)
-        self.setCentralWidget(whole)
 
     def _connect(self) -> None:
         events = self.studio.events
@@ -189,22 +79,18 @@ class MainWindow(QMainWindow):
         self.wave.released.connect(self._release)
         self.wave.dropped.connect(self.place_at)
         self.tray.list.pointed.connect(self._point)
-        self.tray.list.starred.connect(self._star)
+        self.tray.list.starred.connect(self.star)
         self.tray.list.menu_wanted.connect(self._show_menu)
         self.pairs.wanted.connect(self._go_to)
         self.pairs.menu_wanted.connect(self._show_menu)
         self.hints.seen.connect(self._hints_seen)
+        self.map_bar.board_changed.connect(self._board_changed)
+        self.transport.sound_chosen.connect(self.choose_sound)
+        self.transport.input_chosen.connect(self.listen)
+        self.welcome.new_wanted.connect(self.commands.new)
+        self.welcome.open_wanted.connect(self.commands.open)
+        self.welcome.preset_wanted.connect(self.open_preset)
         self.look.changed.connect(self._look_changed)
-
-    def showEvent(self, event: QShowEvent) -> None:
-        """Wide windows have room for more columns of images and a larger film."""
-        super().showEvent(event)
-        if not event.spontaneous():
-            width = self.width()
-            left = 230 + 64 * max(0, min(3, (width - 1300) // 280))
-            right = max(320, min(520, width // 4))
-            self._columns.setSizes([left, width - left - right, right])
-            self._right.setSizes([round(right * 0.8) + 60, max(220, self.height() // 3)])
 
     # what the studio reports
 
@@ -219,7 +105,7 @@ class MainWindow(QMainWindow):
         """Show another preset, or the start page where none is open."""
         project = self.studio.project
         self.pages.setCurrentIndex(0 if project is None else 1)
-        for part in (self._undo, self._redo):
+        for part in (self.undo, self.redo):
             part.setVisible(project is not None)
         self.name.setText(project.preset.name if project else "")
         self.setWindowTitle(f"{project.preset.name} - Ponticello studio" if project else "Ponticello studio")
@@ -389,7 +275,8 @@ class MainWindow(QMainWindow):
             self.hints.done("place")
             self.wake()
 
-    def _star(self, name: str) -> None:
+    def star(self, name: str) -> None:
+        """Choose a candidate, or undo the choice."""
         project = self.studio.project
         if project is not None:
             self.studio.attempt(project.star, [name], not project.is_starred(name))
@@ -407,32 +294,9 @@ class MainWindow(QMainWindow):
     def _point(self, name: str) -> None:
         self.pointed = name
 
-    def _show_menu(self, name: str, place: object) -> None:
-        """The commands for an image, or for the map."""
-        project = self.studio.project
-        if not isinstance(place, QPoint) or project is None:
-            return
-        menu = QMenu(self)
-        actions = self.actions_by_name
-        is_placed = any(pair.name == name for pair in project.pairs)
-        if name:
-            menu.addAction(name).setEnabled(False)
-            if is_placed:
-                menu.addAction(actions["remove"])
-            known = project.candidates is not None and name in project.tray("all")
-            if known:
-                star = menu.addAction("Remove the star" if project.is_starred(name) else "Choose image")
-                star.triggered.connect(lambda: self._star(name))
-                menu.addAction("More like this").triggered.connect(lambda: self.tray.show_similar(name))
-            if known and not is_placed and self.studio.board is not None:
-                here = menu.addAction("Pair with the playhead")
-                here.triggered.connect(
-                    lambda: self.place_at(name, self.studio.transport.sound, self.studio.transport.seconds)
-                )
-        else:
-            for command in ("fit", "to_playhead", "gaps", "play_gap", "images", "add_sounds"):
-                menu.addAction(actions[command])
-        menu.popup(place)
+    def _show_menu(self, name: str, place: QPoint) -> None:
+        if self.studio.project is not None:
+            context_menu(self, self.studio.project, name).popup(place)
 
     def turn_tab(self) -> None:
         """Show the sliders, or the pairs again."""
@@ -545,13 +409,3 @@ class MainWindow(QMainWindow):
         self.studio.close()
         self.pictures.close()
         event.accept()
-
-
-def first_place() -> QRect:
-    """The window's place on the first day: most of the screen, without the frame that a desktop puts around it."""
-    area = QGuiApplication.primaryScreen().availableGeometry()
-    width = min(area.width(), max(SIZE[0], round(area.width() * 0.9)))
-    height = min(area.height() - FRAME, max(SIZE[1], round(area.height() * 0.9)))
-    return QRect(
-        area.x() + (area.width() - width) // 2, area.y() + FRAME + (area.height() - FRAME - height) // 2, width, height
-    )

@@ -1,6 +1,6 @@
 """The controls above the map: colours, axes, filter, gaps, sizes."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -27,17 +27,20 @@ NO_FILTER = "none"
 class MapBar(QWidget):
     """One line of controls. It changes the look and the storyboard, and says so."""
 
-    def __init__(self, studio: Studio, look: Look, board_changed: object, gaps: QAction, images: QAction) -> None:
+    board_changed = Signal()
+    """Other axes, or another filter."""
+
+    def __init__(self, studio: Studio, look: Look, gaps: QAction, images: QAction) -> None:
         super().__init__()
         self.studio, self.look = studio, look
-        self._changed = board_changed
         self.colour = Choice("colour", "What the colours of the points and of the waveform show")
         self.colour.textActivated.connect(lambda name: look.change(colour=name))
         self.axis_x = Choice("axis-x", "What the map shows to the right", 86)
         self.axis_y = Choice("axis-y", "What the map shows upwards", 86)
         self.axis_x.textActivated.connect(lambda _: self._set_axes())
         self.axis_y.textActivated.connect(lambda _: self._set_axes())
-        self.filter = FilterButton(studio, self._tell)
+        self.filter = FilterButton(studio)
+        self.filter.changed.connect(self.board_changed)
         self.sizes = SizeButton(look)
         self.gaps, self.images = _toggle(gaps), _toggle(images)
         parts = (
@@ -85,19 +88,17 @@ class MapBar(QWidget):
                 y = next(name for name in others if name != x)
         self.studio.attempt(board.set_axes, x, y)
         self.refresh()
-        self._tell()
-
-    def _tell(self) -> None:
-        if callable(self._changed):
-            self._changed()
+        self.board_changed.emit()
 
 
 class FilterButton(QToolButton):
     """Opens a panel that leaves out sounds, and moments by a descriptor."""
 
-    def __init__(self, studio: Studio, changed: object) -> None:
+    changed = Signal()
+
+    def __init__(self, studio: Studio) -> None:
         super().__init__()
-        self.studio, self._changed = studio, changed
+        self.studio = studio
         self.setText("Filter ▾")
         self.setObjectName("filter")
         self.setToolTip("Show only some sounds, or moments within a descriptor's range")
@@ -179,8 +180,7 @@ class FilterButton(QToolButton):
         is_on = name != NO_FILTER or len(shown) < len(self._boxes)
         self.setText("Filter on ▾" if is_on else "Filter ▾")
         self.setStyleSheet(f"color: {theme.ACCENT.name()}" if is_on else "")
-        if callable(self._changed):
-            self._changed()
+        self.changed.emit()
 
 
 class SizeButton(QToolButton):

@@ -2,6 +2,7 @@
 
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import (
+    QColor,
     QContextMenuEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
@@ -213,13 +214,13 @@ class MapView(MapCanvas):
             self._hover_row = row
             self._show_card([] if row < 0 else _described(board.moment(row)))
 
-    def _show_card(self, lines: list[tuple[str, object]]) -> None:
+    def _show_card(self, lines: list[tuple[str, QColor]]) -> None:
         if lines != self.card:
-            self.card = lines  # type: ignore[assignment]
+            self.card = lines
             self.update(self.card_region())
 
 
-def _described(moment: Moment) -> list[tuple[str, object]]:
+def _described(moment: Moment) -> list[tuple[str, QColor]]:
     """What a card says of a moment of sound."""
     near = f"   nearest {moment.nearest}" if moment.nearest else ""
     striking = "   ".join(

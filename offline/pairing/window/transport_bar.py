@@ -1,8 +1,6 @@
 """The controls of the sound: play, loop, speed, volume, where the playhead is, which sound and device."""
 
-from collections.abc import Callable
-
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
@@ -18,17 +16,13 @@ SPEED_NAMES = ("1×", "1/2", "1/4", "1/8")
 class TransportBar(QWidget):
     """One line of controls above the waveform."""
 
-    def __init__(
-        self,
-        studio: Studio,
-        play: QAction,
-        loop: QAction,
-        choose_sound: Callable[[int], None],
-        listen: Callable[[str | None], None],
-    ) -> None:
+    sound_chosen = Signal(int)
+    input_chosen = Signal(str)
+    """A live input, by its number, to be shown on the map."""
+
+    def __init__(self, studio: Studio, play: QAction, loop: QAction) -> None:
         super().__init__()
         self.studio = studio
-        self._listen = listen
         self.play, self.loop = _tool(play), _tool(loop)
         self.play.setMinimumWidth(64)
         self.time = label("0:00.00", "title")
@@ -43,7 +37,7 @@ class TransportBar(QWidget):
         self.volume.setValue(round(studio.transport.volume * STEPS))
         self.volume.valueChanged.connect(lambda step: setattr(studio.transport, "volume", step / STEPS))
         self.sounds = Choice("sounds", "The sound below", 180)
-        self.sounds.activated.connect(choose_sound)
+        self.sounds.activated.connect(self.sound_chosen)
         self.device = QToolButton()
         self.device.setText("Output ▾")
         self.device.setObjectName("output")
@@ -114,7 +108,7 @@ class TransportBar(QWidget):
         inputs = menu.addMenu("Microphone on the map")
         for device in self.studio.inputs():
             entry = inputs.addAction(f"{device.number} {device.name}")
-            entry.triggered.connect(lambda _=False, number=device.number: self._listen(str(number)))
+            entry.triggered.connect(lambda _=False, number=device.number: self.input_chosen.emit(str(number)))
         inputs.setEnabled(not inputs.isEmpty())
 
     def _use(self, device: str | None) -> None:

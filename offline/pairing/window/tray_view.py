@@ -1,5 +1,6 @@
 """The tray: candidates to choose from, to look at closely, and to drag onto the map or the waveform."""
 
+from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QEvent, QModelIndex, QPoint, QSize, Qt, Signal
@@ -222,14 +223,14 @@ class Tray(QWidget):
 class _Empty(QWidget):
     """What the tray says while there are no candidates."""
 
-    def __init__(self, make: object) -> None:
+    def __init__(self, make: Callable[[], None]) -> None:
         super().__init__()
         title = label("No images yet", "title")
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         advice = label("Make some to choose from: the generator draws each from a random number.", "dim")
         advice.setWordWrap(True)
         advice.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        made = button(f"Make {MORE} candidates", make, role="primary")  # type: ignore[arg-type]
+        made = button(f"Make {MORE} candidates", make, role="primary")
         made.setObjectName("make-candidates")
         layout = QVBoxLayout(self)
         layout.setSpacing(10)

@@ -1,9 +1,9 @@
 """The start page: make a preset, open one, or go on with one of the last ones."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from offline.pairing.window.parts import Elided, button, label, row
@@ -18,10 +18,14 @@ def shipped_presets() -> list[str]:
 class Welcome(QWidget):
     """What the window shows while no preset is open."""
 
-    def __init__(self, new: Callable[[], None], choose: Callable[[], None], open_preset: Callable[[str], None]) -> None:
+    new_wanted = Signal()
+    open_wanted = Signal()
+    preset_wanted = Signal(str)
+    """A preset, by folder or name."""
+
+    def __init__(self) -> None:
         super().__init__()
         self.setObjectName("welcome")
-        self._open = open_preset
         inner = QFrame()
         inner.setFixedWidth(600)
         column = QVBoxLayout(inner)
@@ -38,8 +42,8 @@ class Welcome(QWidget):
         column.addSpacing(6)
         line = QHBoxLayout()
         for text, clicked, name, role in (
-            ("New preset…", new, "welcome-new", "primary"),
-            ("Open…", choose, "welcome-open", ""),
+            ("New preset…", self.new_wanted.emit, "welcome-new", "primary"),
+            ("Open…", self.open_wanted.emit, "welcome-open", ""),
         ):
             made = button(text, clicked, role=role)
             made.setObjectName(name)
@@ -57,7 +61,9 @@ class Welcome(QWidget):
         column.addWidget(label("Shipped with Ponticello", "title"))
         shipped = QHBoxLayout()
         for name in shipped_presets():
-            made = button(name, partial(open_preset, name), "Opens it; the first change makes a copy of your own")
+            made = button(
+                name, partial(self.preset_wanted.emit, name), "Opens it; the first change makes a copy of your own"
+            )
             made.setObjectName(f"shipped-{name}")
             shipped.addWidget(made)
         shipped.addStretch(1)
@@ -80,7 +86,7 @@ class Welcome(QWidget):
             made = QPushButton(folder.name)
             made.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
             made.setMinimumWidth(140)
-            made.clicked.connect(lambda _=False, folder=folder: self._open(str(folder)))
+            made.clicked.connect(lambda _=False, folder=folder: self.preset_wanted.emit(str(folder)))
             self._recent.addWidget(made, number, 0)
             place = Elided(str(folder.parent), "small")
             self._recent.addWidget(place, number, 1)
