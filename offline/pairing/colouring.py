@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from offline.pairing import palette
 from offline.pairing.storyboard import Storyboard
 
-GAP_FULL = 0.12
-"""Distance on the map from which on a gap has its full colour."""
+GAP_NEAR, GAP_FULL = 0.06, 0.25
+"""Distances on the map: a sound nearer to an image is covered, one farther away is a gap in its full colour."""
 
 
 def row_colours(board: Storyboard, colour: str, images: Sequence[int]) -> UInt8[np.ndarray, "m 3"]:
@@ -33,7 +33,7 @@ def row_colours(board: Storyboard, colour: str, images: Sequence[int]) -> UInt8[
 
 def gap_colours(board: Storyboard) -> UInt8[np.ndarray, "m 3"]:
     """Red where no image is near, calm where one is."""
-    share = np.clip(board.gap / GAP_FULL, 0, 1)[:, None]
+    share = np.clip((board.gap - GAP_NEAR) / (GAP_FULL - GAP_NEAR), 0, 1)[:, None]
     covered, gap = np.array(palette.COVERED), np.array(palette.GAP)
     return np.asarray(np.round(covered + share * (gap - covered)), np.uint8)
 
