@@ -49,6 +49,8 @@ def join(
         # x264 gives the pieces the same lead of decoding over showing, except to one shorter than that lead. Left as it
         # is, the film would claim to be some pictures longer than it is.
         arguments += ["-bsf:v", f"setts=pts=PTS:dts=STARTDTS+N*{timescale(fps) / fps}"]
+    if joined.suffix == ".mkv":
+        arguments += ["-fflags", "+bitexact"]  # no random identifiers: the same render gives the same bytes
     if joined.suffix == ".mp4":
         arguments += ["-movflags", "+faststart"]  # on the web it plays before all of it has come
     feed = Feed(ffmpeg, [*arguments, joined.name], folder=folder, task=task)

@@ -127,8 +127,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="commands whose names begin like this")
     options = parser.parse_args()
     rng = random.Random(options.seed)
+    commands = [command for command in COMMANDS if command.name.startswith(options.only)]
     right = interrupted = 0
     with tempfile.TemporaryDirectory() as temporary:
         base = Path(temporary) / "base"
@@ -136,7 +138,7 @@ def main() -> int:
         prepare(base)
         expected: dict[str, tuple[float, dict[str, str]]] = {}
         for number in range(options.count):
-            command = COMMANDS[number % len(COMMANDS)]
+            command = commands[number % len(commands)]
             if command.name not in expected:
                 with workplace(base) as folder:
                     began = time.monotonic()

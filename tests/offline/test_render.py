@@ -209,6 +209,14 @@ def test_the_same_render_has_the_same_hashes(tmp_path, preset, run):
     assert run("render", preset.folder, path, "-o", tmp_path / "b.mp4", "--frames-hash")[1].splitlines()[-1] == digest
 
 
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv"])
+def test_the_same_render_is_the_same_file(tmp_path, preset, ending):
+    path = write_sound(tmp_path / "in.wav", 0.3)
+    for name in "ab":
+        render(Job(preset, path), tmp_path / f"{name}.{ending}")
+    assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
+
+
 def test_every_mistake_is_answered_in_one_line(tmp_path, preset, run):
     path = write_sound(tmp_path / "in.wav", 0.5)
     (tmp_path / "text.wav").write_text("this is not a sound")
