@@ -61,8 +61,9 @@ TESTS = (  # those that run inside one process, and the same each time
 FOLDER = ROOT / ".mutants"  # coverage, and the results of an interrupted run
 LOG = FOLDER / "log"  # of the last process
 EQUIVALENT = ROOT / "scripts" / "equivalent_mutants.toml"
-MOST_S = 120.0  # of tests for one fault, as long as they take without it
-EXTRA_S, SLOWER = 60.0, 6.0  # a fault has made an endless loop where its tests take so much longer
+MOST_S = 40.0  # of tests for one fault, as long as they take without it
+HUNG_S = 90.0  # a test that takes longer is in an endless loop
+EXTRA_S, SLOWER = 60.0, 6.0  # so much longer may all tests of a fault take
 KILLED, SURVIVED, UNREACHED, TIMED_OUT, EQUIVALENTS = "killed", "survived", "unreached", "timed out", "equivalent"
 
 
@@ -255,7 +256,7 @@ def try_out(mutant: Mutant, tests: list[str], seconds: float) -> str:
             replace_functions(path, content)
         else:
             replace_module(path, content)
-        return int(pytest.main([*_pytest_options(*tests), "-x"]))
+        return int(pytest.main([*_pytest_options(*tests), "-x", f"--timeout={HUNG_S:g}"]))
 
     status = in_a_process(run_tests, EXTRA_S + SLOWER * seconds)
     return TIMED_OUT if status is None else SURVIVED if status == 0 else KILLED
