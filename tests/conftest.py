@@ -13,6 +13,7 @@ from jaxtyping import config, install_import_hook
 import shared  # noqa: F401  # first of all, as it sets how OpenMP's threads wait
 
 ROOT = Path(__file__).parent.parent
+SLOW_MODULE = re.compile(r"^pytestmark = \[?pytest\.mark\.slow\b", re.MULTILINE)
 USES_COMPILER = re.compile(r"^\s*(from|import) numba\b", re.MULTILINE)
 
 
@@ -34,6 +35,13 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 install_import_hook(modules_to_check(), f"{__name__}.{checked.__name__}")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """For `scripts/test --fast`, modules that are slow as a whole are not even imported."""
+    if config.getoption("markexpr") != "not slow" or collection_path.suffix != ".py":
+        return None
+    return bool(SLOW_MODULE.search(collection_path.read_text("utf-8"))) or None
 
 
 @pytest.fixture
