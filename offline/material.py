@@ -1,4 +1,4 @@
-"""What a render is made of: a sound file, or a recorded performance. Both give ticks, and the sound that goes with them."""
+"""The input of a render: a sound file or a recorded performance. Both give ticks and a soundtrack."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Pictures in files: PNGs that say what they were made of, and contact sheets."""
+"""Pictures in files: PNGs with a note of their origin, and contact sheets."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ LARGEST, SMALLEST, LABEL = 160, 32, 16  # pixels: of a picture on it, and the li
 
 
 def write_png(path: Path, image: UInt8[np.ndarray, "h w 3"], note: str, largest: int) -> None:
-    """Write an image, no larger than `largest` a side, with a note of what it was made of."""
+    """Write an image, reduced to `largest` pixels on its longest side, with a note of its origin."""
     info = PngImagePlugin.PngInfo()
     info.add_text(NOTE, note)
     with written_atomically(path) as temporary:

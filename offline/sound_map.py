@@ -17,7 +17,7 @@ KEPT_VARIANCE = 0.99
 NEIGHBORS = 15
 MIN_DIST = 0.1
 LEAST = NEIGHBORS + 1  # different frames; with fewer there are no 15 neighbours
-EPOCHS_OF_SMALL, SMALL = 500, 10_000  # umap-learn's own choice of epochs, said here so that progress can be told
+EPOCHS_OF_SMALL, SMALL = 500, 10_000  # umap-learn's own choice of epochs, set here to report progress
 EPOCHS_OF_LARGE = 200
 MANY = 4096  # points; of fewer umap-learn takes the exact neighbours itself
 MOST = 50_000  # points that UMAP embeds; of more, an even random sample, and the others are placed between them
@@ -27,7 +27,7 @@ CHUNK = 4096  # points placed between two reports
 
 @dataclass(frozen=True, eq=False)
 class SoundMap:
-    """positions (m, 2) within 0..1, how many principal components they were made of, and the variance that those keep."""
+    """positions (m, 2) within 0..1; how many principal components they were computed from, and their share of the variance."""
 
     positions: Float64[np.ndarray, "m 2"]
     components: int
@@ -37,13 +37,13 @@ class SoundMap:
 def principal_components(
     standardised: Float64[np.ndarray, "m d"], kept: float = KEPT_VARIANCE
 ) -> tuple[Float64[np.ndarray, "m components"], float]:
-    """The scores on as many principal components as it takes to keep this share of the variance, and what they keep."""
+    """Scores on the fewest principal components that keep this share of the variance, and the share that they keep."""
     from sklearn.decomposition import PCA
 
     pca = PCA(svd_solver="covariance_eigh").fit(standardised)
     variance = pca.explained_variance_
     shares = np.cumsum(variance) / (variance.sum() or 1.0)
-    count = min(int(np.searchsorted(shares, kept)) + 1, len(shares))  # the last may be 1 less a rounding
+    count = min(int(np.searchsorted(shares, kept)) + 1, len(shares))  # the last share may be 1 minus a rounding error
     scores: NDArray[np.float64] = pca.transform(standardised)[:, :count]
     return scores, float(shares[count - 1])
 

@@ -1,4 +1,4 @@
-"""The preset that a command of the studio writes into."""
+"""The preset that a command of the studio changes."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from shared.preset.lock import preset_lock
 
 @contextmanager
 def writable(path: str) -> Iterator[Preset]:
-    """The preset of this path or name; of a shipped one, which is never changed, the artist's own copy: says where, at the end.
+    """Hold the preset of this path or name for writing; of a shipped one, the user's own copy, whose place is reported.
 
-    A copy that was made for something that could not be done is taken away again: it would be called instead of the shipped one.
+    A copy made for a change that fails is removed: it would otherwise be used in place of the shipped preset.
     """
     preset = Preset.load(path)
     was_there = preset.own_folder.exists()

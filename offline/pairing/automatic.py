@@ -1,7 +1,7 @@
-"""Pairs without an artist: the unsupervised baselines that an artist's own pairs are compared with (Moore 2025).
+"""Automatic pairs: the unsupervised baselines to compare an artist's pairs with (Moore 2025).
 
-All of them pair images with frames: the artist's choice, of all candidates where nothing is chosen, and of more than are
-wanted those that look most different. An image and a frame is used once.
+All of them pair images with frames: of the chosen candidates, or of all where none is chosen, those that look most
+different. Every image and every frame is used once.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from shared.preset.candidates import Candidates
 from shared.preset.corpus import Corpus
 
 ALONG = 1.5  # deviations: how far along a component a pair stands for it
-NEARLY_ALL = 0.9999  # of the variance: what is beyond is rounding
+NEARLY_ALL = 0.9999  # of the variance: the rest is rounding
 
 Found = list[tuple[int, int]]
 """Numbers of a candidate and of a row of the corpus."""
@@ -26,7 +26,7 @@ Found = list[tuple[int, int]]
 def by_kmeans(corpus: Corpus, candidates: Candidates, count: int, seed: int) -> Found:
     """The sound in as many clusters as images: the frames nearest to their centres, the longest-sounding cluster first.
 
-    The images come in their order: this baseline knows nothing of them.
+    The images keep their order: this baseline does not look at them.
     """
     images = images_for(candidates, corpus, count)
     return list(zip(images.tolist(), typical_frames(corpus, len(images), seed).tolist(), strict=True))
@@ -99,7 +99,7 @@ def typical_frames(corpus: Corpus, count: int, seed: int) -> Int64[np.ndarray, "
 
 
 def assigned(cost: Float64[np.ndarray, "n n"]) -> Int64[np.ndarray, "n"]:
-    """For each row the column that it gets, so that the sum of the costs is the least."""
+    """The column assigned to each row, with the least sum of costs."""
     from scipy.optimize import linear_sum_assignment
 
     columns: NDArray[np.int64] = linear_sum_assignment(cost)[1].astype(np.int64)

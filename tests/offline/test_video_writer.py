@@ -712,7 +712,11 @@ def test_which_ffmpeg(tmp_path, monkeypatch, fake):
     with pytest.raises(Failure, match=r"does not run \(cannot open libfoo"):
         find_ffmpeg()
     monkeypatch.delenv("PONTICELLO_FFMPEG")
-    monkeypatch.setattr("shared.ffmpeg._bundled", lambda: None)
+
+    def missing():
+        raise RuntimeError("no binary for this platform")
+
+    monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", missing)
     with pytest.raises(Failure, match=r"^no working ffmpeg with the encoder hap .*install ffmpeg or set"):
         find_ffmpeg("hap")
 
