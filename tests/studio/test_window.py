@@ -62,7 +62,7 @@ def opened(window, tmp_path):
     return window
 
 
-def live(window, condition=lambda: True, seconds=30.0):
+def live(window, condition=lambda: True, seconds=200.0):
     """Let the window live until something is so; at least for a few turns of its loop."""
     deadline = time.monotonic() + seconds
     turns = 0
@@ -374,11 +374,11 @@ def test_a_slider_acts_at_once_and_is_saved(opened):
 def test_training_on_drop_and_the_generators_film(opened):
     opened.studio.jobs.train_on_drop = True
     drop(opened.map, pixel(opened, free_row(opened)), image="seed6")
-    live(opened, lambda: opened.studio.project.is_trained, 60)
+    live(opened, lambda: opened.studio.project.is_trained)
     live(opened, lambda: all(pair.loss is not None for pair in opened.studio.project.pairs))
     assert "4 pairs learned" in opened.pairs.line.toolTip() or "4 pairs" in opened.pairs.line.text()
     opened.commands.both()
-    live(opened, lambda: (shown := opened.studio.film.generated()) is not None and not shown.stands_in, 60)
+    live(opened, lambda: (shown := opened.studio.film.generated()) is not None and not shown.stands_in)
     painted = opened.film.picture.painted
     opened.studio.transport.seek(0, 1.0)
     live(opened, lambda: opened.film.picture.painted > painted)
@@ -472,7 +472,7 @@ def test_every_command_may_be_given_at_any_time(window, tmp_path, monkeypatch, w
             live(window)
     for dialog in window.findChildren(QDialog):
         dialog.reject()
-    live(window, lambda: not window.studio.jobs.running, 60)
+    live(window, lambda: not window.studio.jobs.running)
 
 
 def test_closing_asks_nothing_and_loses_nothing(opened):
