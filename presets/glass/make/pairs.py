@@ -1,6 +1,6 @@
-"""The corpus, pairs and mapping of `glass` and of `violin`: moments of the sounds, images chosen by eye, by the studio's commands.
+"""The corpus, pairs and mapping of `glass` and of `violin`: moments of sound with images chosen by eye.
 
-python presets/glass/make/pairs.py            makes them again
+python presets/glass/make/pairs.py            makes them again with the studio's commands
 python presets/glass/make/pairs.py FOLDER     puts them into another folder, to compare
 """
 
@@ -29,14 +29,14 @@ SOUNDS = {
 
 @dataclass(frozen=True)
 class Choice:
-    """What somebody chose for a preset."""
+    """The choices for a preset."""
 
     preset: str
     sounds: tuple[str, ...]
     shipped: tuple[str, ...]
-    """Files; the others are needed only to pair again."""
+    """Files of the shipped preset; the others are needed only for pairing."""
     pairs: tuple[tuple[str, float, int, str], ...]
-    """Sound, seconds into it, seed of the image, why they belong together."""
+    """Sound, second, seed of the image, reason."""
 
 
 CHOICES = (
@@ -86,14 +86,14 @@ CHOICES = (
 
 
 def main(into: Path = SHIPPED) -> None:
-    """What an artist does with `ponticello analyse`, `candidates`, `pair` and `train`, in folders of its own."""
+    """Do what an artist does with `ponticello analyse`, `candidates`, `pair` and `train`, in temporary folders."""
     with tempfile.TemporaryDirectory() as temporary:
         for choice in CHOICES:
             make(choice, Path(temporary), into / choice.preset)
 
 
 def make(choice: Choice, place: Path, into: Path) -> None:
-    """One preset, made in a folder of `place`."""
+    """Make one preset in a folder of `place`."""
     folder, given = place / choice.preset, SHIPPED / choice.preset
     folder.mkdir()
     document = tomlkit.parse((given / "preset.toml").read_text("utf-8"))

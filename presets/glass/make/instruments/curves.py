@@ -1,4 +1,4 @@
-"""What every player needs: breakpoints, notes, envelopes and randomness that moves smoothly."""
+"""Tools for all players: breakpoints, notes, envelopes and smooth randomness."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -10,10 +10,10 @@ from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 
 SAMPLE_RATE = 44100
-"""Samples per second of everything here."""
+"""Samples per second."""
 
 CONTROL = 64
-"""Samples between two values of what moves slowly: 1.5 ms."""
+"""Samples between two values of a slow curve: 1.5 ms."""
 
 Sound: TypeAlias = Float64[np.ndarray, "samples"]
 Line: TypeAlias = Sequence[tuple[float, float]]
@@ -26,12 +26,12 @@ _ACCIDENTALS = {"#": 1, "b": -1}
 
 
 def samples(seconds: float) -> int:
-    """The number of samples in so many seconds."""
+    """The number of samples in a time in seconds."""
     return round(seconds * SAMPLE_RATE)
 
 
 def controls(n: int) -> int:
-    """How many values, CONTROL samples apart, n samples need, one beyond the end included."""
+    """The number of values, CONTROL samples apart, for n samples, including one beyond the end."""
     return (n - 1) // CONTROL + 2
 
 

@@ -1,4 +1,4 @@
-"""The smooth fields behind a picture: sums of plane waves, the phases of which move linearly with the scene's parameters.
+"""The smooth fields behind a picture: sums of plane waves whose phases move linearly with the scene's parameters.
 
 Everything that is seen is a function of these fields at one point (see `optics`): what the first layers of a StyleGAN3
 give is of the same kind (Karras et al. 2021, section 3), which is why such pictures can be learned. No field knows where the
@@ -13,13 +13,13 @@ from jaxtyping import Float32
 from torch import Tensor
 
 PARAMETERS = 20
-"""Normally distributed numbers that make a scene: the first `COLOURS` colour, light, matter and the scene's turn, the others movement."""
+"""Normally distributed numbers that make a scene: the first `COLOURS` are colour, light, matter and rotation, the others movement."""
 COLOURS = 7
 HUE, SPREAD, LIGHT_X, LIGHT_Y, BROKEN, FIRE, TURN = range(COLOURS)
 WIDEST_TURN = 1.1
-"""Radians for each unit of the squashed parameter, which seldom exceeds 1."""
+"""Radians per unit of the squashed parameter, which rarely exceeds 1."""
 FAMILIES = 4
-"""Of cracks."""
+"""Families of cracks."""
 TAU = 2 * math.pi
 
 
@@ -63,16 +63,16 @@ WAVES = (
 )
 FIELDS = tuple(dict.fromkeys(wave.field for wave in WAVES))
 SLOPED = {"crack0", "crack1", "crack2", "crack3", "caustic", "thread"}
-"""Fields of which the optics need the slope too."""
+"""Fields whose slopes the optics need as well."""
 
 
 def squash(p: Tensor) -> Tensor:
-    """A normally distributed number to -1.3..1.3, nearly as it is near 0."""
+    """Squash a normally distributed number to -1.3..1.3, with a slope of about 1 near 0."""
     return p / torch.sqrt(1 + 0.6 * p * p)
 
 
 class Fields:
-    """All fields of a family of scenes, which a seed fixes: how each phase moves with the parameters."""
+    """All fields of a family of scenes. The seed determines how each phase moves with the parameters."""
 
     def __init__(self, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -86,7 +86,7 @@ class Fields:
         )
 
     steering_size = 2 * len(WAVES) + 2 + COLOURS
-    """Numbers that `steer` gives."""
+    """The number of values in the result of `steer`."""
 
     def steer(self, p: Float32[Tensor, "n parameters"]) -> Float32[Tensor, "n steering"]:
         """What a scene is drawn from, and what can be mixed: each wave's cos phase, then sin phase, at the middle of the scene,

@@ -41,17 +41,17 @@ TILTS = (0.50, 0.42, 0.46, 0.38)
 
 @dataclass(frozen=True)
 class Look:
-    """What a renderer's variations differ in."""
+    """Settings of the renderer."""
 
     finest: float = 2 / 256
-    """What is a pixel here, in picture widths, where pictures are larger than that."""
+    """The size of a pixel in picture widths, for pictures with smaller pixels."""
     rim_px: float = 1.0
     """Half width of a rim at 1/e."""
     widest_gap: float = 0.04
-    """Between pieces, in picture widths."""
+    """Gap between pieces, in picture widths."""
     thread_px: float = 0.8
     strands: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
-    """Of the thread: where in its field, how bright."""
+    """Strands of the thread: level in its field, brightness."""
     refraction: float = 0.0
     """Radians by which a tilt of 1 moves what is seen through a piece."""
     exposure: float = 1.9
@@ -61,7 +61,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Rendering:
-    """Pictures (n, 3, size, size) in -1..1, and what they were made of."""
+    """Pictures (n, 3, size, size) in -1..1, with their fields and buffers."""
 
     picture: Float32[Tensor, "n 3 size size"]
     fields: Float32[Tensor, "n fields size size"]
@@ -77,7 +77,7 @@ def smoothstep(low: float, high: float, x: Tensor) -> Tensor:
 
 
 def palette(t: Float32[Tensor, "n h w"]) -> Float32[Tensor, "n 3 h w"]:
-    """The colour at 0..1 of the path; beyond its ends it stays."""
+    """The colour at 0..1 of the path; constant beyond its ends."""
     x = t.clamp(0, 1) * (len(PALETTE) - 1)
     weights = (1 - (x[:, None] - torch.arange(len(PALETTE))[:, None, None]).abs()).clamp(min=0)
     weights = weights * weights * (3 - 2 * weights)
@@ -85,7 +85,7 @@ def palette(t: Float32[Tensor, "n h w"]) -> Float32[Tensor, "n 3 h w"]:
 
 
 def distance(field: Float32[Tensor, "n 3 h w"], gentlest: float) -> Float32[Tensor, "n h w"]:
-    """To the field's next zero, signed, in picture widths and to first order; slopes below `gentlest` count as that."""
+    """Signed distance to the field's nearest zero in picture widths, to first order; slopes below `gentlest` count as `gentlest`."""
     value, along_x, along_y = field.unbind(1)
     return value * torch.rsqrt(along_x**2 + along_y**2 + gentlest**2)
 
@@ -98,7 +98,7 @@ def render(
     look: Look = Look(),
     window: float = 1.0,
 ) -> Rendering:
-    """The pictures of scenes, or of mixtures of them; arguments as those of `Fields`."""
+    """The pictures of scenes, or of mixtures of them; arguments as for `Fields`."""
     f = fields(steering, size, transforms, window)
     rest = steering[:, 2 * len(WAVES) :, None, None]
     turned, q = rest[:, :2], rest[:, 2:]
