@@ -246,9 +246,9 @@ def main() -> None:
         stage = Stage(folder, (width, height), given.long, given.images)
         if given.all is None:
             for name, state in DOCUMENTED.items():
+                state(stage)
                 stage.studio.transport.silent = ""  # what a machine without a sound card says is not worth a picture
                 stage.window.transport.refresh()
-                state(stage)
                 save_small(stage.window, ROOT / "docs" / name)
                 print(f"docs/{name}: {(ROOT / 'docs' / name).stat().st_size // 1000} kB")
         else:
