@@ -70,6 +70,7 @@ GROUPS = {
         "studio": Entry(
             "offline.pairing.studio_command", "open the studio window: hear sounds on a map, put images on it"
         ),
+        "dataset": Entry("offline.dataset.command", "make a data set for training of films and pictures"),
         "convert": Entry("offline.convert", "convert an official StyleGAN3 checkpoint"),
         "new": Entry("offline.new", "make a preset around a generator"),
         "analyse": Entry("offline.analyse", "lay sounds out on the preset's map, or write their descriptors to files"),
