@@ -171,7 +171,8 @@ def test_films_and_pictures_become_a_data_set(tmp_path):
     left_out = (tmp_path / "a-left-out.csv").read_text()
     assert left_out.count("\n") == 4
     assert all(word in left_out for word in ('notes.txt,,,0,"neither', "bad.png,,,1,damaged", "c.mp4,,,0,ffmpeg: "))
-    assert Image.open(tmp_path / "a-sheet.png").size == (12 * 162 + 2, 2 * 162 + 2)
+    with Image.open(tmp_path / "a-sheet.png") as sheet:
+        assert sheet.size == (12 * 162 + 2, 2 * 162 + 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-left-out.csv", "a-sheet.png", "a.zip", "in"]
 
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from offline.dataset.film import frames
 from offline.dataset.film_facts import film_facts
@@ -101,9 +102,8 @@ def test_interlaced_frames_lose_their_combs(tmp_path):
         return np.abs(2 * rows[1:-1] - rows[:-2] - rows[2:]).mean()
 
     ffmpeg("-i", path, "-frames:v", "3", tmp_path / "%d.png")
-    from PIL import Image
-
-    assert combs(np.asarray(Image.open(tmp_path / "3.png").convert("RGB"))) > 5 * combs(read(path)[2].pixels)
+    with Image.open(tmp_path / "3.png") as image:
+        assert combs(np.asarray(image.convert("RGB"))) > 5 * combs(read(path)[2].pixels)
     assert len(read(path)) == 6
 
 
