@@ -71,6 +71,8 @@ class Hand:
         self.do("mousemove", "--window", self.number, *place)
 
     def drag(self, start, end, let_go=True):
+        self.keys("Escape")  # a message would push everything down
+        time.sleep(0.5)
         self.move(start)
         self.do("mousedown", 1)
         for part in np.linspace(0, 1, 8)[1:]:

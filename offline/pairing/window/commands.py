@@ -159,6 +159,7 @@ class Commands:
         self.window.wake()
 
     def stop(self) -> None:
+        self.window.notice.hide()
         film = self.window.film.window_of_film
         if film is not None and film.isFullScreen():
             self.window.film.set_full_screen(False)

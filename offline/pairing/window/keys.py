@@ -45,7 +45,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("auto_pca", "Edit", "Pair by components", "Replace all pairs: the extremes of sound and of images."),
 
     Command("play", "Sound", "Play", "Play from the playhead, or stop.", "Space", checkable=True),
-    Command("stop", "Sound", "Stop at once", "Stop the sound at once.", "Escape"),
+    Command("stop", "Sound", "Stop at once", "Stop the sound at once, and put the message away.", "Escape"),
     Command("loop", "Sound", "Loop", "Repeat the region, or the whole sound.", "L", checkable=True),
     Command("slower", "Sound", "Slower", "Half the speed, down to 1/8.", "["),
     Command("faster", "Sound", "Faster", "Twice the speed, up to 1.", "]"),
