@@ -1,5 +1,6 @@
 """`ponticello live`: its options, and a show made of them."""
 
+import gc
 import importlib.util
 import signal
 import sys
@@ -238,6 +239,7 @@ def command(
             flush=True,
         )
     )
+    gc.freeze()  # the last collection at exit would go through all objects of torch, which takes a second
 
 
 def load_triton() -> None:
