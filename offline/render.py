@@ -33,6 +33,7 @@ from shared.times import parse_time
 
 WAITING_TICKS = 64  # most ticks that are analysed ahead of the generator
 FILM, EXCERPT, EVIDENCE = "Film", "Excerpt", "Evidence"  # panels of --help
+LONGEST_FPS = 20  # characters
 NTSC = {
     "23.976": Fraction(24000, 1001),
     "23.98": Fraction(24000, 1001),
@@ -191,6 +192,8 @@ def check_overwriting(output: Path, force: bool, resume: bool) -> None:
 def parse_fps(text: str) -> Fraction:
     """`30`, `30000/1001` or `29.97` (which means 30000/1001)."""
     try:
+        if "e" in text.lower() or len(text) > LONGEST_FPS:  # 1e99999999 would take for ever
+            raise ValueError
         fps = NTSC.get(text) or Fraction(text).limit_denominator(1001)  # 29.97003 is 30000/1001 as well
     except (ValueError, ZeroDivisionError):
         raise SettingError(f"--fps {text} given; allowed are numbers and fractions like 25, 30 or 30000/1001") from None
