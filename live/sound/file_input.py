@@ -65,7 +65,7 @@ class FileInput(Source):
                 self._speaker = None
                 self.tell(f"the file is not audible, it is paced by the clock: {error}")
         self._clock.start(0, self._now())
-        self._work()
+        self.work()
         if self._background:
             self._thread = threading.Thread(target=self._run, name="sound file", daemon=True)
             self._thread.start()
@@ -84,7 +84,7 @@ class FileInput(Source):
         deadline = self._now() + timeout
         while True:
             if not self._background:
-                self._work()
+                self.work()
             with self._lock:
                 blocks = self._release()
             now = self._now()
@@ -174,9 +174,9 @@ class FileInput(Source):
 
     def _run(self) -> None:
         while not self._closed.wait(PERIOD_S):
-            self._work()
+            self.work()
 
-    def _work(self) -> None:
+    def work(self) -> None:
         """Read the file as far as needed now, and play it."""
         now = self._now()
         with self._lock:

@@ -250,7 +250,7 @@ def test_an_engine_that_stalls_loses_the_oldest_but_not_the_count(tmp_path):
     source.start()
     for _ in range(150):
         clock.move(0.1)
-        source._work()  # the thread that reads the file goes on
+        source.work()  # the thread that reads the file goes on
     heard = joined(source.read())
     assert len(heard) == pytest.approx(15 * 44100, abs=512)
     lost = source.counters.gap_samples
