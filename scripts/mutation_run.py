@@ -42,6 +42,7 @@ TESTS = (  # those that run inside one process, and the same each time
     "tests/mapping",
     "tests/shared",
     "tests/audio/test_analyzer.py",
+    "tests/audio/test_cleaning.py",
     "tests/audio/test_describe.py",
     "tests/audio/test_files.py",
     "tests/audio/test_framing.py",
