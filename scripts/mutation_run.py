@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import random
 import shutil
 import signal
 import sys
@@ -91,6 +92,7 @@ def main() -> None:
     reach = Reach(json.loads(baseline.read_text("utf-8")))
     known = equivalents()
     waiting = [mutant for mutant in sample if str(mutant.key) not in done and mutant.key not in known]
+    random.Random(options.seed).shuffle(waiting)  # so that an interrupted run is a sample, too
     in_functions = [mutant for mutant in waiting if mutant.function]
     child = (
         os.fork()
