@@ -238,6 +238,7 @@ def test_ten_samples(tmp_path):
     assert len(read(tmp_path / "a.wav")) == 9
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length(tmp_path):
     def peak(seconds):
         soundfile.write(tmp_path / "a.wav", np.zeros((seconds * 44100, 2), np.float32), 44100)

@@ -32,6 +32,7 @@ def test_a_frame_comes_with_the_sample_it_waits_for():
     assert framer.latency == 512
 
 
+@pytest.mark.slow
 @given(strategies.lists(strategies.integers(0, 3000), max_size=8))
 def test_any_cutting(sizes):
     x = noise(sum(sizes))

@@ -6,6 +6,8 @@ from hypothesis import given, settings, strategies
 from shared.audio.resampling import Resampler
 from tests.audio.signals import noise, sine
 
+pytestmark = pytest.mark.slow
+
 RATES = [8000, 11025, 16000, 22050, 32000, 44099, 48000, 88200, 96000, 176400, 192000]
 
 

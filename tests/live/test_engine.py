@@ -18,6 +18,8 @@ from shared.stage import HOP, SAMPLE_RATE
 from tests.live.osc_client import until
 from tests.small import make_preset, sound
 
+pytestmark = pytest.mark.slow
+
 
 class Hand(Source):
     """Gives what the test puts in; sample s is at the microphone at second s / 44100."""

@@ -71,6 +71,7 @@ def test_leaky_integrator_is_its_recursion():
     assert np.array_equal(LeakyIntegrator(0.8).process(x), np.stack(expected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", RATES, ids=str)
 def test_a_tick_is_the_mean_of_the_frames_centred_in_its_interval(rate):
     x = frames(1000, 2)
@@ -84,6 +85,7 @@ def test_a_tick_is_the_mean_of_the_frames_centred_in_its_interval(rate):
     assert len(got) == ticks_within(len(x) * HOP, rate)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", RATES, ids=str)
 def test_a_tick_comes_with_the_last_frame_that_belongs_to_it(rate):
     decimator = Decimator(rate)

@@ -425,6 +425,7 @@ def test_pictures_of_other_shapes_hold_the_square(preset, tmp_path):
     assert np.abs(images[0][4:-4, 4:-4] - images[1][4:-4, 12:-12]).max() <= 2
 
 
+@pytest.mark.slow
 def test_cross_fade_between_generators_of_two_sizes_has_one_shape(preset, tmp_path):
     other = Preset.load(make_preset(tmp_path / "other", seed=3))
     write_generator(other.generator_path, resolution=32, seed=4)
