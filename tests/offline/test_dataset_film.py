@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -129,6 +130,18 @@ def test_hdr_is_mapped_to_the_colours_of_a_plain_film(tmp_path):
     assert film_facts(path).transfer == "smpte2084"
     pixels = read(path)[0].pixels.astype(int)
     assert np.abs(pixels - 255 * (20 / 203) ** (1 / 2.4)).max() <= 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+def test_hdr_is_left_out_where_ffmpeg_cannot_map_it(tmp_path, monkeypatch):
+    path = film(tmp_path / "a.mkv", TEST_SOURCE, 1)
+    facts = replace(film_facts(path), transfer="smpte2084")
+    script = tmp_path / "ffmpeg"
+    script.write_text(f'#!/bin/sh\ncase "$*" in *-filters*) exit 0;; esac\nexec "{find_ffmpeg()}" "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PONTICELLO_FFMPEG", str(script))
+    with pytest.raises(LeftOut, match="HDR, and this ffmpeg has no zscale"):
+        next(frames(path, facts, Selection()))
 
 
 def test_high_definition_without_a_matrix_has_that_of_bt709(tmp_path):
