@@ -1,5 +1,7 @@
 """Learning pairs: the paper's recipe, seeds, settings, and the files that keep the result."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from shared.errors import PresetError, SettingError
 from shared.mapping.regression import MLPRegressor, Training
 from shared.mapping.scaling import Standardizer
 from shared.preset.learned import LearnedMapping
-from shared.preset.pairs import Pairs
+from shared.preset.pairs import Pairs, SoundFrame
 
 
 def pairs(n=17, seed=0, space="z"):
@@ -115,3 +117,13 @@ def test_damaged_files_are_named(tmp_path):
         Pairs(("a",) * 17, pairs().descriptors, nan, pairs().positions)
     with pytest.raises(PresetError, match="disagree"):
         Pairs(("a",), pairs().descriptors, pairs().latents, pairs().positions)
+
+
+def test_some_of_the_pairs_keep_their_order_and_their_parts():
+    sources = tuple(SoundFrame("0" * 64, frame) for frame in range(4))
+    whole = replace(pairs(4), positions=np.arange(8.0).reshape(4, 2), sources=sources)
+    some = whole.at([2, 0])
+    assert some.names == ("image 2", "image 0")
+    assert some.sources == (sources[2], sources[0])
+    for name in ("descriptors", "latents", "positions"):
+        assert np.array_equal(getattr(some, name), getattr(whole, name)[[2, 0]])

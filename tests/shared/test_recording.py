@@ -211,7 +211,8 @@ def test_cut_off_at_any_moment_it_is_good_up_to_its_last_sync(preset, other, tmp
         again = list(recording.ticks(Fraction(30)))
         assert len(again) >= ((recording.samples + 2050) // 512 * 512) // 1470 - 3
         same(again, [t for t in ticks if again and again[0].number <= t.number <= again[-1].number])
-        assert f"{folder} was interrupted while recording; all of its" in recording.remarks[-1]
+        seconds = f"{recording.samples / 44100:.1f} s"
+        assert f"{folder} was interrupted while recording; all of its {seconds} are used" in recording.remarks[-1]
 
 
 def test_a_preset_that_changes_after_the_show_does_not_change_the_recording(tmp_path):
