@@ -9,11 +9,13 @@ import pytest
 
 from live.show.engine import Engine
 from live.show.notices import Notices
+from live.show.recorder import Recorder
 from live.sound.source import FrameBlock, Source
 from shared.audio.framing import tail
 from shared.mapping.decimation import ticks_within
 from shared.pipeline import Pipeline
 from shared.preset import Preset
+from shared.recording.reader import Recording
 from shared.stage import HOP, SAMPLE_RATE
 from tests.live.osc_client import until
 from tests.small import make_preset, sound
@@ -182,3 +184,19 @@ def test_frames_from_elsewhere_are_handed_on_one_by_one(preset):
     running.engine.close()
     assert len(running.handed) == len(Pipeline(preset).process_frames(frames))
     assert running.handed[-1].descriptors.tobytes() in {frame.tobytes() for frame in frames}
+
+
+def test_a_recording_ends_with_the_show_and_replays_it(running, preset, tmp_path):
+    recorder = Recorder(tmp_path / "r", {}, running.notices)
+    running.engine.record(recorder)
+    running.engine.change("rotate", 30.0, 0.2)
+    running.hear(sound(0.5)[:, 0])
+    running.engine.close()
+    recorder.wait()
+    recording = Recording(tmp_path / "r", preset)
+    assert not recording.remarks  # its end has been written
+    again = [tick.picture for tick in recording.ticks(running.pipeline.fps)]
+    assert [(p.rotate, p.latent.tobytes()) for p in again] == [
+        (p.rotate, p.latent.tobytes()) for p in running.pictures[: len(again)]
+    ]
+    assert len(again) == ticks_within(22050, running.pipeline.fps)
