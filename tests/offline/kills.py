@@ -155,9 +155,8 @@ def main() -> int:
                 process.communicate()
                 broken = damage(folder)
                 status, errors = run(folder, *command.arguments, *command.again)
-                is_done = (
-                    status == 0 or (not was_running and "exists; --force" in errors) or "has files in it" in errors
-                )
+                # "exists": finished and then killed, on its way out
+                is_done = status == 0 or "exists; --force" in errors or "has files in it" in errors
                 is_right = not broken and is_done and contents(folder / command.results) == wanted
             right += is_right
             interrupted += was_running
