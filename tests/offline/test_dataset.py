@@ -298,17 +298,17 @@ def test_what_a_power_failure_leaves_is_cut_off(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 def test_a_killed_process_loses_little_and_goes_on(tmp_path):
-    stills(tmp_path / "in", 200)
-    command = [sys.executable, "ponticello.py", "dataset", tmp_path / "in", "-o", tmp_path / "a.zip", "--size", "512"]
+    stills(tmp_path / "in", 120)
+    command = [sys.executable, "ponticello.py", "dataset", tmp_path / "in", "-o", tmp_path / "a.zip", "--size", "256"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     journal = tmp_path / "a.zip.part" / "journal.jsonl"
     while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 1):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    make_dataset([tmp_path / "in"], tmp_path / "whole.zip", Making(512))
+    make_dataset([tmp_path / "in"], tmp_path / "whole.zip", Making(256))
     if not (tmp_path / "a.zip").exists():  # it was faster than its first save
-        make_dataset([tmp_path / "in"], tmp_path / "a.zip", Making(512))
+        make_dataset([tmp_path / "in"], tmp_path / "a.zip", Making(256))
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "whole.zip").read_bytes()
 
 
