@@ -13,6 +13,7 @@ Each is imported when it is first used, as is the module of a command. docs/pyth
 import difflib
 import importlib
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -121,6 +122,11 @@ def main() -> None:
         if status == Stopped.exit_status:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not disturb the end
         print(f"ponticello: {line}", file=sys.stderr)
+        if (
+            status == Stopped.exit_status and getattr(sys.modules["__main__"], "main", None) is main
+        ):  # no program around us
+            sys.stdout.flush()
+            os._exit(status)  # everything is closed by now, and torch takes seconds to leave the interpreter
         sys.exit(status)
 
 
