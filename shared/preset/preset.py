@@ -173,8 +173,8 @@ class Preset:
 
     @property
     def is_trained(self) -> bool:
-        """Whether the mapping was trained on the pairs as they are now. Errors as of `mapping` and `pairs`."""
-        return self.mapping.pairs_digest == self.pairs.digest
+        """Whether the mapping was trained on the pairs as they are now, or does not say on which. Errors as of `mapping` and `pairs`."""
+        return self.mapping.pairs_digest in ("", self.pairs.digest)
 
     @property
     def training_advice(self) -> str:

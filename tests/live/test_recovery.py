@@ -108,8 +108,7 @@ def test_pairs_that_changed_since_training_are_reported(tmp_path, sound, capsys)
     preset.pairs.at(range(5)).save(folder / "pairs.safetensors")
     with show([folder], sound, tmp_path) as playing:
         playing.until_tick(3)
-    said = f"the pairs of mine have changed since its mapping was trained; run: ponticello train {folder}"
-    assert said in capsys.readouterr().err
+    assert f"mine: pairs changed since training; run `ponticello train {folder}`" in capsys.readouterr().err
 
 
 def test_files_that_do_not_fit_are_refused(tmp_path, own):

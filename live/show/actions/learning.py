@@ -12,7 +12,7 @@ from live.show.preset_library import PresetLibrary
 from live.show.recovery import Recovery
 from shared.background import Then
 from shared.controls import Value
-from shared.errors import SettingError, pasted
+from shared.errors import SettingError
 from shared.pipeline.exchanges import UseMapping
 from shared.preset import Preset
 
@@ -56,11 +56,8 @@ class LearningActions:
             self._keep()
         elif files.earlier is not None:
             tell(f"{preset.name}: unsaved pairs of an earlier show are in {files.earlier}; --restore brings them back")
-        if restored is None and preset.mapping.pairs_digest not in ("", preset.pairs.digest):
-            folder = pasted(preset.folder)
-            tell(
-                f"the pairs of {preset.name} have changed since its mapping was trained; run: ponticello train {folder}"
-            )
+        if restored is None and not preset.is_trained:
+            tell(preset.training_advice)
 
     def wait_for_save(self, call: ActionCall) -> None:
         """Wait for a save of the same sender, so that a preset loaded again has what was saved; never for a training."""
