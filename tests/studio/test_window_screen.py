@@ -166,7 +166,8 @@ def test_an_afternoon(screen, home, tmp_path):
         until(lambda: Preset.load(folder).has_corpus)
         hand.keys("ctrl+shift+m")
         hand.window("Make candidates")
-        hand.write("12\n")
+        hand.write("12")
+        hand.keys("Return")
         until(lambda: len(Preset.load(folder).candidates) == 12)
         time.sleep(1)
         hand.drag((MAP[0] - 150, MAP[1] + 60), (MAP[0] + 150, MAP[1] - 60))  # hear it
