@@ -1,14 +1,11 @@
 """The window itself, drawn without a screen: what the pointer and the keys do to the studio and to the files."""
 
-import os
 import time
 
 import numpy as np
 import pytest
 
 pytest.importorskip("PySide6", reason="the studio window needs PySide6")
-os.environ["QT_QPA_PLATFORM"] = "offscreen"
-
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QWheelEvent
 from PySide6.QtTest import QTest
@@ -33,7 +30,11 @@ NO_KEY = Qt.KeyboardModifier.NoModifier
 
 @pytest.fixture(scope="module")
 def application():
-    made = QApplication.instance() or QApplication(["studio"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(
+            "QT_QPA_PLATFORM", "offscreen"
+        )  # read when the application is made; programs of other tests have a screen
+        made = QApplication.instance() or QApplication(["studio"])
     theme.dress(made)
     return made
 
