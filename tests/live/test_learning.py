@@ -74,7 +74,7 @@ def test_damaged_candidates_cost_nothing_until_they_are_asked_for(tmp_path):
     (folder / "candidates.safetensors").write_bytes(b"no")
     learning = Learning(Preset.load(folder))
     assert learning.image("image 1")[0] == "image 1"
-    with pytest.raises(PresetError, match=r"candidates.safetensors is damaged"):
+    with pytest.raises(PresetError, match=r"candidates.safetensors is not a safetensors file"):
         learning.image("seed1")
 
 

@@ -148,19 +148,18 @@ def _sound(folder):
 
 
 def test_the_latest_wish_to_record_counts_and_a_flood_leaves_few_recordings(folder, tmp_path):
-    playing = Show([folder / "a"], _sound(folder), tmp_path / "hashes.csv", record=tmp_path / "take")
-    for number in (0, 1, 0, 1, 1, 0):
-        playing.client.send("record", number)
-    assert until(lambda: playing.ask("record") == 0, 10)
-    start = time.monotonic()
-    for number in range(3001):
-        playing.client.send("record", number % 2)
-        if number % 100 == 0:
-            time.sleep(0.02)
-    flood_s = time.monotonic() - start
-    playing.client.send("record", 1)
-    assert until(lambda: playing.ask("record", 20) == 1, 20)
-    playing.end()
+    with show([folder / "a"], _sound(folder), tmp_path, record=tmp_path / "take") as playing:
+        for number in (0, 1, 0, 1, 1, 0):
+            playing.client.send("record", number)
+        assert until(lambda: playing.ask("record") == 0, 10)
+        start = time.monotonic()
+        for number in range(3001):
+            playing.client.send("record", number % 2)
+            if number % 100 == 0:
+                time.sleep(0.02)
+        flood_s = time.monotonic() - start
+        playing.client.send("record", 1)
+        assert until(lambda: playing.ask("record", 20) == 1, 20)
     takes = list(tmp_path.glob("take*"))
     assert 2 <= len(takes) <= 3 + flood_s / 2  # one may begin every two seconds
     for take in takes:

@@ -39,7 +39,7 @@ def test_the_monitor_that_is_meant(connected, wanted, expected):
     [
         (ALL, "beamer", "no monitor 'beamer'; there are: 0 eDP-1 1920x1200 60 Hz (primary), 1 HDMI-1 1920x1080 50 Hz, 2 HDMI-1-2 3840x2160"),
         (ALL, "3", "no monitor '3'; there are: 0 eDP-1"),
-        (ALL, "HDMI", "--display HDMI fits 2 monitors; give the number of one: 1 HDMI-1 .*, 2 HDMI-1-2"),
+        (ALL, "HDMI", "--display HDMI matches 2 monitors; give a number: 1 HDMI-1 .*, 2 HDMI-1-2"),
         ((), None, "no monitor is connected; .* --offscreen"),
     ],
 )  # fmt: skip
@@ -60,7 +60,7 @@ def test_a_look_at_a_screen():
         patch.setenv("MESA_GL_VERSION_OVERRIDE", "3.0")
         found = probe()
         assert found.problem.startswith("no OpenGL 3.3: ")
-        assert found.problem.endswith("--offscreen")
+        assert found.problem.endswith("use --offscreen to play without a window")
         assert len(found.monitors) == 1
 
 
@@ -71,7 +71,7 @@ def test_no_screen(monkeypatch):
     assert monitors.monitors() == ()
     if sys.platform == "linux":
         assert probe().problem == (
-            "no screen: DISPLAY is not set; start it from a desktop; without a window it plays with --offscreen"
+            "no screen: DISPLAY is not set; start it from a desktop; use --offscreen to play without a window"
         )
 
 

@@ -160,7 +160,7 @@ def test_from_an_empty_folder_to_a_trained_instrument(tmp_path, monkeypatch):
 
 
 def test_stars_given_while_images_are_made_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("offline.candidates.SAVED_S", 0.0)
+    monkeypatch.setattr("offline.drawing.SAVE_INTERVAL_S", 0.0)
     folder = make_studio_preset(tmp_path / "p")
     (folder / "candidates.safetensors").unlink()
     with opened(folder, monkeypatch, tmp_path) as (studio, sent):
@@ -174,7 +174,7 @@ def test_stars_given_while_images_are_made_are_kept(tmp_path, monkeypatch):
 
 
 def test_making_images_can_be_cancelled_and_what_is_made_stays(tmp_path, monkeypatch):
-    monkeypatch.setattr("offline.candidates.SAVED_S", 0.0)
+    monkeypatch.setattr("offline.drawing.SAVE_INTERVAL_S", 0.0)
     folder = make_studio_preset(tmp_path / "p")
     (folder / "candidates.safetensors").unlink()
     with opened(folder, monkeypatch, tmp_path) as (studio, sent):
@@ -213,7 +213,7 @@ def test_missing_files_are_named_and_pointed_to(tmp_path, monkeypatch):
         other = write_sound(tmp_path / "other.wav", 0.5)
         studio.attempt(studio.relocate, gone["sound"], other)
         studio.poll()
-        assert "is another sound" in sent["error"][0]
+        assert "is not the sound" in sent["error"][0]
         assert studio.transport.envelope(0, 0.0, 1.0, 10) is None
         studio.relocate(gone["sound"], tmp_path / "moved.wav")
         studio.relocate(gone["generator"], tmp_path / "g.safetensors")
