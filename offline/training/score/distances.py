@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-Features = Float[np.ndarray, "n d"]
+Real = Float[np.ndarray, "n d"]
+Fake = Float[np.ndarray, "m d"]
 NEIGHBOURS = 3
 
 
@@ -16,7 +17,7 @@ class PrecisionRecall(NamedTuple):
     recall: float
 
 
-def frechet_distance(real: Features, fake: Features) -> float:
+def frechet_distance(real: Real, fake: Fake) -> float:
     """Squared Fréchet distance of the Gaussians with both sets' means and covariances (Dowson and Landau 1982).
 
     It falls with the number of images in a set: compare values of equal numbers alone.
@@ -29,7 +30,7 @@ def frechet_distance(real: Features, fake: Features) -> float:
     return float(difference @ difference + np.trace(a) + np.trace(b) - 2 * mixed)
 
 
-def kernel_distance(real: Features, fake: Features) -> float:
+def kernel_distance(real: Real, fake: Fake) -> float:
     """Unbiased squared maximum mean discrepancy with the kernel (a . b / d + 1)^3 (Binkowski et al. 2018)."""
     d = real.shape[1]
     within = []
@@ -41,7 +42,7 @@ def kernel_distance(real: Features, fake: Features) -> float:
     return float(within[0] + within[1] - 2 * between)
 
 
-def precision_recall(real: Features, fake: Features, k: int = NEIGHBOURS) -> PrecisionRecall:
+def precision_recall(real: Real, fake: Fake, k: int = NEIGHBOURS) -> PrecisionRecall:
     """Shares that lie within reach of the other set: the distance of one of its members to its k-th neighbour
     (Kynkäänniemi et al. 2019).
     """
@@ -52,11 +53,11 @@ def precision_recall(real: Features, fake: Features, k: int = NEIGHBOURS) -> Pre
     )
 
 
-def _reach(features: Features, k: int) -> Float[np.ndarray, "n"]:
+def _reach(features: Real, k: int) -> Float[np.ndarray, "n"]:
     return np.asarray(np.sort(_distances(features, features), axis=1)[:, k])  # the nearest is itself
 
 
-def _distances(a: Features, b: Features) -> Float[np.ndarray, "n m"]:
+def _distances(a: Real, b: Fake) -> Float[np.ndarray, "n m"]:
     a, b = a.astype(np.float64), b.astype(np.float64)
     squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
     return np.asarray(np.sqrt(np.maximum(squares, 0)))
