@@ -38,7 +38,7 @@ def save_overload(cache: Any, signature: Any, data: Any) -> None:
     """Write machine code to the cache, anew where the index is damaged; without a cache where that fails."""
     try:
         _write(cache, signature, data)
-    except Exception:
+    except Exception:  # a damaged index, a full disk: write it anew, and report what fails then
         try:
             cache.flush()
             _write(cache, signature, data)

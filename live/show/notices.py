@@ -9,7 +9,7 @@ from shared.errors import printable
 
 MAX_WAITING = 200
 LINES_PER_S = 20
-REFUSALS_PER_S = 5  # of OSC messages, which their senders are told anyway
+REFUSALS_PER_S = 5  # of OSC messages, which are also reported to their senders
 
 
 @dataclass(frozen=True)

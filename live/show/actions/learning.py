@@ -40,7 +40,7 @@ class LearningActions:
         self._files: Recovery
 
     def follow(self, preset: Preset) -> None:
-        """A preset plays from now on. Pairs of it that were not saved are restored, or the player is told about them."""
+        """A preset plays from now on. Pairs of it that were not saved are restored, or reported to the player."""
         tell = partial(self._context.notices.tell, wrong=False)
         key = f"{preset.name} {preset.generator_sha256}"
         before, files = self._played.get(key, (None, Recovery(preset)))
