@@ -1,9 +1,5 @@
 """The generator's speed beside the textbook's (`benchmarks/textbook.py`), in one process and in turns."""
 
-import json
-import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +10,10 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from benchmarks import roofline
+from benchmarks import roofline, wide
+from benchmarks.memory import peak_mb
 from benchmarks.networks import CONTRAST, FULL, NETWORKS, ONE_AT_A_TIME, SEVERAL_AT_ONCE, Network
 from benchmarks.textbook import Textbook, memory_by_default
-from shared.child import module_command, module_environment
 from shared.image.device import pick_precision
 from shared.image.fast import FastSynthesis
 from shared.image.generator import Generator, psnr_db
@@ -49,7 +45,8 @@ def run(quick: bool = False) -> dict[str, Any]:
         for network in NETWORKS
         if network.quick or not quick
     ]
-    met = all(row["met"] for row in rows)
+    shapes = wide.run(quick)
+    met = shapes["met"] and all(row["met"] for row in rows)
     if quick:
         names = {ONE_AT_A_TIME: "one", SEVERAL_AT_ONCE: "several", FULL: "float32"}
         print(
@@ -63,7 +60,7 @@ def run(quick: bool = False) -> dict[str, Any]:
             )
         )
     print(f"targets in brackets: {'met' if met else 'missed'}; auto precision here is {pick_precision('auto', 'cpu')}")
-    return {"threads": torch.get_num_threads(), "ceilings": ceilings, "networks": rows, "met": met}
+    return {"threads": torch.get_num_threads(), "ceilings": ceilings, "networks": rows, "shapes": shapes, "met": met}
 
 
 def _measure(network: Network, turns: int, ceilings: dict[str, float]) -> dict[str, Any]:
@@ -79,7 +76,7 @@ def _measure(network: Network, turns: int, ceilings: dict[str, float]) -> dict[s
         "paths": figures,
         "targets": network.targets,
         "shares": _shares(half.fast, w, 1 if network.once else turns),
-        "peak_mb": None if turns == QUICK_TURNS else _peak_mb(network),
+        "peak_mb": None if turns == QUICK_TURNS else peak_mb(network.name),
         "layers": roofline.layers(network.architecture, half.fast, w, ceilings) if ceilings else [],
     }
     result["met"] = all(
@@ -250,15 +247,6 @@ def _shares(synthesis: FastSynthesis, w: Tensor, turns: int) -> dict[str, float]
     return shares | {"rest": 1 - sum(shares.values())}
 
 
-def _peak_mb(network: Network) -> float:
-    """Peak memory of a separate process that makes one picture in half precision, libraries included."""
-    module = f"{__package__}.generator"  # not __name__, which is __main__ in a program
-    done = subprocess.run(
-        module_command(module, network.name), env=module_environment(), capture_output=True, text=True, check=True
-    )
-    return float(json.loads(done.stdout)["peak_mb"])
-
-
 def _print(row: dict[str, Any]) -> None:
     shares = ", ".join(f"{name} {share:.0%}" for name, share in row["shares"].items())
     memory = f"; peak {row['peak_mb']:.0f} MB" if row["peak_mb"] else ""
@@ -278,23 +266,3 @@ def _print(row: dict[str, Any]) -> None:
             f"  {name:22} {times['median']:8.1f} ms ({times['min']:.1f}-{times['max']:.1f}), {figure['ratio']:5.1f} times"
             f"{f' (target {target:g})' if target else ''}{one}, {figure['psnr_db']:.0f} dB"
         )
-
-
-def _alone(name: str) -> None:
-    """Make one picture and print the peak memory."""
-    network = next(each for each in NETWORKS if each.name == name)
-    _, half, _, w = _generators(network)
-    half.synthesize(w)
-    print(json.dumps({"peak_mb": _most_memory_kb() / 1024}))
-
-
-def _most_memory_kb() -> int:
-    """Peak memory of this process. On Linux, getrusage would also count the parent's memory at the start."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return next(int(line.split()[1]) for line in status.read_text("utf-8").splitlines() if line.startswith("VmHWM"))
-
-
-if __name__ == "__main__":
-    _alone(sys.argv[1])
