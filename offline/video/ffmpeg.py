@@ -1,4 +1,4 @@
-"""A running ffmpeg that is fed through a pipe."""
+"""An ffmpeg process that reads its input from a pipe."""
 
 import errno
 import os
@@ -14,29 +14,29 @@ from typing import IO
 
 from shared.errors import DISK_FULL, Failure
 
-_WORDS_KEPT = 8  # different lines of ffmpeg's complaint; the first name the cause, what follows are consequences
-# Older versions (5.1 does) end with status 0 although the end of the file is missing.
+_LINES_KEPT = 8  # different error lines of ffmpeg; the first ones name the cause, later ones its consequences
+# Older versions, such as 5.1, exit with status 0 although the end of the file is missing.
 _UNFINISHED = ("Error writing trailer", "Error closing file")
 _FULL = os.strerror(errno.ENOSPC)
 if sys.platform == "win32":
     _NEW_GROUP = subprocess.CREATE_NEW_PROCESS_GROUP
 else:
     _NEW_GROUP = 0
-_PIPE_BYTES = 1 << 20  # Linux's largest pipe without privileges; elsewhere the system's own size
+_PIPE_BYTES = 1 << 20  # the largest pipe that Linux allows without privileges; ignored elsewhere
 
 
 class Feed:
-    """An ffmpeg at work that takes its input through a pipe (`pipe:0` in its arguments).
+    """A running ffmpeg that reads its input from a pipe (`pipe:0` in its arguments).
 
-    It has a session of its own, so a Ctrl-C in the terminal does not reach it; what it says is read all the time, so
-    it never waits for a reader. All files in the arguments are relative to `folder`: names that mean something to
-    ffmpeg (%, a leading dash, a colon) then cannot occur.
+    It runs in a session of its own, so a Ctrl-C in the terminal does not reach it. Threads read its output all the time,
+    so it never blocks on a full pipe. All files in the arguments are relative to `folder`, which keeps characters with a
+    meaning to ffmpeg (%, a leading dash, a colon) out of its command line.
     """
 
     def __init__(self, ffmpeg: Path, arguments: Sequence[str], *, folder: Path, task: str) -> None:
-        """`task` finishes the sentence "ffmpeg stopped while ..."."""
+        """task: completes the sentence "ffmpeg stopped while ..."."""
         self._task = task
-        self._words: list[str] = []
+        self._errors: list[str] = []
         self._pictures = 0
         command = [
             str(ffmpeg),
@@ -50,7 +50,7 @@ class Feed:
             *arguments,
         ]
         try:
-            with _deaf_to_ctrl_c():
+            with _without_ctrl_c():
                 self._process = subprocess.Popen(
                     command,
                     cwd=folder,
@@ -70,20 +70,23 @@ class Feed:
         self._stdin = stdin
         self._readers = [
             threading.Thread(target=read, args=(stream,), daemon=True)
-            for read, stream in ((self._read_progress, stdout), (self._read_words, stderr))
+            for read, stream in ((self._read_progress, stdout), (self._read_errors, stderr))
         ]
         for reader in self._readers:
             reader.start()
 
     def write(self, data: bytes | memoryview) -> None:
-        """All of `data` into the pipe, waiting for room. Failure with ffmpeg's own words if it has died."""
+        """Write all of `data` into the pipe, waiting for room. Raise Failure with ffmpeg's error lines if it has died."""
         try:
             self._stdin.write(data)
         except OSError as error:  # a broken pipe; on Windows also EINVAL
             raise self._failure() from error
 
     def finish(self) -> int:
-        """End of input: wait until ffmpeg is done; the number of pictures it says it wrote. Failure in its own words."""
+        """Close the pipe and wait for ffmpeg to end; return the number of pictures that it reports.
+
+        Raises Failure with ffmpeg's error lines.
+        """
         try:
             self._stdin.close()
         except OSError as error:
@@ -91,17 +94,17 @@ class Feed:
         status = self._process.wait()
         for reader in self._readers:
             reader.join()
-        if status or any(words.startswith(_UNFINISHED) for words in self._words):
+        if status or any(line.startswith(_UNFINISHED) for line in self._errors):
             raise self._failure()
         return self._pictures
 
     def kill(self) -> None:
-        """End it at once; nothing happens where it has ended already."""
+        """Kill it. Does nothing if it has ended already."""
         if self._process.poll() is None:
             if sys.platform == "win32":
                 self._process.kill()
             else:
-                os.killpg(self._process.pid, signal.SIGKILL)  # the program and, where it is a script, what it started
+                os.killpg(self._process.pid, signal.SIGKILL)  # the program and its children, in case it is a script
         with suppress(OSError):
             self._stdin.close()
         self._process.wait()
@@ -114,15 +117,15 @@ class Feed:
         status = self._process.wait()
         for reader in self._readers:
             reader.join()
-        if self._words:
-            words = "; ".join(self._words[:2])[:400]
+        if self._errors:
+            reason = "; ".join(self._errors[:2])[:400]
         elif status < 0:
-            words = f"it was ended by {signal.Signals(-status).name}"
+            reason = f"it was ended by {signal.Signals(-status).name}"
         else:
-            words = f"it gave no reason (status {status})"
-        if _FULL in "; ".join(self._words):
-            words = f"{DISK_FULL}, then continue with --resume"
-        return Failure(f"ffmpeg stopped while {self._task}: {words}")
+            reason = f"it gave no reason (status {status})"
+        if _FULL in "; ".join(self._errors):
+            reason = f"{DISK_FULL}, then continue with --resume"
+        return Failure(f"ffmpeg stopped while {self._task}: {reason}")
 
     def _read_progress(self, stream: IO[bytes]) -> None:
         with stream:
@@ -130,22 +133,22 @@ class Feed:
                 if line.startswith(b"frame="):
                     self._pictures = int(line[6:])
 
-    def _read_words(self, stream: IO[bytes]) -> None:
+    def _read_errors(self, stream: IO[bytes]) -> None:
         with stream:
-            for line in stream:
-                words = re.sub(r"\[[^]]*@ [^]]*\] *", "", line.decode(errors="replace")).strip()
-                known = not words or words in self._words or words.startswith("Last message repeated")
-                if not known and len(self._words) < _WORDS_KEPT:
-                    self._words.append(words)
+            for raw in stream:
+                line = re.sub(r"\[[^]]*@ [^]]*\] *", "", raw.decode(errors="replace")).strip()
+                known = not line or line in self._errors or line.startswith("Last message repeated")
+                if not known and len(self._errors) < _LINES_KEPT:
+                    self._errors.append(line)
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """A program started here never hears Ctrl-C, not even in the moment before it has a session of its own."""
+def _without_ctrl_c() -> Iterator[None]:
+    """Programs started in this block ignore Ctrl-C from the first moment, before they have a session of their own."""
     if sys.platform == "win32":
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # is inherited
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # child processes inherit the mask
     try:
         yield
     finally:

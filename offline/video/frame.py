@@ -1,4 +1,4 @@
-"""The frame of a film: its size, the shape in which pictures are drawn for it, and how they are fitted into it."""
+"""The frame of a film: its size, the shape in which pictures are drawn, and how they fit into the frame."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,15 +16,15 @@ from shared.image.canvas import Shape, covering_shape
 from shared.painter import resized
 
 Fit = Literal["wide", "square", "crop", "mirror"]
-"""wide: pictures are drawn in the frame's shape. square: the network's square, with bars. crop: the square, cut to the frame.
-mirror: the square, continued by its mirror images."""
+"""wide: pictures are drawn in the frame's shape. square: the network's square, with bars. crop: the square, cropped to the
+frame. mirror: the square, continued by its mirror images."""
 
 
 @dataclass(frozen=True)
 class FrameRequest:
-    """What the user asked for; None where nothing was.
+    """The size, shape and fit requested on the command line; None if not given.
 
-    size: width and height of the film, or the length of its shorter side. shape: width over height.
+    size: width and height of the film, or the length of its shorter side, in pixels. shape: width over height.
     """
 
     size: Size | int | None = None
@@ -33,7 +33,7 @@ class FrameRequest:
 
     @classmethod
     def parse(cls, size: str | None, shape: str | None, fit: str) -> "FrameRequest":
-        """From the command line; SettingError naming what is allowed."""
+        """Parse the options of the command line. Raises SettingError."""
         if fit not in get_args(Fit):
             raise SettingError(f"--fit {fit} given; allowed are: {', '.join(get_args(Fit))}")
         ratio = None
@@ -47,18 +47,20 @@ class FrameRequest:
         parsed = None if size is None else parse_size(size)
         if isinstance(parsed, tuple):
             if ratio is not None:
-                raise SettingError(f"--size {size} and --shape {shape} given; the size tells the shape: leave one out")
+                raise SettingError(
+                    f"--size {size} and --shape {shape} given; the size sets the shape: omit one of them"
+                )
             ratio = Fraction(*parsed)
             CONTROLS["shape"].checked(f"{parsed[0]}:{parsed[1]}")
-        return cls(parsed, ratio, fit)  # type: ignore[arg-type]  # it is one of them
+        return cls(parsed, ratio, fit)  # type: ignore[arg-type]  # checked above
 
     @property
     def decides_shape(self) -> bool:
-        """Whether pictures are drawn in this frame's shape, whatever shape they were played in."""
+        """Whether this frame's shape replaces the shape in which the pictures were played."""
         return self.shape is not None or self.fit != "wide"
 
     def check(self, codec: Codec) -> None:
-        """SettingError where the codec cannot hold pictures of this size."""
+        """Raise SettingError if the codec cannot hold pictures of this size."""
         if isinstance(self.size, tuple):
             codec.check_size(self.size)
         elif self.size is not None:
@@ -67,8 +69,10 @@ class FrameRequest:
 
 @dataclass(frozen=True)
 class Frame:
-    """image: width and height of the pictures that the encoder gets. film: those of the film. drawn: width over height of
-    the pictures that the generator draws.
+    """The sizes between generator and film.
+
+    image: width and height of the pictures that the encoder receives. film: those of the film, in pixels.
+    drawn: width over height of the pictures that the generator draws.
     """
 
     image: Size
@@ -78,7 +82,7 @@ class Frame:
 
     @classmethod
     def of(cls, request: FrameRequest, recorded: Fraction, architecture: Architecture, codec: Codec) -> "Frame":
-        """The frame for a request. recorded: the shape of the material; architecture: of the largest generator."""
+        """The frame for a request. recorded: width over height of the material. architecture: that of the largest generator."""
         aspect = recorded if request.shape is None else request.shape
         drawn = aspect if request.fit == "wide" else Fraction(1)
         rows, columns = covering_shape(architecture, float(aspect if request.fit in ("wide", "mirror") else drawn))
@@ -95,7 +99,7 @@ class Frame:
         return cls(image, film, drawn, request.fit)
 
     def fitted(self, picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "rows columns 3"]:
-        """A picture as the encoder gets it: mirrored where asked; a smaller one, or one of another shape, lies on black."""
+        """A picture at the encoder's size: continued by mirror images for `mirror`, otherwise centred on black."""
         columns, rows = self.image
         if self.fit == "mirror":
             side = min(self.image)
@@ -106,7 +110,7 @@ class Frame:
 
 
 def parse_size(text: str) -> Size | int:
-    """`1080`, the shorter side, or `1920x1080`. SettingError for anything else."""
+    """Parse `1080`, the shorter side, or `1920x1080`. Raises SettingError."""
     numbers = text.split("x")
     if len(numbers) > 2 or not all(number.isascii() and number.isdecimal() for number in numbers):
         smallest, largest = SIZES
@@ -124,7 +128,7 @@ def _rounded_down(size: Size, multiple: int) -> Size:
 
 
 def _contained(picture: UInt8[np.ndarray, "h w 3"], shape: Shape) -> UInt8[np.ndarray, "rows columns 3"]:
-    """The whole picture as large as fits, in the middle of black."""
+    """The picture, scaled to fit the shape (rows, columns) and centred on black."""
     if picture.shape[:2] == shape:
         return picture
     height, width, _ = picture.shape

@@ -1,4 +1,4 @@
-"""Pieces of film joined to one, with the sound, without encoding the pictures again."""
+"""Join pieces of film into one and add the sound, without encoding the pictures again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ def join(
     whole: bool,
     task: str,
 ) -> Path:
-    """The film, in `folder`, safely on the disk.
+    """Write the film into `folder`, flushed to the disk; return its path.
 
-    suffix: .mp4, .mov or .mkv. whole: all of the soundtrack, which may go on for a part of a picture after the last one;
-    otherwise what belongs to these pictures. Failure where ffmpeg or the disk fails, or a picture is missing.
+    suffix: .mp4, .mov or .mkv. whole: add all of the soundtrack, which may last a fraction of a picture longer than the
+    pictures; otherwise the sound is cut to their length. Raises Failure if ffmpeg or the disk fails, or a picture is missing.
     """
     joined = folder / f"joined{suffix.lower()}"
     pictures = sum(piece.pictures for piece in pieces)
@@ -44,15 +44,15 @@ def join(
         sound = encode_sound(suffix, soundtrack)
         arguments += [*sound.input, "-i", "pipe:0", "-map", "0:v", "-map", "1:a", *sound.output]
     arguments += ["-c:v", "copy"]
-    if joined.suffix != ".mkv":  # which keeps milliseconds and no decoding times
+    if joined.suffix != ".mkv":  # Matroska stores milliseconds and no decoding times
         arguments += ["-video_track_timescale", str(timescale(fps))]
-        # x264 gives the pieces the same lead of decoding over showing, except to one shorter than that lead. Left as it
-        # is, the film would claim to be some pictures longer than it is.
+        # x264 decodes all pieces the same number of pictures ahead, except one that is shorter than that. Unchanged, its
+        # decoding times would make the film some pictures too long.
         arguments += ["-bsf:v", f"setts=pts=PTS:dts=STARTDTS+N*{timescale(fps) / fps}"]
     if joined.suffix == ".mkv":
         arguments += ["-fflags", "+bitexact"]  # no random identifiers: the same render gives the same bytes
     if joined.suffix == ".mp4":
-        arguments += ["-movflags", "+faststart"]  # on the web it plays before all of it has come
+        arguments += ["-movflags", "+faststart"]  # a browser plays it while it is still downloading
     feed = Feed(ffmpeg, [*arguments, joined.name], folder=folder, task=task)
     try:
         if soundtrack:
@@ -69,22 +69,22 @@ def join(
 
 
 def timescale(fps: Fraction) -> int:
-    """Ticks a second of film time: a whole number of them for a picture, and 10000 to 240000 of them."""
+    """Time units a second in the film's header: a whole number for each picture, 10000 to 240000 in all."""
     return fps.numerator * (1000 if fps.numerator <= 240 else -(-10_000 // fps.numerator))
 
 
 def counted(made: int, given: int, file: str) -> int:
-    """The number of pictures in `file`; Failure where ffmpeg made another number than it was given."""
+    """The number of pictures in `file`. Raises Failure if ffmpeg wrote another number than it was given."""
     if made != given:
-        raise Failure(f"ffmpeg was given {given} pictures for {file} and wrote {made}: try another ffmpeg")
+        raise Failure(f"ffmpeg was given {given} pictures for {file} and wrote {made}; try another version of ffmpeg")
     return made
 
 
 def _concat_list(pieces: Sequence[Piece], fps: Fraction) -> str:
-    """The list that ffmpeg's concat demuxer reads, each piece with its exact length.
+    """The list for ffmpeg's concat demuxer, with the exact length of each piece.
 
-    It counts in microseconds. The lengths are rounded so that their sum never strays by more than half of one, which
-    the film's own ticks (see `timescale`) round away: no drift, however many pieces.
+    The demuxer counts in microseconds. Lengths are rounded so that their sum is never off by more than half a microsecond,
+    which disappears in the film's coarser time units (see `timescale`): no drift, however many pieces.
     """
     lines = []
     before = 0

@@ -1,14 +1,14 @@
-"""The finished part of a render, kept beside the output so that another run can go on from it.
+"""The finished part of a render, kept beside the output so that another run can continue it.
 
     film.mp4.parts/
-        manifest.json           whose segments these are, and how many pictures and bytes each has
-        lock                    held by the render at work
+        manifest.json           the render that the segments belong to, and the pictures and bytes of each segment
+        lock                    held by the running render
         000000.mov ...          finished segments; for a folder of pictures: pictures/000000.png ...
-        unfinished-000003.mov   what is being encoded; worth nothing without its end
-        joined.mp4              the film while it is put together
+        unfinished-000003.mov   the segment being encoded; useless until it is complete
+        joined.mp4              the film while it is joined
 
-A segment counts once the manifest names it; its bytes are on the disk by then, so neither a killed process nor a power
-cut can leave a damaged one.
+A segment counts once the manifest lists it. Its bytes are flushed to the disk before that, so neither a killed process nor
+a power cut leaves a damaged segment.
 """
 
 import os
@@ -41,10 +41,10 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """Whose segments these are."""
+    """The render that the segments belong to, and the finished ones."""
 
-    identity: str  # of preset, sound and settings, from the caller
-    encoding: str  # codec, rate, sizes, ffmpeg: segments made alike can be joined
+    identity: str  # the caller's hash of preset, sound and settings
+    encoding: str  # codec, rate, sizes and ffmpeg version: only segments of the same encoding can be joined
     finished: tuple[Finished, ...] = ()
 
 
@@ -54,10 +54,11 @@ class Segments:
     def __init__(
         self, output: Path, *, pictures_apart: bool, first_number: int, identity: str, encoding: str, resume: bool
     ) -> None:
-        """Opens `OUT.parts`, discarding what is in it unless `resume`.
+        """Open `OUT.parts`; empty it unless `resume`.
 
-        pictures_apart: a segment is a handful of PNG files, numbered from `first_number`, not a piece of film.
-        UserError where the folder cannot be made, is not ours, is in use, or (with resume) belongs to another render.
+        pictures_apart: segments are PNG files, numbered from `first_number`, instead of pieces of film.
+        Raises UserError if the folder cannot be made, is not a render's, is in use, or (with resume) belongs to another
+        render.
         """
         self.folder = output.with_name(output.name + ".parts")
         self._pictures_apart = pictures_apart
@@ -82,18 +83,17 @@ class Segments:
 
     @property
     def pictures(self) -> int:
-        """Pictures in finished segments."""
+        """Number of pictures in the finished segments."""
         return sum(segment.pictures for segment in self.finished)
 
     def names(self) -> list[str]:
-        """Files of the finished segments, relative to the folder (pieces of film; pictures otherwise)."""
+        """Files of the finished segments (pieces of film, or pictures), relative to the folder."""
         return [name for index in range(len(self.finished)) for name in self._files(index)]
 
     def begin(self, index: int) -> str:
-        """A name, relative to the folder, under which ffmpeg may write segment `index`.
+        """The name, relative to the folder, of the file that ffmpeg may write for segment `index`.
 
-        An earlier file of that name is unlinked, not written over: the ffmpeg of a render that was killed may still
-        be busy with it.
+        An earlier file of that name is unlinked, not overwritten: the ffmpeg of a killed render may still be writing to it.
         """
         name = f"{_UNFINISHED}{index:06d}"
         with writing(self.folder):
@@ -105,12 +105,12 @@ class Segments:
             return f"{name}/%06d.png"
 
     def unfinished(self) -> list[str]:
-        """Files of segments that were begun and not finished, relative to the folder, in order."""
+        """Files of unfinished segments, relative to the folder, in order."""
         found = self.folder.glob(f"{_UNFINISHED}*{'/*.png' if self._pictures_apart else '.mov'}")
         return sorted(path.relative_to(self.folder).as_posix() for path in found)
 
     def finish(self, index: int, pictures: int) -> None:
-        """Segment `index`, the next one, is complete with `pictures` of them: from now on it counts."""
+        """Add segment `index`, the next one, to the finished ones; it holds `pictures` pictures."""
         name = f"{_UNFINISHED}{index:06d}"
         with writing(self.folder):
             if self._pictures_apart:
@@ -134,14 +134,14 @@ class Segments:
         self._empty(keep=("manifest.json", _PICTURES, *(self.names() if not self._pictures_apart else ())))
 
     def deliver(self, output: Path) -> None:
-        """The folder of all finished pictures becomes `output`, whole, in one step."""
+        """Rename the folder of finished pictures to `output`."""
         with writing(output):
             if output.is_dir():
-                output.rmdir()  # empty, or it would have been refused at the beginning
+                output.rmdir()  # it is empty: `check_output` refuses any other
             os.replace(self.folder / _PICTURES, output)
 
     def close(self, *, remove: bool = False) -> None:
-        """Let go of the folder; delete it where asked to or where nothing in it is worth resuming."""
+        """Release the folder. It is deleted with `remove`, or if there is no finished segment to resume from."""
         if self._lock.closed:
             return
         if remove or not self.finished:
@@ -162,13 +162,11 @@ class Segments:
         return [f"{_PICTURES}/{number:06d}.png" for number in range(first, first + count)]
 
     def _open(self) -> BinaryIO:
-        """Make the folder and hold its lock."""
+        """Make the folder and lock it."""
         if not self.folder.parent.is_dir():
             raise UserError(f"no folder {self.folder.parent}; make it first or choose another place")
         if os.path.lexists(self.folder) and not self._is_ours():
-            raise UserError(
-                f"{self.folder} is in the way and not a leftover of a render: rename it or choose another output"
-            )
+            raise UserError(f"{self.folder} exists and does not belong to a render; rename it or choose another output")
         try:
             self.folder.mkdir(exist_ok=True)
             lock = (self.folder / "lock").open("ab")
@@ -179,21 +177,21 @@ class Segments:
         except (BlockingIOError, PermissionError):
             lock.close()
             raise UserError(
-                f"another render of the same output is running in {self.folder}: wait for its end"
+                f"another render of the same output is running in {self.folder}; wait until it ends"
             ) from None
         except OSError:
-            pass  # a network folder without locks: go on without
+            pass  # a network folder that has no locks
         return lock
 
     def _is_ours(self) -> bool:
-        """Whether the folder is a render's: it has a manifest, or none yet and nothing else."""
+        """Whether the folder belongs to a render: it holds a manifest, or nothing but a lock."""
         return self.folder.is_dir() and (
             (self.folder / "manifest.json").exists()
             or all(path.name == "lock" or path.name.startswith(".manifest-") for path in self.folder.iterdir())
         )
 
     def _adopt(self) -> None:
-        """Take over what another run finished; UserError where it is another render's."""
+        """Take over the segments of an earlier run. Raises UserError if they belong to another render."""
         give_up = f"omit --resume to start again, or delete {self.folder}"
         try:
             found = msgspec.json.decode((self.folder / "manifest.json").read_bytes(), type=Manifest)
@@ -209,7 +207,7 @@ class Segments:
         for index, segment in enumerate(found.finished):
             paths = [self.folder / name for name in self._files(index, segment.pictures)]
             if not all(path.exists() for path in paths) or sum(path.stat().st_size for path in paths) != segment.bytes:
-                break  # deleted or cut by someone: begin again from here
+                break  # deleted or truncated since: continue from here
             self._manifest = msgspec.structs.replace(self._manifest, finished=(*self.finished, segment))
         self.drop_unfinished()
 
@@ -220,10 +218,8 @@ class Segments:
         to_disk(self.folder)
 
     def _empty(self, keep: tuple[str, ...]) -> None:
-        paths = sorted(
-            self.folder.iterdir(), key=lambda path: path.name == "manifest.json"
-        )  # it goes last: see _is_ours
-        for path in paths:
+        # the manifest is deleted last: without it, a folder with other files would not be ours
+        for path in sorted(self.folder.iterdir(), key=lambda path: path.name == "manifest.json"):
             if path.name in (*keep, "lock"):
                 continue
             if path.is_dir():
@@ -234,7 +230,7 @@ class Segments:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """What the disk refuses in this block is a Failure that names `path`."""
+    """Turn an OSError in this block into a Failure that names `path`."""
     try:
         yield
     except OSError as error:
@@ -243,9 +239,9 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def to_disk(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's entries, would survive a power cut."""
+    """Flush a file's bytes, or a folder's entries, to the disk, so that they survive a power cut."""
     if path.is_dir():
-        if os.name != "posix":  # elsewhere folders cannot be opened, and their entries are journalled
+        if os.name != "posix":  # Windows cannot open folders, and journals their entries
             return
         handle = os.open(path, os.O_RDONLY)
     else:
@@ -257,7 +253,7 @@ def to_disk(path: Path) -> None:
 
 
 def _hold(lock: BinaryIO) -> None:
-    """Lock an open file for this process until it is closed or the process ends; OSError where another one has it."""
+    """Lock an open file until it is closed or this process ends. Raises OSError if another process holds the lock."""
     if sys.platform == "win32":
         msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
     else:

@@ -1,4 +1,4 @@
-"""The sound in a film: where its samples come from, and how each kind of file keeps it."""
+"""The soundtrack of a film: where its samples come from, and how each type of file stores them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from shared.errors import UserError
 # ffmpeg's AAC encoder: sampling frequencies of ISO/IEC 14496-3 table 1.18 and the bit rate it is given
 AAC_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)  # Hz
 AAC_BITS_PER_CHANNEL = 160_000  # per second
-# Layouts without a low-frequency channel: AAC keeps only the bass of that one, and which of an artist's eight
-# loudspeakers should it be? The first five every player knows.
+# Layouts without a low-frequency channel: AAC keeps only the bass of that one, and none of an artist's channels is meant
+# for it. All players know the first five.
 AAC_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "hexagonal", 7: "7.0", 8: "octagonal"}
 
-# PCM as deep as the source (libsndfile's name for its samples); what was never PCM keeps 24 bits
+# PCM of the source's depth (libsndfile's name of its sample format); 24 bits for sources that are not PCM
 _PCM = {
     "PCM_S8": "pcm_s16le",
     "PCM_U8": "pcm_s16le",
@@ -32,36 +32,33 @@ _PCM = {
 
 @dataclass(frozen=True)
 class Soundtrack:
-    """The sound of a film, read when it is needed."""
+    """The sound of a film, read on demand."""
 
     rate: int  # Hz
     channels: int
-    subtype: str  # libsndfile's name of the source's samples: PCM_16, PCM_24, FLOAT, VORBIS ...
+    subtype: str  # libsndfile's name of the source's sample format: PCM_16, PCM_24, FLOAT, VORBIS ...
     blocks: Callable[[], Iterator[Float32[np.ndarray, "n channels"]]]
-    """All of the sound from the first picture's time on, in blocks. Called when the film is put together, and again if
-    that has to be done twice: each call begins anew."""
+    """Returns all of the sound from the first picture's time on, in blocks. Each call starts from the beginning."""
 
 
 @dataclass(frozen=True)
 class SoundEncoding:
-    """How a film keeps its sound."""
+    """How a film stores its sound."""
 
     input: tuple[str, ...]  # ffmpeg's options for the samples that it reads
-    output: tuple[str, ...]  # and for the ones that it writes
-    note: str | None  # what the user should know about it
+    output: tuple[str, ...]  # ffmpeg's options for the samples that it writes
+    note: str | None  # a remark for the user
 
 
 def encode_sound(suffix: str, soundtrack: Soundtrack) -> SoundEncoding:
-    """PCM of the source's rate and depth in .mov and .mkv, AAC in .mp4. UserError for what AAC cannot hold."""
+    """PCM of the source's rate and depth in .mov and .mkv, AAC in .mp4. Raises UserError for too many channels."""
     rate, channels = soundtrack.rate, soundtrack.channels
     samples = ("-f", "f32le", "-ar", str(rate))
     if suffix.lower() != ".mp4":
         pcm = _PCM.get(soundtrack.subtype, "pcm_s24le")
         return SoundEncoding((*samples, "-ac", str(channels)), ("-c:a", pcm), None)
     if channels not in AAC_LAYOUTS:
-        raise UserError(
-            f"the sound has {channels} channels and .mp4 holds up to {max(AAC_LAYOUTS)}: make a .mov or .mkv"
-        )
+        raise UserError(f"the sound has {channels} channels; .mp4 holds up to {max(AAC_LAYOUTS)}: choose .mov or .mkv")
     notes = []
     kept = aac_rate(rate)
     if kept != rate:
@@ -76,9 +73,9 @@ def encode_sound(suffix: str, soundtrack: Soundtrack) -> SoundEncoding:
 
 
 def limited(blocks: Iterator[Float32[np.ndarray, "n channels"]], frames: int | None) -> Iterator[bytes]:
-    """The samples as ffmpeg reads them, at most `frames` of them.
+    """At most `frames` samples of each channel, as bytes for ffmpeg.
 
-    What is no number becomes 0: ffmpeg's AAC refuses it, and at the end of a long render that is a poor time to hear it.
+    NaN and infinity become 0: ffmpeg's AAC encoder would refuse them, at the end of a long render.
     """
     for block in blocks:
         kept = block[:frames]
@@ -90,6 +87,6 @@ def limited(blocks: Iterator[Float32[np.ndarray, "n channels"]], frames: int | N
 
 
 def aac_rate(rate: int) -> int:
-    """The rate in Hz at which AAC keeps a sound of `rate`: its own, else the next one above, else one it divides."""
+    """The sampling rate in Hz for a sound of `rate` in AAC: the same, or the next higher one, or a divisor of it."""
     above = [allowed for allowed in AAC_RATES if allowed >= rate]
     return above[0] if above else 88200 if rate % 44100 == 0 else 96000

@@ -1,7 +1,7 @@
-"""Pictures in, a film with its sound out: every picture in it, at an exact rate, and nothing lost by an interruption.
+"""Writes pictures and their sound to a film: every picture, at an exact rate, and resumable after an interruption.
 
-Pictures are encoded in segments of a fixed count, each by an ffmpeg of its own, then joined without encoding again. So a
-film that was resumed holds the same pictures, bit for bit, as one made in one go.
+Pictures are encoded in segments of a fixed length, each by an ffmpeg of its own, and joined without encoding them again. A
+resumed film therefore holds the same pictures, bit for bit, as one made in a single run.
 """
 
 import os
@@ -29,16 +29,16 @@ from offline.video.soundtrack import Soundtrack, encode_sound
 from shared.errors import SettingError, UserError
 from shared.ffmpeg import find_ffmpeg, version
 
-WAITING_PICTURES = 4  # between the caller and ffmpeg: enough to overlap, and memory stays flat
-SEGMENT_PICTURES = 240  # 8 s at 30 a second: what an interruption costs at most, and the film's key pictures
+WAITING_PICTURES = 4  # between the caller and ffmpeg: enough to overlap their work, little memory
+SEGMENT_PICTURES = 240  # 8 s at 30 a second: the most that an interruption costs; each segment starts with a key frame
 
 _MAX_FPS = 480
 _NUMBERED = re.compile(r"\d{6,}\.png")
-_MAX_NUMERATOR = 240_000  # of the rate: a tick of film time stays well above ffmpeg's microsecond
+_MAX_NUMERATOR = 240_000  # of the rate: the film's time unit stays well above ffmpeg's microsecond
 
 
 @dataclass
-class _Making:
+class _Encoding:
     """A segment that is being encoded."""
 
     index: int
@@ -47,16 +47,16 @@ class _Making:
     pictures: int = 0
 
     def finish(self) -> int:
-        """Wait for its last picture; how many it holds."""
+        """Wait for its last picture; return the number of its pictures."""
         return counted(self.feed.finish(), self.pictures, self.file)
 
 
 class VideoWriter:
-    """Writes one film, or one folder of pictures. A context manager: leaving it by an error stops ffmpeg and keeps the
-    finished segments for `resume`.
+    """Writes one film, or one folder of pictures.
 
-    Encoding runs beside the caller: `write` waits only when `WAITING_PICTURES` are waiting already, so an error of
-    ffmpeg's may come to light some pictures later, and at the latest in `finish`.
+    A context manager: leaving it by an error stops ffmpeg and keeps the finished segments for `resume`. Pictures are
+    encoded in a thread; `write` blocks only while `WAITING_PICTURES` are queued. An error of ffmpeg is therefore raised
+    some pictures later, at the latest by `finish`.
     """
 
     def __init__(
@@ -75,26 +75,26 @@ class VideoWriter:
         first_number: int = 0,
     ) -> None:
         """
-        image_size: width and height of the pictures given, in pixels. size: those of the film, the same by default; where
-        their proportions differ, pictures are cut, or with `bars` lie on black.
+        image_size: width and height of the pictures to be written, in pixels. size: those of the film, the same by default;
+        if the proportions differ, pictures are cropped or, with `bars`, centred on black.
         soundtrack: the sound from the first picture's time on; None for a silent film.
-        identity: a hash of everything that decides the pictures; segments of another one are never joined.
-        resume: go on from what an earlier run left; otherwise its leftovers are discarded.
+        identity: a hash of everything that decides the pictures; segments of different identities are never joined.
+        resume: continue from the segments of an earlier run; otherwise they are deleted.
         first_number: the number in the first picture's name, for a folder of pictures.
-        SettingError for a size or rate that cannot be; UserError where the output cannot be written, or is in the way,
-        or the leftovers are another render's; Failure without ffmpeg.
+        Raises SettingError for a size or rate that is not allowed; UserError if the output cannot be written, exists, or
+        the earlier segments belong to another render; Failure without ffmpeg.
         """
         size = image_size if size is None else size
         check_output(output, codec, fps, size)
         if segment_pictures < 1:
             raise ValueError(f"segments of {segment_pictures} pictures")
         self.output = output
-        # a link to a folder, or a name like ".": what is renamed in the end is the folder itself
+        # resolved, because a link to a folder, or a name like ".", cannot be renamed
         self._place = output.resolve() if codec.folder else output
         end = "" if codec.folder else output.suffix
         self._partial = self._place.with_name(f"{self._place.name.removesuffix(end)}.partial{end}")
         self.note: str | None = None
-        """What the user should know about the film's sound, one line."""
+        """A remark about the film's sound for the user, one line."""
         if codec.folder:
             self.note = "a folder of pictures has no sound: add it from its own file" if soundtrack else None
         elif soundtrack:
@@ -117,15 +117,15 @@ class VideoWriter:
             resume=resume,
         )
         self.start = self._segments.pictures
-        """The number of the first picture that is wanted, counted from the film's first: 0, or what is finished."""
+        """The number of finished pictures, which is the index of the first one to be written."""
         self._done = False
         self._begun = len(self._segments.finished)  # segments
         self._given = self.start  # pictures
-        self._making: _Making | None = None
+        self._encoding: _Encoding | None = None
         self._ending: Future[None] | None = None  # a segment whose last pictures are encoded while the next one begins
         self._enders = ThreadPoolExecutor(1, "segment")
         self._error: Exception | None = None
-        self._told_to_end = False
+        self._has_ended = False  # whether the thread has its end mark
         self._queue: queue.Queue[bytes | None] = queue.Queue(WAITING_PICTURES)
         self._thread = threading.Thread(target=self._encode, name="encode", daemon=True)
         self._thread.start()
@@ -139,7 +139,7 @@ class VideoWriter:
         self.close()
 
     def write(self, image: UInt8[np.ndarray, "h w 3"]) -> None:
-        """The next picture, copied. Failure with ffmpeg's own words if it has died."""
+        """Write a copy of the next picture. Raises Failure with ffmpeg's error lines if it has died."""
         expected = (*self._image_size[::-1], 3)
         if image.shape != expected or image.dtype != np.uint8:
             raise ValueError(f"picture of {image.shape} {image.dtype}, expected {expected} uint8")
@@ -148,12 +148,12 @@ class VideoWriter:
         self._queue.put(image.tobytes())
 
     def finish(self) -> Path:
-        """Encode what waits, join, add the sound; the output stands whole under its name. Gives the output.
+        """Encode the queued pictures, join the segments and add the sound; return the output, now complete under its name.
 
-        UserError without a single picture; Failure where ffmpeg or the disk fails: the segments then stay for `resume`.
+        Raises UserError if there are no pictures; Failure if ffmpeg or the disk fails, keeping the segments for `resume`.
         """
         self._end_thread()
-        if self._making:
+        if self._encoding:
             self._end_segment()
         self._wait_for_ending()
         if not self._segments.pictures:
@@ -169,9 +169,10 @@ class VideoWriter:
         return self.output
 
     def interrupt(self) -> Path | None:
-        """After a Ctrl-C: what there is so far as OUT.partial.EXT, playable and with its sound; None without a picture.
+        """After a Ctrl-C: write the film so far to OUT.partial.EXT, playable and with its sound, and return its path.
 
-        The finished segments stay for `resume`. For a folder of pictures: the folder OUT.partial.
+        For a folder of pictures, the folder OUT.partial. None if there are no pictures yet. Keeps the finished segments for
+        `resume`.
         """
         if self._done:
             self.close()
@@ -179,9 +180,9 @@ class VideoWriter:
         self._end_thread()
         self._wait_for_ending()
         last = []
-        if self._making:
-            last = [Piece(self._making.file, self._making.finish())]
-            self._making = None
+        if self._encoding:
+            last = [Piece(self._encoding.file, self._encoding.finish())]
+            self._encoding = None
         some = bool(last) or self._segments.pictures > 0
         if some and self._codec.folder:
             self._gather(self._partial)
@@ -191,45 +192,45 @@ class VideoWriter:
         return self._partial if some else None
 
     def close(self) -> None:
-        """Stop at once, keeping the finished segments. Does nothing after `finish` or `interrupt`."""
-        if self._making:
-            self._making.feed.kill()  # the thread's next write to it fails, so the thread comes to its end
-        self._say_end()
+        """Stop immediately, keeping the finished segments. Does nothing after `finish` or `interrupt`."""
+        if self._encoding:
+            self._encoding.feed.kill()  # the thread's next write fails, and the thread ends
+        self._send_end()
         self._thread.join()
-        if self._making:
-            self._making.feed.kill()
-            self._making = None
+        if self._encoding:
+            self._encoding.feed.kill()
+            self._encoding = None
         self._enders.shutdown()
         self._segments.close()
 
     def _end_thread(self) -> None:
-        self._say_end()
+        self._send_end()
         self._thread.join()
         if self._error:
             raise self._error
 
-    def _say_end(self) -> None:
-        if not self._told_to_end:
+    def _send_end(self) -> None:
+        if not self._has_ended:
             self._queue.put(None)
-            self._told_to_end = True  # only now: a Ctrl-C may have cut the waiting short
+            self._has_ended = True  # set last: a Ctrl-C may interrupt the wait for room in the queue
 
     def _encode(self) -> None:
         """The writer thread."""
         try:
             while (picture := self._queue.get()) is not None:
-                if self._making is None:
-                    self._making = self._begin_segment()
-                self._making.feed.write(picture)
-                self._making.pictures += 1
+                if self._encoding is None:
+                    self._encoding = self._begin_segment()
+                self._encoding.feed.write(picture)
+                self._encoding.pictures += 1
                 self._given += 1
-                if self._making.pictures == self._segment_pictures:
+                if self._encoding.pictures == self._segment_pictures:
                     self._end_segment()
-        except Exception as error:  # raised in the caller's thread by its next call
+        except Exception as error:  # the caller's next call raises it
             self._error = error
             while self._queue.get() is not None:
                 pass
 
-    def _begin_segment(self) -> _Making:
+    def _begin_segment(self) -> _Encoding:
         index, self._begun = self._begun, self._begun + 1
         file = self._segments.begin(index)
         edge = _written(self._image_size)
@@ -241,15 +242,15 @@ class VideoWriter:
         else:
             arguments += ["-video_track_timescale", str(timescale(self._fps)), "-f", "mov", file]
         task = f"encoding pictures from {self._given} on for {self.output}"
-        return _Making(index, Feed(self._ffmpeg, arguments, folder=self._segments.folder, task=task), file)
+        return _Encoding(index, Feed(self._ffmpeg, arguments, folder=self._segments.folder, task=task), file)
 
     def _end_segment(self) -> None:
-        """Let the segment finish beside the next one: x264 still holds some fifty pictures when the last one is in."""
+        """Let the segment finish beside the next one: x264 still has about fifty pictures to encode after its last input."""
         self._wait_for_ending()
-        making = self._making
-        assert making
-        self._ending = self._enders.submit(lambda: self._segments.finish(making.index, making.finish()))
-        self._making = None
+        ending = self._encoding
+        assert ending
+        self._ending = self._enders.submit(lambda: self._segments.finish(ending.index, ending.finish()))
+        self._encoding = None
 
     def _wait_for_ending(self) -> None:
         if self._ending:
@@ -257,7 +258,7 @@ class VideoWriter:
             self._ending = None
 
     def _join(self, last: Sequence[Piece], target: Path, *, whole: bool) -> None:
-        """Finished segments, and the pieces `last` after them, become the film `target`."""
+        """Join the finished segments, and the pieces `last` after them, to the film `target`."""
         pieces = [
             *map(Piece, self._segments.names(), (done.pictures for done in self._segments.finished)),
             *last,
@@ -269,7 +270,7 @@ class VideoWriter:
             os.replace(joined, target)
 
     def _gather(self, target: Path) -> None:
-        """All pictures that there are, in the folder `target`; the finished ones stay where they are as well."""
+        """Collect all pictures so far in the folder `target`, without moving the finished ones."""
         folder = self._segments.folder
         gathered = folder / "gathered"
         with writing(target):
@@ -278,23 +279,23 @@ class VideoWriter:
                 picture = gathered / Path(name).name
                 try:
                     picture.hardlink_to(folder / name)
-                except OSError:  # a disk without links
+                except OSError:  # a disk that has no hard links
                     shutil.copyfile(folder / name, picture)
             _delete(target)
             os.replace(gathered, target)
 
 
 def check_output(output: Path, codec: Codec, fps: Fraction, size: Size | None) -> None:
-    """Check what can be checked of a film before anything is loaded.
+    """Check everything about a film that can be checked before a generator is loaded.
 
-    size: its width and height, None where they follow from the generator. SettingError for a size or rate that is not allowed, UserError
-    where the output is in the way, or its folder is missing or read-only.
+    size: its width and height; None if they follow from the generator. Raises SettingError for a size or rate that is not
+    allowed, UserError if the output cannot be replaced, or its folder is missing or read-only.
     """
     if size is not None:
         codec.check_size(size)
     if not 0 < fps <= _MAX_FPS or fps.numerator > _MAX_NUMERATOR:
         raise SettingError(
-            f"--fps {fps} given; allowed is more than 0 and at most {_MAX_FPS}, a number like 25 or a fraction like 30000/1001"
+            f"--fps {fps} given; allowed are more than 0 and at most {_MAX_FPS}, a number like 25 or a fraction like 30000/1001"
         )
     _check_free(output, codec)
     parent = output.resolve().parent
@@ -305,24 +306,24 @@ def check_output(output: Path, codec: Codec, fps: Fraction, size: Size | None) -
 
 
 def _written(size: Size) -> str:
-    """1920x1080"""
+    """E.g. "1920x1080"."""
     return f"{size[0]}x{size[1]}"
 
 
 def _check_free(output: Path, codec: Codec) -> None:
-    """UserError where `output` exists and may not be replaced."""
+    """Raise UserError if `output` exists and must not be replaced."""
     if not codec.folder:
         if os.path.isdir(output):
-            raise UserError(f"{output} is a folder and {codec.name} makes a file: name a file")
+            raise UserError(f"{output} is a folder and {codec.name} makes a file; give the name of a file")
     elif os.path.isdir(output):
         if os.listdir(output):
-            raise UserError(f"{output} has files in it: name a new or an empty folder for the pictures")
+            raise UserError(f"{output} has files in it; give a new or an empty folder for the pictures")
     elif os.path.exists(output):
-        raise UserError(f"{output} is a file and {codec.name} makes a folder of pictures: name a folder")
+        raise UserError(f"{output} is a file and {codec.name} makes a folder of pictures; give the name of a folder")
 
 
 def _delete(path: Path) -> None:
-    """Delete an earlier partial film, or folder of nothing but numbered pictures."""
+    """Delete an earlier partial film, or a folder that holds nothing but numbered pictures."""
     with suppress(OSError):
         if not path.is_dir():
             path.unlink(missing_ok=True)

@@ -289,7 +289,7 @@ def test_a_finished_film_is_kept_without_force(tmp_path, preset, run):
         (["-o", "no/x.mp4"], "no folder no; make it first"),
         (["-o", "x.mp4", "--size", "31"], "h264 takes even numbers only"),
         (["-o", "x.mp4", "--size", "big"], "--size big given; allowed are WIDTHxHEIGHT"),
-        (["-o", "x.mkv", "--codec", "prores"], "prores is kept in .mov"),
+        (["-o", "x.mkv", "--codec", "prores"], "prores needs a file that ends in .mov"),
         (["-o", "x.avi"], "a film ends in"),
         (["-o", "here.mp4", "--codec", "h264"], "here.mp4 is a folder and h264 makes a file"),
     ],

@@ -262,7 +262,7 @@ def test_eight_channels_keep_their_order_and_their_treble_in_mp4(tmp_path):
 
 def test_sounds_that_mp4_cannot_hold_are_refused_at_once(tmp_path):
     _, sound = clicks(48000, 9)
-    with pytest.raises(UserError, match=r"9 channels and \.mp4 holds up to 8: make a \.mov or \.mkv"):
+    with pytest.raises(UserError, match=r"9 channels; \.mp4 holds up to 8: choose \.mov or \.mkv"):
         write(tmp_path / "film.mp4", soundtrack=sound)
     assert leftovers(tmp_path) == []
     write(tmp_path / "film.mov", 3, soundtrack=sound)
@@ -284,7 +284,7 @@ def test_what_is_no_number_does_not_spoil_the_film(tmp_path):
     ("film.mkv", None, 10000, "16 to 8192"),
 ])  # fmt: skip
 def test_sizes_that_a_codec_cannot_take(tmp_path, name, codec, size, said):
-    with pytest.raises(SettingError, match=rf"--size {size}: .*{said}"):
+    with pytest.raises(SettingError, match=rf"--size {size} given; .*{said}"):
         VideoWriter(tmp_path / name, codec=choose_codec(tmp_path / name, codec), fps=NTSC, image_size=(64, 64), size=(size, size),
                     soundtrack=None, identity="")  # fmt: skip
     assert leftovers(tmp_path) == []
@@ -305,12 +305,12 @@ def test_the_ending_chooses_the_codec(tmp_path, name, asked, chosen):
 
 
 @pytest.mark.parametrize(("name", "asked", "said"), [
-    ("a.avi", None, r"a film ends in \.mp4, \.mov or \.mkv"),
-    ("a.mp4", "prores", r"prores is kept in \.mov: change the ending, or take --codec h264"),
-    ("a.mkv", "hap", r"hap is kept in \.mov: .* --codec h264 or ffv1"),
-    ("a", "h264", r"h264 is kept in \.mp4, \.mov or \.mkv: change the ending$"),
+    ("a.avi", None, r"the name of a film ends in \.mp4, \.mov or \.mkv"),
+    ("a.mp4", "prores", r"prores needs a file that ends in \.mov: change the ending, or use --codec h264"),
+    ("a.mkv", "hap", r"hap needs a file that ends in \.mov: .* --codec h264 or ffv1"),
+    ("a", "h264", r"h264 needs a file that ends in \.mp4, \.mov or \.mkv: change the ending$"),
     ("a.mp4", "png", r"png makes a folder"),
-    ("a.mp4", "divx", r"--codec divx: there are h264, prores, ffv1, hap or png"),
+    ("a.mp4", "divx", r"--codec divx given; allowed are h264, prores, ffv1, hap or png"),
 ])  # fmt: skip
 def test_pairs_that_cannot_be(tmp_path, name, asked, said):
     with pytest.raises(UserError, match=said):
@@ -461,7 +461,7 @@ def test_damaged_leftovers_are_made_again(tmp_path):
 def test_a_folder_that_is_no_leftover_is_left_alone(tmp_path):
     (tmp_path / "film.mp4.parts").mkdir()
     (tmp_path / "film.mp4.parts" / "letters.txt").write_text("dear")
-    with pytest.raises(UserError, match="in the way"):
+    with pytest.raises(UserError, match="does not belong to a render"):
         write(tmp_path / "film.mp4")
     assert leftovers(tmp_path / "film.mp4.parts") == ["letters.txt"]
 
@@ -489,7 +489,7 @@ def test_two_renders_of_the_same_output_do_not_meet(tmp_path):
 @pytest.mark.parametrize(("name", "made", "said"), [
     ("film.mp4", "folder", "is a folder and h264 makes a file"),
     ("pictures", "file", "is a file and png makes a folder"),
-    ("pictures", "full folder", "has files in it: name a new or an empty folder"),
+    ("pictures", "full folder", "has files in it; give a new or an empty folder"),
     ("missing/film.mp4", None, "no folder .*missing"),
 ])  # fmt: skip
 def test_outputs_that_are_in_the_way(tmp_path, name, made, said):

@@ -1,7 +1,7 @@
-"""The corpus, pairs and mapping of `glass` and of `violin`: moments of sound with images chosen by eye.
+"""Makes the corpus, pairs and mapping of `glass` and of `violin`: moments of sound, and images chosen for them by eye.
 
-python presets/glass/make/pairs.py            makes them again with the studio's commands
-python presets/glass/make/pairs.py FOLDER     puts them into another folder, to compare
+python presets/glass/make/pairs.py            makes them again with the functions behind the studio's commands
+python presets/glass/make/pairs.py FOLDER     writes them into another folder, to compare
 """
 
 import shutil
@@ -20,7 +20,7 @@ from offline.train import train
 from shared.preset.candidates import Draw
 from shared.preset.preset import SHIPPED, Preset, sha256_of
 
-CANDIDATES = 500  # on whose contact sheet the images were chosen
+CANDIDATES = 500  # the images were chosen from a contact sheet of these
 SOUNDS = {
     "glass": SHIPPED / "glass" / "sounds" / "glass.flac",
     "strings": SHIPPED / "glass" / "sounds" / "strings.flac",
@@ -29,12 +29,12 @@ SOUNDS = {
 
 @dataclass(frozen=True)
 class Choice:
-    """The choices for a preset."""
+    """The sounds and pairs of a preset."""
 
     preset: str
     sounds: tuple[str, ...]
     shipped: tuple[str, ...]
-    """Files of the shipped preset; the others are needed only for pairing."""
+    """Files of the shipped preset; the other files are needed only for pairing."""
     pairs: tuple[tuple[str, float, int, str], ...]
     """Sound, second, seed of the image, reason."""
 
@@ -86,14 +86,14 @@ CHOICES = (
 
 
 def main(into: Path = SHIPPED) -> None:
-    """Do what an artist does with `ponticello analyse`, `candidates`, `pair` and `train`, in temporary folders."""
+    """Make all presets, as an artist would with `ponticello analyse`, `candidates`, `pair` and `train`."""
     with tempfile.TemporaryDirectory() as temporary:
         for choice in CHOICES:
             make(choice, Path(temporary), into / choice.preset)
 
 
 def make(choice: Choice, place: Path, into: Path) -> None:
-    """Make one preset in a folder of `place`."""
+    """Make one preset in a folder of its own below `place`, and copy its shipped files to `into`."""
     folder, given = place / choice.preset, SHIPPED / choice.preset
     folder.mkdir()
     document = tomlkit.parse((given / "preset.toml").read_text("utf-8"))

@@ -1,7 +1,7 @@
-"""Makes the sounds of the preset `glass` again, to the sample: python presets/glass/make/sound.py [FOLDER]
+"""Makes the sounds of the preset `glass`, sample for sample: python presets/glass/make/sound.py [FOLDER]
 
-`GLASS` is the piece that the preset was paired with; `STRINGS` is one that its mapping has never heard. A score is a table:
-second, level of the loudest sample in dBFS, player. Every row has its own seeded randomness: a changed row changes no other.
+The preset was paired with `GLASS`; its mapping was not trained on `STRINGS`. A score is a table: second, level of the loudest
+sample in dBFS, player. Each row has a random seed of its own, so changing one row leaves the others as they are.
 """
 
 import sys
@@ -21,11 +21,11 @@ from presets.glass.make.instruments.violin import Bowed, Pizzicato
 
 PEAK_DBFS = -1.0
 CUT_S = 0.006
-"""How fast a sound is cut off where silence begins, and let in where it ends."""
+"""Length of the fades around a silence, in seconds."""
 
 
 class Player(Protocol):
-    """Anything with a technique."""
+    """An instrument with its technique."""
 
     def play(self, rng: np.random.Generator) -> Sound:
         """The sound, (samples,), its loudest sample at 1."""
@@ -33,7 +33,7 @@ class Player(Protocol):
 
 @dataclass(frozen=True)
 class Piece:
-    """A score, the hall it sounds in, and the times (from, to) in seconds at which there is nothing at all: digital silence."""
+    """A score, the level of its reverberation, and its digital silences (from, to) in seconds."""
 
     seconds: float
     seed: int
@@ -151,7 +151,7 @@ STRINGS = Piece(
 
 
 def gate(piece: Piece) -> Sound:
-    """1 where the piece sounds, 0 where it is silent, (samples,), with flanks that do not click."""
+    """1 where the piece sounds, 0 in its silences, (samples,), with smooth edges that do not click."""
     t = seconds_of(samples(piece.seconds))
     gain = np.ones(len(t))
     for begin_s, end_s in piece.silences_s:
@@ -173,7 +173,7 @@ def perform(piece: Piece) -> Int16[np.ndarray, "samples"]:
 
 
 def main() -> None:
-    """Writes glass.flac and strings.flac into the folder given, or into the preset's own sounds."""
+    """Write glass.flac and strings.flac into the folder given, by default the preset's sounds."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent / "sounds"
     folder.mkdir(parents=True, exist_ok=True)
     for name, piece in (("glass", GLASS), ("strings", STRINGS)):

@@ -1,8 +1,8 @@
-"""Fits the generator of the preset `glass` to computed pictures: python presets/glass/make/train_generator.py FOLDER [RECIPE]
+"""Fits the generator of the preset `glass` to rendered pictures: python presets/glass/make/train_generator.py FOLDER [RECIPE]
 
-Stopped at any time (Ctrl-C saves first), the same command goes on from FOLDER/training.safetensors. Beside it:
-generator.safetensors (float16, as `ponticello live` takes it), grid.png (each row of the generator's pictures above the
-renderer's of the same scenes) and log.csv. Two threads learn half of every step's scenes each; times are CPU seconds.
+Ctrl-C saves and stops; the same command continues from FOLDER/training.safetensors. FOLDER also receives
+generator.safetensors (float16, ready for `ponticello live`), grid.png (rows of the generator's pictures above the renderer's
+of the same scenes) and log.csv. Two threads train on half of each step's scenes; times are CPU seconds.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from presets.glass.make.training.trainer import Trainer, one_thread
 
 COLUMNS = 8
 SAVE_EVERY_S = 150.0
-"""Of CPU time."""
+"""CPU time between two saves."""
 
 
 def main() -> None:
@@ -29,7 +29,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fit the generator of the preset glass.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("recipe", nargs="?", default=next(iter(RECIPES)), choices=list(RECIPES))
-    parser.add_argument("--share", type=float, default=1.0, help="of the recipe's steps, to compare recipes sooner")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="fraction of the recipe's steps, for quick comparisons"
+    )
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +75,7 @@ def report(trainer: Trainer, folder: Path, losses: list[dict[str, float]]) -> No
 
 
 def save_grid(path: Path, given: Float32[np.ndarray, "n 3 h w"], wanted: Float32[np.ndarray, "n 3 h w"]) -> None:
-    """Rows of the one above rows of the other, `COLUMNS` pictures wide."""
+    """Write rows of `given` above the same rows of `wanted`, `COLUMNS` pictures wide."""
     rows = []
     for first in range(0, len(given), COLUMNS):
         rows += [np.concatenate(list(pictures[first : first + COLUMNS]), axis=2) for pictures in (given, wanted)]

@@ -1,4 +1,4 @@
-"""Breath: noise in a moving band, with the hollow of a bottle or of a mouth in it."""
+"""Breath: noise in a moving band, as of air in a bottle or a mouth."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from .curves import Line, Sound, amplitude, band_noise, line, loudest_at_one, sa
 
 @dataclass(frozen=True)
 class Breath:
-    """Air around `centre_hz` (a line over time), `octaves` wide; narrow it whistles, wide it hisses."""
+    """Noise around `centre_hz`, `octaves` wide: a narrow band whistles, a wide one hisses."""
 
     seconds: float
     centre_hz: float | Line

@@ -1,4 +1,4 @@
-"""Tools for all players: breakpoints, notes, envelopes and smooth randomness."""
+"""Tools for all instruments: breakpoints, notes, envelopes and smooth randomness."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -52,7 +52,7 @@ def hertz(note: str) -> float:
 
 
 def line(points: float | Line, n: int) -> Sound:
-    """Breakpoints as n samples; a number alone holds throughout."""
+    """Breakpoints as n samples; a single number is constant."""
     if isinstance(points, int | float):
         return np.full(n, float(points))
     at, values = zip(*points, strict=True)
@@ -60,7 +60,7 @@ def line(points: float | Line, n: int) -> Sound:
 
 
 def glide(melody: Melody, n: int) -> Sound:
-    """A melody as n frequencies in Hz. Glissandi are straight in pitch, with ends rounded as a sliding finger rounds them."""
+    """A melody as n frequencies in Hz. Glissandi are straight lines in pitch with rounded ends, as a sliding finger plays them."""
     if isinstance(melody, str):
         return np.full(n, hertz(melody))
     at = np.array([second for second, _ in melody])
@@ -68,13 +68,13 @@ def glide(melody: Melody, n: int) -> Sound:
     place = np.interp(seconds_of(n), at, np.arange(len(at)))
     step = np.minimum(place.astype(int), len(at) - 2)
     part = place - step
-    # half a straight line and half a smooth step: no corner that would click in the ear, no hurry in the middle
+    # half a straight line and half a smooth step: no audible corners, and not much faster in the middle
     part = 0.5 * part + 0.5 * part * part * (3.0 - 2.0 * part)
     return np.asarray(2.0 ** (octave[step] * (1.0 - part) + octave[step + 1] * part))
 
 
 def swell(n: int, attack_s: float, release_s: float) -> Sound:
-    """An envelope of n samples that starts and ends at 0, with raised-cosine flanks."""
+    """An envelope of n samples that starts and ends at 0, with raised-cosine fades."""
     envelope = np.ones(n)
     rise, fall = min(samples(attack_s), n), min(samples(release_s), n)
     envelope[:rise] *= 0.5 - 0.5 * np.cos(np.pi * np.arange(rise) / rise)
@@ -83,25 +83,25 @@ def swell(n: int, attack_s: float, release_s: float) -> Sound:
 
 
 def between_controls(values: Sound, n: int) -> Sound:
-    """Straight lines between values that are CONTROL samples apart, (n,); `controls(n)` of them are needed."""
+    """Linear interpolation of `controls(n)` values, CONTROL samples apart, to (n,)."""
     ramp = np.arange(CONTROL) / CONTROL
     return np.asarray(values[:-1, None] + np.diff(values)[:, None] * ramp).ravel()[:n]
 
 
 def wander_controls(rng: np.random.Generator, count: int, rate_hz: float) -> Sound:
-    """As `wander`, but only every CONTROL-th sample, (count,)."""
+    """Like `wander`, but only every CONTROL-th sample, (count,)."""
     place = np.arange(count) * CONTROL / SAMPLE_RATE * rate_hz
     knots = int(place[-1]) + 3
     return np.asarray(CubicSpline(np.arange(knots), rng.standard_normal(knots))(place))
 
 
 def wander(rng: np.random.Generator, n: int, rate_hz: float) -> Sound:
-    """Smooth randomness of deviation about 1 that changes direction about `rate_hz` times a second: a hand is never still."""
+    """Smooth random numbers (n,) of deviation about 1 that change direction about `rate_hz` times a second: an unsteady hand."""
     return between_controls(wander_controls(rng, controls(n), rate_hz), n)
 
 
 def band_noise(rng: np.random.Generator, centre_hz: Sound, octaves: float | Sound) -> Sound:
-    """White noise through a moving band: a bell over log frequency around `centre_hz` (n,), `octaves` wide (one deviation)."""
+    """White noise through a moving Gaussian band over log frequency: centre `centre_hz` (n,), deviation `octaves`."""
     n = len(centre_hz)
     stft = ShortTimeFFT(hann(1024, sym=False), hop=256, fs=SAMPLE_RATE, scale_to="magnitude")
     spectrum = stft.stft(rng.standard_normal(n))

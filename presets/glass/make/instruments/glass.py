@@ -1,4 +1,4 @@
-"""Glass: struck, rubbed, cracking, falling in pieces. All of it is modes: sines that decay, at ratios that are not whole numbers."""
+"""Glass: struck, rubbed, cracking, falling in pieces. All sounds are made of modes: decaying sines at inharmonic ratios."""
 
 from dataclasses import dataclass
 
@@ -23,14 +23,14 @@ from .curves import (
 )
 
 GLASS_MODES = (1.0, 2.32, 4.25, 6.63, 9.38)
-"""A wine glass's modes relative to its lowest: 2, 3, 4, ... waves around the rim (French, American Journal of Physics 51, 1983)."""
+"""Modes of a wine glass relative to the lowest: 2, 3, 4, ... waves around the rim (French, American Journal of Physics 51, 1983)."""
 HIGHEST_MODE_HZ = 17000.0
 
 
 def ring(n: int, hz: float, fall_s: float, phase: float) -> Sound:
-    """One mode of n samples that falls by 60 dB in `fall_s`: the impulse response of a pair of poles, whose zero sets the phase.
+    """One mode of n samples that decays by 60 dB in `fall_s`: the impulse response of a pair of poles; a zero sets the phase.
 
-    Its first 0.3 ms are rounded: even between hard things a contact takes time.
+    Its first 0.3 ms fade in, because a contact takes time even between hard things.
     """
     radius, angle = 10.0 ** (-3.0 / (fall_s * SAMPLE_RATE)), 2.0 * np.pi * hz / SAMPLE_RATE
     impulse = np.zeros(n)
@@ -44,7 +44,7 @@ def ring(n: int, hz: float, fall_s: float, phase: float) -> Sound:
 
 @dataclass(frozen=True)
 class Struck:
-    """A drinking glass touched with something hard; its lowest mode rings `ring_s` (to -60 dB), higher ones shorter."""
+    """A drinking glass struck with something hard. Its lowest mode rings for `ring_s` (to -60 dB), higher ones for less."""
 
     pitch: str
     ring_s: float = 2.0
@@ -58,7 +58,7 @@ class Struck:
             hz = hertz(self.pitch) * ratio
             if hz > HIGHEST_MODE_HZ:
                 break
-            # no glass is quite round: every mode is a pair, and the pair beats
+            # no glass is perfectly round: each mode is a pair of frequencies that beat
             phase, fall_s = rng.uniform(0.0, 6.28), self.ring_s / ratio**0.8
             sound += self.hardness**k * ring(n, hz, fall_s, phase)
             sound += 0.4 * self.hardness**k * ring(n, hz * (1.0 + rng.uniform(0.0008, 0.0025)), fall_s, phase)
@@ -67,7 +67,7 @@ class Struck:
 
 @dataclass(frozen=True)
 class Rubbed:
-    """A wet finger, or a bow, on a rim: one mode held by friction, beating with its twin as the finger goes round."""
+    """A wet finger, or a bow, on a rim: one mode kept sounding by friction, which beats with its twin as the finger circles."""
 
     seconds: float
     pitch: Melody
@@ -86,7 +86,7 @@ class Rubbed:
         twin = phase + 2.0 * np.pi * self.beat_hz * seconds_of(n) + rng.uniform(0.0, 6.28)
         turn = 2.0 * np.pi * self.turns_hz * seconds_of(n) + 0.6 * wander(rng, n, 1.0)
         tone = (0.8 + 0.2 * np.cos(turn)) * np.sin(phase) + 0.35 * np.sin(twin)
-        # stick and slip are not quite sinusoidal: faint true harmonics, and the rim's own third mode answering
+        # stick and slip is not quite sinusoidal: faint true harmonics, and the rim's second mode
         for ratio, level_db in ((2.0, -26.0), (3.0, -34.0), (GLASS_MODES[1], -40.0)):
             tone += amplitude(level_db) * np.sin(ratio * phase) * (f * ratio < HIGHEST_MODE_HZ)
         grit = band_noise(rng, np.minimum(4.0 * f, 6000.0), 0.9)
@@ -97,10 +97,10 @@ class Rubbed:
 
 @dataclass(frozen=True)
 class Shards:
-    """Pieces that strike the floor one by one, bounce and settle (Warren and Verbrugge 1984: breaking is many bouncings out of step).
+    """Pieces that strike the floor one by one, bounce and settle (Warren and Verbrugge 1984: breaking is many bounces out of step).
 
-    `thinning_s` is the time in which their density falls to 1/e; negative, it is the time in which it grows: cracks that gather.
-    The pieces' lowest modes lie around `pitch_hz`, a line over time: as large ones come to rest small ones remain, and it rises.
+    thinning_s: time in which their density falls to 1/e; a negative value makes it grow, as gathering cracks do.
+    pitch_hz: around which the lowest modes of the pieces lie. It rises when large pieces come to rest before small ones.
     """
 
     seconds: float
@@ -130,14 +130,11 @@ class Shards:
                 at += samples(wait_s)
                 if at >= n:
                     break
-                strength, wait_s = (
-                    0.55 * strength,
-                    0.62 * wait_s,
-                )  # what a bounce leaves of the speed, it leaves of the time
+                strength, wait_s = 0.55 * strength, 0.62 * wait_s  # each bounce is weaker and shorter
         return loudest_at_one(sound * swell(n, 0.0005, min(0.15, 0.5 * self.seconds)))
 
     def _shard(self, rng: np.random.Generator, lowest_hz: float) -> Sound:
-        """One piece's ring: a few modes of a free, crooked plate, the high ones short."""
+        """The ring of one piece: a few modes of an irregular free plate; the high ones are short."""
         fall_s = self.ring_s * (2000.0 / lowest_hz) ** 0.5 * np.exp(0.4 * rng.standard_normal())
         n = samples(min(1.2 * fall_s, 1.5))
         sound = np.zeros(n)
@@ -156,7 +153,7 @@ class Shards:
 
 @dataclass(frozen=True)
 class Blow:
-    """What breaks a pane: the crack, a burst of all frequencies, and the pane's own low modes before it gives way."""
+    """A blow that breaks a pane: the crack, a burst of all frequencies, and the pane's low modes before it breaks."""
 
     lowest_hz: float = 95.0
     burst_s: float = 0.09

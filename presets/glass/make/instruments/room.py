@@ -1,4 +1,4 @@
-"""The room, and the way out of it: a short hall made of noise, then a clean 16-bit level."""
+"""The room and the output: reverberation made of noise, limiting, and 16-bit samples."""
 
 import numpy as np
 from jaxtyping import Int16
@@ -7,16 +7,15 @@ from scipy.signal import butter, fftconvolve, sosfilt
 from .curves import SAMPLE_RATE, Sound, amplitude, samples, seconds_of
 
 HALL_BANDS = ((60.0, 400.0, 0.9), (400.0, 2500.0, 1.1), (2500.0, 9000.0, 0.7))
-"""Lower edge, upper edge (Hz) and time to fall by 60 dB (s): air and curtains swallow the treble."""
+"""Lower edge, upper edge (Hz) and time to decay by 60 dB (s): air and curtains absorb the treble."""
 BEFORE_HALL_S = 0.014
 KNEE = 0.6
-"""Samples below this part of full scale pass as they are; above, they bend towards 1."""
+"""The part of full scale above which samples are compressed towards 1."""
 
 
 def in_hall(dry: Sound, wet_db: float, rng: np.random.Generator) -> Sound:
-    """The sound with its room: noise that decays, each band in its own time (Moorer, Computer Music Journal 3(2), 1979).
-
-    It is as long as before.
+    """The sound with reverberation: noise that decays at a different rate in each band (Moorer, Computer Music Journal 3(2),
+    1979). Keeps its length.
     """
     t = seconds_of(samples(1.4))
     hall = np.zeros(len(t))
@@ -32,12 +31,12 @@ def in_hall(dry: Sound, wet_db: float, rng: np.random.Generator) -> Sound:
 
 
 def without_dc(sound: Sound) -> Sound:
-    """Nothing below 25 Hz."""
+    """The sound without frequencies below 25 Hz."""
     return np.asarray(sosfilt(butter(2, 25.0, "highpass", fs=SAMPLE_RATE, output="sos"), sound))
 
 
 def rounded_peaks(sound: Sound) -> Sound:
-    """Soft limiting of what exceeds the knee; the slope is continuous."""
+    """Soft limiting above the knee, with a continuous slope."""
     over = np.maximum(np.abs(sound) - KNEE, 0.0)
     return np.asarray(np.sign(sound) * (np.minimum(np.abs(sound), KNEE) + (1.0 - KNEE) * np.tanh(over / (1.0 - KNEE))))
 

@@ -1,8 +1,8 @@
 """Strings: bowed from tasto to ponticello, touched (harmonics), trembling, plucked.
 
-The bowed tone is additive: the partials of Helmholtz motion, weighted by the bow's place on the string, then sent through a body of modes,
-so that vibrato makes every partial flicker as it climbs the body's resonances. A model of friction would be nearer to nature but chaotic:
-the same file could not be made again on another machine.
+The bowed tone is additive: partials of Helmholtz motion, weighted by the position of the bow and filtered by the modes of a
+body, so vibrato makes each partial flicker as it moves across resonances. A friction model would be more realistic, but it is
+chaotic: another machine could not make the same file.
 """
 
 from dataclasses import dataclass
@@ -32,16 +32,16 @@ from .curves import (
 )
 
 SIGNATURE_MODES = ((275.0, 22.0, 0.9), (405.0, 28.0, 0.4), (460.0, 32.0, 1.0), (560.0, 34.0, 1.0), (700.0, 24.0, 0.6))
-"""Frequency in Hz, Q and strength of a violin's low modes: A0, CBR, B1-, B1+ (Bissinger, JASA 124, 2008), and the one near 700 Hz."""
+"""Frequency in Hz, Q and strength of a violin's low modes: A0, CBR, B1-, B1+ (Bissinger, JASA 124, 2008), and one near 700 Hz."""
 BRIDGE_HILL_HZ = 2500.0
-"""Where the bridge passes most (Jansson, Acustica 83, 1997)."""
+"""Centre of the band that the bridge transmits best (Jansson, Acustica 83, 1997)."""
 HIGHEST_PARTIAL_HZ = 16000.0
 HIGHEST_BODY_HZ = 14000.0
 
 
 @cache
 def body(size: float) -> Sound:
-    """Impulse response of a body; size 1 is a violin, 1.2 a viola, 2 something like a cello. Gain about 1 from 300 Hz to 4 kHz."""
+    """Impulse response of a body; size 1 is a violin, 1.2 a viola, 2 roughly a cello. Its gain is about 1 from 300 Hz to 4 kHz."""
     rng = np.random.default_rng(1716)
     low = np.array(SIGNATURE_MODES) / (size, 1.0, 1.0)
     high_hz = np.geomspace(1.17 * low[-1, 0], HIGHEST_BODY_HZ, 80) * 2.0 ** rng.uniform(-0.04, 0.04, 80)
@@ -51,7 +51,7 @@ def body(size: float) -> Sound:
     t = seconds_of(samples(0.2))
     response = np.zeros(len(t))
     for f, q, strength in np.concatenate([low, high]):
-        # a mode's peak gain is its strength times q / f: dividing by it makes the table's strengths the peaks' heights
+        # a mode's peak gain is its strength times q / f; the factor f / q makes the peaks as high as the table's strengths
         response += (
             strength * f / q * rng.choice((-1.0, 1.0)) * np.sin(2.0 * np.pi * f * t) * np.exp(-np.pi * f / q * t)
         )
@@ -61,16 +61,17 @@ def body(size: float) -> Sound:
 
 
 def through_body(sound: Sound, size: float) -> Sound:
-    """The string's force on the bridge as it sounds in the room; as long as the sound."""
+    """The sound of a force on the bridge, of the same length."""
     return np.asarray(fftconvolve(sound, body(size))[: len(sound)])
 
 
 @dataclass(frozen=True)
 class Bowed:
-    """One bow, however long: `pitch` glides, `bow` travels from tasto (0) over ordinario (0.5) to ponticello (1), `level_db` swells.
+    """A bowed note.
 
-    `tremolo_hz` above 0 makes short strokes; `touch` n > 1 is a finger that leaves only every n-th partial of the string: a harmonic, given
-    by the pitch that is heard. `vibrato_cents` is the swing to each side; it begins `vibrato_after_s` into the note.
+    bow: position, from tasto (0) over ordinario (0.5) to ponticello (1). tremolo_hz: above 0, short strokes.
+    touch: n > 1 for a finger that leaves only every n-th partial of the string, a harmonic; `pitch` is its sounding pitch.
+    vibrato_cents: deviation to each side; it begins `vibrato_after_s` into the note.
     """
 
     seconds: float
@@ -101,7 +102,7 @@ class Bowed:
         return loudest_at_one(sound * swell(n, self.attack_s, self.release_s))
 
     def _cents(self, rng: np.random.Generator, n: int) -> Sound:
-        """Deviation from the pitch: vibrato that arrives late and breathes, a drifting finger, a scoop while the string takes hold."""
+        """Deviation from the pitch: delayed, uneven vibrato, a drifting finger, and a scoop at the onset."""
         t = seconds_of(n)
         arrives = np.clip((t - self.vibrato_after_s) / 0.5, 0.0, 1.0)
         rate_hz = self.vibrato_hz * (1.0 + 0.05 * wander(rng, n, 1.5))
@@ -111,7 +112,7 @@ class Bowed:
         return np.asarray(vibrato + unrest - 30.0 * np.exp(-t / 0.045))
 
     def _strokes(self, rng: np.random.Generator, n: int) -> tuple[Sound, Sound]:
-        """Envelopes of tone and of bow noise: steady, or one arch a stroke with a scrape where the bow turns."""
+        """Envelopes of tone and bow noise: steady, or an arch for each stroke with a scrape where the bow turns."""
         onset = np.exp(-seconds_of(n) / 0.05)
         rate_hz = line(self.tremolo_hz, n)
         if not np.any(rate_hz):
@@ -122,12 +123,12 @@ class Bowed:
         return np.asarray(arch**0.6 * accent[place.astype(int)]), np.asarray(0.5 + 2.0 * (1.0 - arch) ** 2)
 
     def _partials(self, rng: np.random.Generator, f: Sound, phase: Sound, bow: Sound, level_db: Sound) -> Sound:
-        """Partial h of a string bowed at the fraction beta of its length has strength sin(pi h beta) / h: flat near the bridge."""
+        """Partials of Helmholtz motion: h has strength sin(pi h beta) / h for a bow at the fraction beta of the string."""
         n = len(f)
         at = np.minimum(CONTROL * np.arange(controls(n)), n - 1)
         f_c, bow_c, level_c = f[at], bow[at], level_db[at]
         beta = 0.21 * (0.024 / 0.21) ** bow_c
-        # the corner of Helmholtz motion is the sharper, the nearer to the bridge and the harder the bow presses
+        # the corner of Helmholtz motion is sharper near the bridge and under a heavy bow
         corner_hz = 900.0 * 12.0**bow_c * 2.0 ** (np.maximum(level_c, -30.0) / 18.0)
         flicker = 0.1 + 0.55 * np.clip(2.0 * bow_c - 1.0, 0.0, 1.0)
         count = int(HIGHEST_PARTIAL_HZ / np.min(f))
@@ -145,7 +146,7 @@ class Bowed:
         return np.asarray(sound / between_controls(np.sqrt(power), n))
 
     def _bow_noise(self, rng: np.random.Generator, phase: Sound, bow: Sound) -> Sound:
-        """Rosin: noise that bursts once a period, while the string slips; louder near the bridge."""
+        """Noise in a burst for each period, while the string slips; louder near the bridge."""
         n = len(phase)
         slip = 0.3 + 0.7 * (0.5 + 0.5 * np.cos(phase)) ** 3
         hiss = sosfilt(butter(2, (900.0, 9000.0), "bandpass", fs=SAMPLE_RATE, output="sos"), rng.standard_normal(n))
@@ -156,7 +157,7 @@ class Bowed:
 class Pizzicato:
     """A plucked string: Karplus and Strong's loop with tuning and pick position (Jaffe and Smith, Computer Music Journal 7(2), 1983).
 
-    `ring_s` is the time to fall by 60 dB; `snap` adds a string that slaps the fingerboard (Bartok's pizzicato).
+    ring_s: time to decay by 60 dB. snap: level of the string slapping the fingerboard (Bartók pizzicato).
     """
 
     pitch: str
@@ -175,7 +176,7 @@ class Pizzicato:
         pluck[: len(finger)] = finger
         pick = max(1, round(self.pluck_at * period))
         pluck[pick : pick + len(finger)] -= finger
-        # the loop: a delay of one period, less the one sample of its low pass, its fraction shared between two taps
+        # the loop: a delay of one period minus the low pass's one sample, with its fraction split between two taps
         whole = int(period - 1.0)
         share = period - 1.0 - whole
         gain = 10.0 ** (-3.0 / (self.ring_s * f))

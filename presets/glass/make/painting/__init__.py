@@ -1,1 +1,1 @@
-"""Pictures of glass, computed: smooth fields of plane waves, and the optics that make shards, caustics and filaments of them."""
+"""A renderer of glass: smooth fields of plane waves, and optics that turn them into shards, caustics and threads of light."""

@@ -1,8 +1,8 @@
-"""The smooth fields behind a picture: sums of plane waves whose phases move linearly with the scene's parameters.
+"""The smooth fields behind a picture: sums of plane waves whose phases are linear in the scene's parameters.
 
-Everything that is seen is a function of these fields at one point (see `optics`): what the first layers of a StyleGAN3
-give is of the same kind (Karras et al. 2021, section 3), which is why such pictures can be learned. No field knows where the
-frame is: a scene can be turned and shifted without end.
+Each pixel is a function of these fields at one point (see `optics`). The first layers of a StyleGAN3 produce similar fields
+(Karras et al. 2021, section 3), which makes such pictures learnable. Fields do not depend on the frame: a scene can be
+rotated and shifted by any amount.
 """
 
 import math
@@ -13,7 +13,8 @@ from jaxtyping import Float32
 from torch import Tensor
 
 PARAMETERS = 20
-"""Normally distributed numbers that make a scene: the first `COLOURS` are colour, light, matter and rotation, the others movement."""
+"""Normally distributed parameters of a scene: the first `COLOURS` set colour, light, material and rotation, the others the
+phases of the waves."""
 COLOURS = 7
 HUE, SPREAD, LIGHT_X, LIGHT_Y, BROKEN, FIRE, TURN = range(COLOURS)
 WIDEST_TURN = 1.1
@@ -36,7 +37,7 @@ class Wave:
 
 
 WAVES = (
-    # cracks: a long wave that cuts, another that bends the cut
+    # cracks: a long wave whose zeros are the cracks, and one that bends them
     Wave("crack0", 1.00, 0.90, 0.20, 1.6),
     Wave("crack0", 0.42, 0.70, 1.45, 1.3),
     Wave("crack1", 1.00, 1.25, 1.02, 1.6),
@@ -45,7 +46,7 @@ WAVES = (
     Wave("crack2", 0.45, 0.65, 0.35, 1.3),
     Wave("crack3", 1.00, 1.35, 2.62, 1.6),
     Wave("crack3", 0.34, 0.90, 0.90, 1.3),
-    # where a family cuts at all
+    # where a family has cracks
     Wave("reach0", 1.0, 0.62, 1.9, 1.4),
     Wave("reach1", 1.0, 0.55, 0.1, 1.4),
     Wave("reach2", 1.0, 0.66, 2.8, 1.4),
@@ -54,7 +55,7 @@ WAVES = (
     Wave("apart", 1.0, 0.45, 0.7),
     Wave("light", 0.6, 0.38, 2.2),
     Wave("light", 0.6, 0.46, 0.5),
-    # light that the glass throws: folds, and threads
+    # light thrown by the glass: folds, and threads
     Wave("caustic", 1.0, 1.05, 0.55, 1.5),
     Wave("caustic", 0.45, 1.30, 2.05, 1.5),
     Wave("thread", 1.0, 0.60, 1.35, 1.5),
@@ -63,7 +64,7 @@ WAVES = (
 )
 FIELDS = tuple(dict.fromkeys(wave.field for wave in WAVES))
 SLOPED = {"crack0", "crack1", "crack2", "crack3", "caustic", "thread"}
-"""Fields whose slopes the optics need as well."""
+"""Fields whose slopes the optics need too."""
 
 
 def squash(p: Tensor) -> Tensor:
@@ -89,8 +90,10 @@ class Fields:
     """The number of values in the result of `steer`."""
 
     def steer(self, p: Float32[Tensor, "n parameters"]) -> Float32[Tensor, "n steering"]:
-        """What a scene is drawn from, and what can be mixed: each wave's cos phase, then sin phase, at the middle of the scene,
-        cos and sin of the scene's turn, and the squashed numbers of colour, light and matter (`COLOURS`).
+        """The values from which a scene is rendered, and which can be interpolated.
+
+        They are cos and then sin of each wave's phase at the centre, cos and sin of the scene's rotation, and the squashed
+        parameters of colour, light and material (`COLOURS`).
         """
         phases, turn = p @ self.motion.T + self.rest, WIDEST_TURN * squash(p[:, TURN : TURN + 1])
         return torch.cat([phases.cos(), phases.sin(), turn.cos(), turn.sin(), squash(p[:, :COLOURS])], dim=1)
@@ -102,12 +105,12 @@ class Fields:
         transforms: Float32[Tensor, "n 3 3"] | None = None,
         window: float = 1.0,
     ) -> dict[str, Float32[Tensor, "n _ size size"]]:
-        """Each field's value and, where it is among `SLOPED`, its slopes along x and y (per picture width), on a grid of pixels.
+        """The value of each field and, for those in `SLOPED`, its slopes along x and y (per picture width), on a grid of pixels.
 
-        steering: see `steer`; of a mixture too, whose waves are weaker where phases differ.
-        transforms: where in the scene a place of the picture lies, like the generator's own (turns and shifts); none leaves
-        it as it is. Slopes are those along the picture's axes before it is transformed: its light turns with it.
-        window: the part of the picture's width, about its middle, that the grid covers.
+        steering: see `steer`; may be interpolated, which weakens waves of different phases.
+        transforms: from places in the picture to places in the scene, as in the generator (rotations and shifts). Slopes are
+        along the picture's axes before the transform, so the light rotates with the picture.
+        window: the part of the picture's width, around its centre, that the grid covers.
         """
         count = len(WAVES)
         turned = steering[:, 2 * count : 2 * count + 2]
@@ -119,7 +122,7 @@ class Fields:
             shifts = TAU * vectors @ transforms[:, :2, 2:]
             vectors = vectors @ transforms[:, :2, :2]
         line = ((torch.arange(size) + 0.5) / size - 0.5) * (TAU * window)
-        # sin(a + b) and cos(a + b) of a that follows x and b that follows y: two products instead of a sine for every pixel
+        # sin(a + b) and cos(a + b), with a a function of x and b of y: two products instead of a sine for each pixel
         across = line * vectors[:, :, :1]
         down = line * vectors[:, :, 1:] + shifts
         sx, cx = torch.sin(across)[:, :, None], torch.cos(across)[:, :, None]

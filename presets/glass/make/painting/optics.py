@@ -1,6 +1,6 @@
-"""From fields to light: shards with lit rims, folds of caustics seen through them, threads of light, on black.
+"""From fields to light: shards with lit rims, caustics seen through them, and threads of light, on black.
 
-Every quantity at a point is computed from the fields at that point alone.
+All quantities at a point depend only on the fields at that point.
 """
 
 import math
@@ -25,7 +25,7 @@ from presets.glass.make.painting.fields import (
 )
 
 PALETTE = torch.tensor(
-    [  # along a path that never meets yellow-green: sea glass, azure, indigo, violet, rose, copper, candle light
+    [  # a path without yellow-green: sea glass, azure, indigo, violet, rose, copper, candle light
         (0.00, 0.62, 0.50),
         (0.02, 0.42, 0.95),
         (0.16, 0.14, 1.00),
@@ -36,7 +36,7 @@ PALETTE = torch.tensor(
     ]
 )
 TILTS = (0.50, 0.42, 0.46, 0.38)
-"""How much a crack of each family tilts the pieces on its sides."""
+"""How much a crack of each family tilts the pieces beside it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Look:
     """Settings of the renderer."""
 
     finest: float = 2 / 256
-    """The size of a pixel in picture widths, for pictures with smaller pixels."""
+    """Smallest pixel size that the optics resolve, in picture widths."""
     rim_px: float = 1.0
     """Half width of a rim at 1/e."""
     widest_gap: float = 0.04
@@ -53,10 +53,10 @@ class Look:
     strands: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
     """Strands of the thread: level in its field, brightness."""
     refraction: float = 0.0
-    """Radians by which a tilt of 1 moves what is seen through a piece."""
+    """Shift in radians of the caustics seen through a piece with a tilt of 1."""
     exposure: float = 1.9
     contrast: float = 0.75
-    """Exponent of the film's curve: below 1 lifts the middle tones."""
+    """Exponent of the tone curve: below 1 lifts the midtones."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,19 @@ class Rendering:
 
     picture: Float32[Tensor, "n 3 size size"]
     fields: Float32[Tensor, "n fields size size"]
-    """Smooth: the value of each field of `FIELDS`."""
+    """Smooth: the value of each of `FIELDS`."""
     buffers: Float32[Tensor, "n buffers size size"]
-    """Sharp: sides of cracks, tilt, distance, rim, light, hue, caustic, thread; each about -1..1."""
+    """Sharp: sides of cracks, tilt, distance, rim, light, hue, caustic, thread; each within about -1..1."""
 
 
 def smoothstep(low: float, high: float, x: Tensor) -> Tensor:
-    """0 below low, 1 above high, a cubic between."""
+    """0 below `low`, 1 above `high`, a cubic in between."""
     t = ((x - low) / (high - low)).clamp(0, 1)
     return t * t * (3 - 2 * t)
 
 
 def palette(t: Float32[Tensor, "n h w"]) -> Float32[Tensor, "n 3 h w"]:
-    """The colour at 0..1 of the path; constant beyond its ends."""
+    """The colour at 0..1 along the path of `PALETTE`; constant beyond its ends."""
     x = t.clamp(0, 1) * (len(PALETTE) - 1)
     weights = (1 - (x[:, None] - torch.arange(len(PALETTE))[:, None, None]).abs()).clamp(min=0)
     weights = weights * weights * (3 - 2 * weights)
@@ -85,7 +85,7 @@ def palette(t: Float32[Tensor, "n h w"]) -> Float32[Tensor, "n 3 h w"]:
 
 
 def distance(field: Float32[Tensor, "n 3 h w"], gentlest: float) -> Float32[Tensor, "n h w"]:
-    """Signed distance to the field's nearest zero in picture widths, to first order; slopes below `gentlest` count as `gentlest`."""
+    """Signed distance to the field's nearest zero in picture widths, to first order; `gentlest` limits small slopes."""
     value, along_x, along_y = field.unbind(1)
     return value * torch.rsqrt(along_x**2 + along_y**2 + gentlest**2)
 
@@ -98,13 +98,13 @@ def render(
     look: Look = Look(),
     window: float = 1.0,
 ) -> Rendering:
-    """The pictures of scenes, or of mixtures of them; arguments as for `Fields`."""
+    """Render scenes, or interpolations of them; the arguments are those of `Fields`."""
     f = fields(steering, size, transforms, window)
     rest = steering[:, 2 * len(WAVES) :, None, None]
     turned, q = rest[:, :2], rest[:, 2:]
     px = max(look.finest, window / size)
 
-    # pieces: on which side of each crack, how near to the nearest
+    # pieces: the side of each crack, and the distance to the nearest one
     apart = 0.10 + 0.60 * q[:, BROKEN] + 0.45 * f["apart"][:, 0]
     gap = look.widest_gap * softplus(apart * 5) / 5
     tilt_x = tilt_y = shade = torch.zeros_like(apart)
@@ -138,9 +138,9 @@ def render(
     toward = ((-tilt_x * light_x - tilt_y * light_y + 0.5) * upright).clamp(min=0)
     sheen, flash = toward**2, toward**12
     grazing = 1 - upright
-    fall = torch.sigmoid(2.8 * (f["light"][:, 0] + 0.1)) ** 2 * 1.6  # the lamp: all else is dark
+    fall = torch.sigmoid(2.8 * (f["light"][:, 0] + 0.1)) ** 2 * 1.6  # the area lit by the lamp
 
-    # caustics: bright up to a fold and dark behind it; a piece may move what is seen through it
+    # caustics: bright up to a fold and dark behind it; a piece may refract them
     along_x, along_y = f["caustic"][:, 1], f["caustic"][:, 2]
     fold = f["caustic"][:, 0] + look.refraction * glass * (tilt_x * along_x + tilt_y * along_y) / 8.0
     depth = (fold - 0.35) * torch.rsqrt(along_x**2 + along_y**2 + 16.0)
@@ -150,7 +150,7 @@ def render(
     )
     caustic = caustic * (0.8 + 0.65 * q[:, FIRE]).clamp(min=0.05)
 
-    # threads: fine lines in front of everything, bright in places
+    # threads: fine lines in front, bright in places
     pulse = smoothstep(-0.4, 0.9, f["pulse"][:, 0])
     thread = torch.zeros_like(pulse)
     steepness = torch.rsqrt(f["thread"][:, 1] ** 2 + f["thread"][:, 2] ** 2 + 2.0)

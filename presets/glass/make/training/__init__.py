@@ -1,1 +1,1 @@
-"""A generator fitted to pictures that a renderer computes: the trainable network, its fast operator, losses and steps."""
+"""Fits a generator to rendered pictures: recipes, initial weights, lessons, losses, and the training steps."""

@@ -1,4 +1,4 @@
-"""A run on disk: everything that is needed to go on as if nothing had happened, in one safetensors file."""
+"""A training run in one safetensors file: everything needed to continue it with identical results."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from shared.atomic import written_atomically
 
 
 def save_run(trainer: Trainer, path: Path) -> None:
-    """Write the weights, their average, the heads, the optimisers' memories and the step."""
+    """Write the weights, their average, the heads, the state of the optimisers and the step number."""
     tensors = {f"network.{name}": t for name, t in trainer.network.state_dict().items()}
     tensors |= {f"average.{name}": t for name, t in trainer.average.state_dict().items()}
     tensors |= {f"heads.{name}": t for name, t in trainer.heads.state_dict().items()}
@@ -28,11 +28,11 @@ def save_run(trainer: Trainer, path: Path) -> None:
 
 
 def load_run(trainer: Trainer, path: Path) -> None:
-    """Take up what `save_run` wrote of a run by an equal recipe; ValueError where it is another."""
+    """Restore a run written by `save_run`. Raises ValueError if its recipe is another one."""
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
         if metadata["recipe"] != repr(trainer.recipe):
-            raise ValueError(f"{path} is of another recipe; name that, or another folder")
+            raise ValueError(f"{path} belongs to another recipe; give that recipe, or another folder")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
 
     def part(prefix: str) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""One step's material: scenes and how they are seen. A number fixes all of it."""
+"""The scenes of one training step and their transforms, all determined by the recipe's seed and the step's number."""
 
 import math
 from dataclasses import dataclass
@@ -12,24 +12,25 @@ from presets.glass.make.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Lesson:
-    """Scenes or, where w is between two, z of both ends; and the transforms that put a window of each picture, which may be
-    turned and shifted, into the middle.
+    """Scenes, as z or as a mixture of two z in w, and the transform of each picture.
+
+    A transform moves a window of the picture, which may be rotated and shifted, to the centre.
     """
 
     z: Float32[Tensor, "n z_dim"]
     other_z: Float32[Tensor, "n z_dim"]
     between: Float32[Tensor, "n 1"]
-    """How far from z's w to the other's: 0 for most."""
+    """Position between the two w: 0 for most scenes."""
     transforms: Float32[Tensor, "n 3 3"]
 
     def parts(self, count: int) -> list["Lesson"]:
-        """The same scenes in so many parts, or fewer where there are not as many scenes."""
+        """The scenes split into `count` parts, or fewer if there are not enough scenes."""
         columns = (self.z, self.other_z, self.between, self.transforms)
         return [Lesson(*rows) for rows in zip(*(column.chunk(count) for column in columns), strict=True)]
 
 
 def lesson(recipe: Recipe, number: int) -> Lesson:
-    """The material of step `number`."""
+    """The lesson of step `number`."""
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)
     n, z_dim = recipe.batch, recipe.architecture.z_dim
     z, other_z = (torch.randn(n, z_dim, generator=generator) for _ in range(2))

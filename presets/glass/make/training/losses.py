@@ -1,4 +1,4 @@
-"""How far a picture is from the one that was wanted: where, how sharp, of what texture."""
+"""Losses between a picture and its target: pixels, slopes and texture."""
 
 import torch
 from jaxtyping import Float32
@@ -6,24 +6,25 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, leaky_relu
 
 BLACK = 0.995
-"""Of -1..1: what is as dark, or as bright, counts as cut off."""
+"""Target values beyond ±BLACK count as clipped."""
 
 
 def difference(picture: Tensor, wanted: Tensor) -> Tensor:
-    """Picture - wanted, but nothing where both are cut off: black may be blacker than black, white whiter."""
+    """The difference picture - wanted, but 0 where a picture exceeds a clipped target."""
     beyond = ((wanted <= -BLACK) & (picture < wanted)) | ((wanted >= BLACK) & (picture > wanted))
     return (picture - wanted).masked_fill(beyond, 0.0)
 
 
 def slopes(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Differences of neighbours along x and along y."""
+    """Differences between neighbours along x and along y."""
     return x[..., :, 1:] - x[..., :, :-1], x[..., 1:, :] - x[..., :-1, :]
 
 
 def picture_loss(picture: Float32[Tensor, "n 3 h w"], wanted: Float32[Tensor, "n 3 h w"]) -> Tensor:
-    """Absolute and squared differences, the first also of halved and quartered pictures and of slopes.
+    """Absolute and squared differences; the absolute ones also at 1/2 and 1/4 of the size, and of slopes.
 
-    The median that absolute differences ask for is dark where thin bright lines are uncertain; the square brings them back.
+    Absolute differences alone favour the median, which is dark where the place of thin bright lines is uncertain; squared
+    differences bring the lines back.
     """
     d = difference(picture, wanted)
     loss = d.abs().mean() + 2.5 * d.square().mean()
@@ -33,7 +34,7 @@ def picture_loss(picture: Float32[Tensor, "n 3 h w"], wanted: Float32[Tensor, "n
 
 
 class TextureLoss:
-    """Compares local means and deviations of random features at two sizes: sharpness counts even where its place is missed."""
+    """Compares local means and deviations of random features at two scales, which rewards sharpness even if it is misplaced."""
 
     def __init__(self, seed: int, features: int = 16, window: int = 8) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -45,7 +46,7 @@ class TextureLoss:
         self.second: Tensor = second / second.flatten(1).norm(dim=1)[:, None, None, None]
 
     def statistics(self, picture: Float32[Tensor, "n 3 h w"]) -> list[Tensor]:
-        """Means and deviations in windows, of the first layer's features and of the second's."""
+        """Means and deviations in windows, of the features of both layers."""
         found = []
         x = picture
         for kernel in (self.first, self.second):
@@ -57,7 +58,7 @@ class TextureLoss:
         return found
 
     def __call__(self, picture: Float32[Tensor, "n 3 h w"], wanted: Float32[Tensor, "n 3 h w"]) -> Tensor:
-        """Mean absolute difference of the statistics; both pictures are cut off at black and white first."""
+        """Mean absolute difference of the statistics, with both pictures clipped to black and white first."""
         given = self.statistics(picture.clamp(-1.02, 1.02))
         with torch.no_grad():
             asked = self.statistics(wanted)

@@ -1,15 +1,15 @@
-"""Muon: momentum steps whose directions are made orthogonal, for the convolutions (Jordan et al. 2024, "Muon")."""
+"""Muon: momentum with orthogonalised updates, for the convolutions (Jordan et al. 2024, "Muon")."""
 
 import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
-"""Of the Newton-Schulz iteration, as published: singular values end between 0.7 and 1.2."""
+"""Published coefficients of the Newton-Schulz iteration; singular values end between 0.7 and 1.2."""
 
 
 def orthogonal(matrix: Float32[Tensor, "rows columns"], steps: int = 5) -> Float32[Tensor, "rows columns"]:
-    """About U V^T of the singular value decomposition U S V^T."""
+    """Approximates U V^T of the singular value decomposition U S V^T."""
     a, b, c = QUINTIC
     x: Tensor = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     x = x / (x.norm() + 1e-7)
@@ -20,9 +20,9 @@ def orthogonal(matrix: Float32[Tensor, "rows columns"], steps: int = 5) -> Float
 
 
 class Muon:
-    """Steps for weights (outputs, ...) that are used normalised, a row each: `rate` is the relative size of a step.
+    """Optimiser for weights (outputs, ...) that are normalised by row when used; `rate` is the relative size of a step.
 
-    After it every row again has a mean square of 1, so that rates mean the same from beginning to end.
+    After each step all rows have a mean square of 1 again, so a rate has the same effect throughout training.
     """
 
     def __init__(self, weights: dict[str, nn.Parameter], momentum: float = 0.95) -> None:
@@ -32,7 +32,7 @@ class Muon:
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
-        """One step against the gradients that the weights hold; a weight without a gradient stays."""
+        """Take one step against the weights' gradients. Weights without a gradient do not change."""
         for name, weight in self.weights.items():
             if weight.grad is None:
                 continue

@@ -1,4 +1,4 @@
-"""The recipes that were compared: the network's size, the renderer's look, the losses, and how long each part is trained."""
+"""The recipes that were compared: size of the network, look of the renderer, losses, and length of each stage."""
 
 from dataclasses import dataclass, field, replace
 
@@ -8,45 +8,45 @@ from shared.image.architecture import Architecture, MappingArguments
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of training: iterations, and how far into the network it reaches."""
+    """A stage of training: its number of iterations and the layers that it trains."""
 
     iterations: int
     reach: str
-    """"buffers": the layers that give the sharp buffers; "preview": those that give a small picture; "picture": all."""
+    """"buffers": the layers up to the sharp buffers; "preview": up to a small picture; "picture": all."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a run depends on; equal recipes give equal runs."""
+    """All settings of a run; equal recipes give equal runs."""
 
     resolution: int = 256
     channel_base: float = 2048
     channel_max: int = 64
     num_layers: int = 9
     first_cutoff: float = 3.0
-    """Twice the finest of the fields: a layer near its cutoff weakens waves."""
+    """Twice the highest frequency of the fields, because a layer attenuates waves near its cutoff."""
     look: Look = field(default_factory=Look)
     seed: int = 2025
     batch: int = 6
     window: float = 0.5
-    """The part of the picture's width that a step sees, anywhere in the picture: a third of the time of a whole one."""
+    """The part of the picture's width that a step trains on, at a random place; takes a third of the time of a whole picture."""
     stages: tuple[Stage, ...] = (Stage(500, "buffers"), Stage(1800, "preview"), Stage(4700, "picture"))
     muon_rate: float = 0.004
     adam_rate: float = 2e-3
     mapping_steps: int = 3000
-    """Of the mapping network alone, before all else."""
+    """Steps of the mapping network, which is trained first, alone."""
     decay: float = 1.0
-    """The part of the last stage in which rates fall to a fiftieth."""
+    """The part of the last stage in which learning rates fall to a fiftieth."""
     texture: float = 1.0
-    """Weight of the texture loss, in the last stage."""
+    """Weight of the texture loss in the last stage."""
     between: float = 0.2
-    """Share of scenes that are made from a w between two others."""
+    """Share of scenes whose w is a mixture of two."""
     moved: float = 0.25
-    """Share of scenes that are seen turned and shifted, by the generator's transform."""
+    """Share of scenes that are rotated and shifted by the generator's transform."""
 
     @property
     def architecture(self) -> Architecture:
-        """Of the generator."""
+        """The generator's architecture."""
         return Architecture(
             z_dim=512,
             c_dim=0,
@@ -62,7 +62,7 @@ class Recipe:
         )
 
     def shortened(self, share: float) -> "Recipe":
-        """The same with so much of each stage."""
+        """The recipe with this share of each stage's iterations."""
         stages = (replace(stage, iterations=max(1, round(stage.iterations * share))) for stage in self.stages)
         return replace(self, stages=tuple(stages))
 
@@ -75,4 +75,4 @@ RECIPES = {
     "wide": Recipe(channel_base=4096),
     "fine": Recipe(look=Look(finest=1 / 256, strands=((0.0, 1.0), (0.22, 0.45), (-0.30, 0.6)), refraction=0.35)),
 }
-"""The first is the one that is shipped."""
+"""The first one made the shipped generator."""

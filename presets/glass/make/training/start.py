@@ -1,8 +1,8 @@
-"""Where training starts: not from noise but from a network whose first layer already gives the renderer's smooth fields.
+"""Initial weights: not random, but of a network whose first layers already compute the renderer's smooth fields.
 
-The input's waves are the renderer's, a sine and a cosine of each. sin(a + phase) = sin a cos phase + cos a sin phase, so
-styles cos phase and sin phase move a wave; w is made to hold them, as functions of one direction of p each, which the first
-fully connected layer's units bend at many places.
+The input's waves are the renderer's, a sine and a cosine of each. sin(a + phase) = sin a cos phase + cos a sin phase, so the
+styles cos phase and sin phase shift a wave. The mapping network computes them in w, each as a piecewise linear function of
+one direction of p; the units of its first layer set the bends.
 """
 
 import math
@@ -20,13 +20,13 @@ SAMPLES = 6000
 RIDGE = 1e-3
 MAPPING_BATCH, MAPPING_RATE = 256, 0.01
 PASSED_ON = 3
-"""Layers that are made to give the fields."""
+"""Number of layers that pass the fields on."""
 WIDEST = 2.6
-"""Deviations of a direction of p within which units bend."""
+"""The bends lie within this number of deviations of a direction of p."""
 
 
 def projection(seed: int, z_dim: int) -> Float32[Tensor, "parameters z_dim"]:
-    """Such that p = projection z for z of unit mean square: orthonormal rows, so p is normally distributed if z is."""
+    """The matrix of p = projection z, for z of unit mean square. Its rows are orthonormal: p is normally distributed if z is."""
     generator = torch.Generator().manual_seed(seed)
     rows: Tensor = torch.linalg.qr(torch.randn(z_dim, PARAMETERS, generator=generator))[0].T.contiguous()
     return rows
@@ -34,14 +34,14 @@ def projection(seed: int, z_dim: int) -> Float32[Tensor, "parameters z_dim"]:
 
 @torch.no_grad()
 def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "parameters z_dim"]) -> None:
-    """Set the input, the mapping and the first layer as described above; the rest of the network stays as it is."""
+    """Set the input, the mapping and the first layers as described above; other weights do not change."""
     architecture = network.architecture
     z_dim, w_dim, waves = architecture.z_dim, architecture.w_dim, len(WAVES)
     if architecture.mapping_kwargs.num_layers != 2 or network.layers[0].source.channels < 2 * waves:
-        raise ValueError(f"a start needs 2 mapping layers and {2 * waves} channels at the input")
+        raise ValueError(f"the network needs 2 mapping layers and {2 * waves} channels at the input")
     _set_waves(network, fields)
 
-    # first layer of the mapping: every direction of p that matters, bent at `knots` places
+    # first layer of the mapping: each direction of p that is used, bent at `knots` places
     directions = torch.cat([fields.motion, torch.eye(PARAMETERS)[:COLOURS]])
     directions = directions / directions.norm(dim=1, keepdim=True)
     knots = w_dim // len(directions)
@@ -55,7 +55,7 @@ def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "
     network.get("mapping.fc0.weight").copy_(rows @ to_p * (math.sqrt(z_dim) / rate))
     network.get("mapping.fc0.bias").copy_(bends / rate)
 
-    # second: each target and its opposite, so that the leaky ReLU behind loses nothing; the units left are free
+    # second layer: each target and its negative, so that no information is lost in the leaky ReLU; other units are free
     p = torch.randn(SAMPLES, PARAMETERS)
     hidden = leaky_relu(p @ rows.T + bends, SLOPE) * GAIN
     hidden = torch.cat([hidden, torch.ones(SAMPLES, 1)], dim=1)
@@ -68,7 +68,7 @@ def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "
         weight[first : first + count] = sign * solution[:, :-1] * (math.sqrt(w_dim) / rate)
         bias[first : first + count] = sign * solution[:, -1] / rate
 
-    # styles that read targets back: (leaky(t) - leaky(-t)) / (1.2 sqrt 2) = t
+    # styles that restore the targets: (leaky(t) - leaky(-t)) / (1.2 sqrt 2) = t
     for each_layer in network.layers:
         network.get(f"synthesis.{each_layer.name}.affine.weight").zero_()
     reading = torch.zeros(count, w_dim)
@@ -87,7 +87,7 @@ def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "
     for i, wave in enumerate(WAVES):
         sums[FIELDS.index(wave.field), [i, waves + i]] = wave.amplitude
     _set_rows(network, 0, sums)
-    for layer in range(1, PASSED_ON):  # fields go in as leaky(f) and leaky(-f), and out likewise
+    for layer in range(1, PASSED_ON):  # fields arrive as leaky(f) and leaky(-f), and leave likewise
         differences = torch.zeros(len(FIELDS), network.layers[layer].source.channels)
         each = torch.arange(len(FIELDS))
         differences[each, 2 * each], differences[each, 2 * each + 1] = 1.0, -1.0
@@ -97,7 +97,7 @@ def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "
 def fit_mapping(
     network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "parameters z_dim"], steps: int, seed: int
 ) -> float:
-    """Train the mapping alone to hold `Fields.steer` (Adam, rate falling to nothing); the mean absolute error at the end."""
+    """Train the mapping alone to put `Fields.steer` into w (Adam, rate falling to 0); return the final mean absolute error."""
     weights = [weight for name, weight in network.trained.items() if name.startswith("mapping/fc")]
     adam = torch.optim.Adam(weights, betas=(0.9, 0.99))
     generator = torch.Generator().manual_seed(seed)
@@ -115,13 +115,13 @@ def fit_mapping(
 
 
 def held(w: Float32[Tensor, "n w_dim"], fields: Fields) -> Float32[Tensor, "n steering"]:
-    """The scene that a w holds, as `Fields.steer` gives it: (leaky(t) - leaky(-t)) / (1.2 sqrt 2) = t."""
+    """The steering values (see `Fields.steer`) in w: (leaky(t) - leaky(-t)) / (1.2 sqrt 2) = t."""
     count = fields.steering_size
     return (w[:, :count] - w[:, count : 2 * count]) / ((1 + SLOPE) * GAIN)
 
 
 def _set_rows(network: TrainableGenerator, layer: int, rows: Float32[Tensor, "fields inputs"]) -> None:
-    """The first outputs of a layer's convolution: each row at the same place, no neighbours, then its opposite."""
+    """Set the first outputs of a convolution: each row as a kernel of one pixel, followed by its negative."""
     kernel = network.get(f"synthesis.{network.layers[layer].name}.weight")
     kernel[: 2 * len(rows)] = 0.0
     middle = kernel.shape[2] // 2
@@ -131,7 +131,7 @@ def _set_rows(network: TrainableGenerator, layer: int, rows: Float32[Tensor, "fi
 
 
 def _set_waves(network: TrainableGenerator, fields: Fields) -> None:
-    """Sines of all waves, cosines of all waves, then others that nobody asked for."""
+    """Set the input's waves: sines of the renderer's waves, their cosines, and random ones for the other channels."""
     frequencies, phases = network.get("synthesis.input.freqs"), network.get("synthesis.input.phases")
     waves, channels = len(WAVES), len(phases)
     frequencies[: 2 * waves] = fields.frequencies.repeat(2, 1)

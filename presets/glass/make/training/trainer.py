@@ -1,4 +1,4 @@
-"""A run: a network, heads that look into it, optimisers, and the steps they make."""
+"""A training run: a network, heads on its layers, optimisers, and the training step."""
 
 import copy
 import math
@@ -24,47 +24,47 @@ from presets.glass.make.training.start import fit_mapping, held, prepare, projec
 from shared.image.checkpoint import write_checkpoint
 
 HEADS = ("fields", "buffers", "preview")
-"""What is read off layers while they learn: at 64, 128 and 128 pixels a picture's width."""
+"""Targets of intermediate layers during training, at 64, 128 and 128 pixels per picture width."""
 WEIGHTS = {"fields": 1.0, "buffers": 0.4, "preview": 1.0, "picture": 1.0}
 PREVIEW_LATER = 0.3
-"""The preview's weight where there is a whole picture."""
+"""The preview's weight in the last stage."""
 AVERAGE = 0.995
-"""Of the weights' moving average, a step."""
+"""Decay of the weights' moving average per step."""
 WARM_UP = 60
 MAPPING_LR_MULTIPLIER = 0.1
 FINAL_RATE = 0.02
 SETTLE, FREEZE = 300, 0.7
-"""magnitude_ema follows quickly for so many steps of a stage, and not at all after this share of the last stage."""
+"""magnitude_ema follows quickly for the first SETTLE steps of a stage, and is frozen after the share FREEZE of the last one."""
 VALIDATION = 24
 LARGEST_NORM = 1.0
 PARTS = 2
-"""Of a step's scenes, learned side by side: a core each."""
+"""Parts of a step's scenes that are trained in parallel, a core each."""
 LIFT = 1.2
-"""What is added to -1..1 in the layers that pass a picture on."""
+"""Added to pictures of -1..1 in layers that pass one on."""
 
 
 def one_thread() -> None:
-    """How the calling thread computes: alone, and without the smallest numbers, as tails of exponentials are many times slower."""
+    """Let torch compute in the calling thread alone, and flush denormal numbers, which slow exponential tails down greatly."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
 
 
 class Learned(NamedTuple):
-    """What a part of a step's scenes teaches."""
+    """Losses and gradients of a part of a step's scenes."""
 
     scenes: int
     losses: dict[str, float]
     gradients: list[Tensor | None]
-    """Of the loss, for each of `Trainer.learning`."""
+    """Gradient of the loss for each of `Trainer.learning`."""
     magnitudes: list[Tensor]
-    """Mean squares of the maps behind each layer."""
+    """Mean squares of the layers' outputs."""
 
 
 class Side(NamedTuple):
-    """The network and the heads as one thread has them: the same numbers in tensors of its own.
+    """The network and the heads for one thread: separate parameters that share their memory.
 
-    Two threads that take gradients through one tensor wait for each other for ever some day: torch 2.13 locks the tensor
-    and the interpreter in either order.
+    Two threads that compute gradients of the same tensor can deadlock: torch 2.13 locks the tensor and the interpreter in
+    either order.
     """
 
     network: TrainableGenerator
@@ -73,7 +73,7 @@ class Side(NamedTuple):
 
     @classmethod
     def of(cls, network: TrainableGenerator, heads: nn.ParameterDict, learning: list[nn.Parameter]) -> "Side":
-        """Of what is shared; the same memory."""
+        """A copy of the modules on the same memory."""
         shared = [*network.parameters(), *heads.parameters()]
         own = {id(p): nn.Parameter(p.data, p.requires_grad) for p in shared}
         memo: dict[int, object] = {**own, **{id(buffer): buffer for buffer in network.buffers()}}
@@ -82,7 +82,7 @@ class Side(NamedTuple):
 
 
 class Trainer:
-    """Everything that a run holds. All randomness comes from the recipe's seed and the step's number."""
+    """The state of a run. All random numbers depend on the recipe's seed and the step's number."""
 
     def __init__(self, recipe: Recipe) -> None:
         torch.manual_seed(recipe.seed)
@@ -121,7 +121,7 @@ class Trainer:
 
     @property
     def steps(self) -> int:
-        """Of the whole run."""
+        """Number of steps of the whole run."""
         return sum(stage.iterations for stage in self.recipe.stages)
 
     def place(self, number: int) -> tuple[int, int]:
@@ -134,7 +134,7 @@ class Trainer:
         raise ValueError("a recipe without stages")
 
     def rate(self) -> float:
-        """What all learning rates are multiplied with: up at the start of each stage, down in the last."""
+        """Factor of all learning rates: rises at the start of each stage, falls in the last one."""
         stage, step = self.place(self.step_number)
         rate = min(1.0, 0.1 + step / WARM_UP)
         if stage == len(self.recipe.stages) - 1:
@@ -144,7 +144,7 @@ class Trainer:
         return rate
 
     def step(self) -> dict[str, float]:
-        """One step; the parts of its loss. Its scenes are learned in PARTS, side by side, with the same result on any machine."""
+        """Take one step; return the parts of its loss. Scenes are split into PARTS, so the result is the same on any machine."""
         began = time.process_time()
         number, within = self.place(self.step_number)
         stage, is_last = self.recipe.stages[number], number == len(self.recipe.stages) - 1
@@ -178,7 +178,7 @@ class Trainer:
         }
 
     def _learn(self, work: Lesson, side: "Side", number: int) -> Learned:
-        """Losses of some scenes in a stage, and the gradients."""
+        """Compute losses and gradients for a part of the scenes in a stage."""
         recipe = self.recipe
         is_last, heads = recipe.stages[number].reach == "picture", self.heads_of(number)
         w, steering = self.scenes(work)
@@ -209,12 +209,12 @@ class Trainer:
 
     @torch.no_grad()
     def scenes(self, work: Lesson) -> tuple[Float32[Tensor, "n w_dim"], Float32[Tensor, "n steering"]]:
-        """Each w and the scene that it holds, which is the one to be drawn: what the mapping misses is nobody's error then."""
+        """The w of each scene and the steering values in it. Rendering those keeps errors of the mapping out of the loss."""
         w = torch.lerp(self.network.map(work.z), self.network.map(work.other_z), work.between)
         return w, held(w, self.fields)
 
     def begin(self) -> None:
-        """The mapping, which is trained alone and then stays."""
+        """Train the mapping, alone; it does not change afterwards."""
         weights = [weight for name, weight in self.network.trained.items() if name.startswith("mapping")]
         for weight in weights:
             weight.requires_grad_(True)
@@ -225,7 +225,7 @@ class Trainer:
 
     @torch.no_grad()
     def settle(self, depth: int | None, lessons: int = 6) -> None:
-        """Let magnitude_ema be what it is for the weights as they are."""
+        """Update magnitude_ema for the present weights."""
         for number in range(lessons):
             work = lesson(self.recipe, -1 - number)
             w, _ = self.scenes(work)
@@ -245,32 +245,32 @@ class Trainer:
                 self.average.get_buffer(name).copy_(buffer)
 
     def inside(self, x: Tensor) -> Tensor:
-        """A layer's map without the margin."""
+        """A layer's output without its margin."""
         margin = self.recipe.architecture.margin_size
         return x[:, :, margin:-margin, margin:-margin]
 
     def read(self, head: str, x: Tensor, heads: nn.ParameterDict | None = None) -> Tensor:
-        """What a head sees in the map of its layer, the margin cut off."""
+        """A head's output for its layer's output, without the margin."""
         heads = heads or self.heads
         return conv2d(self.inside(x), heads[f"{head}_weight"], heads[f"{head}_bias"])
 
     def heads_of(self, stage: int) -> tuple[str, ...]:
-        """Those that learn in a stage."""
+        """The heads that are trained in a stage."""
         reach = self.recipe.stages[stage].reach
         return HEADS if reach == "picture" else HEADS[: HEADS.index(reach) + 1]
 
     def rate_of(self, head: str) -> int:
-        """Samples a picture's width of a head's layer."""
+        """Sampling rate of a head's layer, in samples per picture width."""
         return self.network.layers[self.layer_of[head]].target.sampling_rate
 
     @staticmethod
     def wanted_of(head: str, drawn: Rendering) -> Tensor:
-        """What a head should see."""
+        """A head's target."""
         return {"fields": drawn.fields, "buffers": drawn.buffers, "preview": drawn.picture}[head]
 
     @torch.no_grad()
     def fit_head(self, head: str, lessons: int = 6) -> None:
-        """Set a head to the best linear reading of its layer as it is now (ridge regression)."""
+        """Fit a head to the present output of its layer (ridge regression)."""
         inputs, outputs = [], []
         for number in range(lessons):
             work = lesson(self.recipe, -1 - number)
@@ -289,9 +289,9 @@ class Trainer:
 
     @torch.no_grad()
     def extend(self) -> None:
-        """Make the layers behind the preview's pass its picture on, so that they begin by giving it and only sharpen it.
+        """Make the layers after the preview's pass its picture on, so that they start from it and only add detail.
 
-        A channel each for red, green and blue, lifted by LIFT so that the leaky ReLU lets all but the blackest through.
+        Red, green and blue have a channel each, raised by LIFT so that nearly all values pass the leaky ReLU unchanged.
         """
         self.fit_head("preview")
         network, first = self.network, self.layer_of["preview"] + 1
@@ -308,7 +308,7 @@ class Trainer:
             rows = slice(0, len(matrix))
             kernel[rows], bias[rows] = 0.0, 0.0
             middle = layer.kernel // 2
-            if layer.is_torgb:  # no normalised rows here: what was scaled on the way is scaled back
+            if layer.is_torgb:  # its rows are not normalised: undo the scaling of the layers before
                 scale = self.recipe.architecture.output_scale
                 kernel.zero_()
                 kernel[each, each, 0, 0] = math.sqrt(kernel.shape[1]) / (gain * scale) / size
@@ -328,7 +328,7 @@ class Trainer:
 
     @torch.no_grad()
     def wanted(self, steering: Tensor, rate: int, transforms: Tensor | None = None, window: float = 1.0) -> Rendering:
-        """What the renderer makes of scenes, `rate` pixels a picture's width; a few at a time, as the caches like it."""
+        """Render the scenes at `rate` pixels per picture width, a few at a time so that they fit into the processor's cache."""
         size = round(rate * window)
         few = max(1, 2**16 // size**2)
         parts = []
@@ -340,9 +340,9 @@ class Trainer:
 
     @torch.no_grad()
     def show(self) -> tuple[Float32[np.ndarray, "n 3 h w"], Float32[np.ndarray, "n 3 h w"], dict[str, float]]:
-        """Pictures by the averaged weights of scenes never trained on, the renderer's of the same, and how they compare.
+        """Pictures of validation scenes by the averaged weights, the renderer's of the same scenes, and their comparison.
 
-        l1: mean absolute difference, of -1..1. psnr: dB. edges: energy of the slopes, given to wanted.
+        l1: mean absolute difference, in units of -1..1. psnr: dB. edges: energy of the slopes relative to the renderer's.
         """
         w = self.average.map(self.shown_z)
         wanted = self.wanted(held(w, self.fields), self.recipe.resolution).picture
@@ -360,7 +360,7 @@ class Trainer:
 
     @torch.no_grad()
     def export(self, path: Path) -> None:
-        """The averaged weights as a generator's file, in float16."""
+        """Write the averaged weights to a generator file, in float16."""
         generator = torch.Generator().manual_seed(self.recipe.seed + 2)
         z = torch.randn(4096, self.to_p.shape[1], generator=generator)
         self.average.get("mapping.w_avg").copy_(self.average.map(z).mean(dim=0))
