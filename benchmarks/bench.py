@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from offline.options import example, new_app
 from shared.atomic import written_atomically
+from shared.command_line import example, new_app
 from shared.errors import Failure, SettingError
 
 BENCHMARKS = {

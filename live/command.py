@@ -17,13 +17,14 @@ from live.display.keys import KeySet, help_text
 from live.display.placement import Scaling
 from live.display.settings import WindowSettings
 from live.hall import Hall
-from live.options import SOUND, SoundOptions, grouped, option
+from live.options import SOUND, SoundOptions
 from live.osc import port as osc
 from live.osc.endpoints import parse_endpoint
 from live.show.options import ShowOptions
 from live.show.sharing import share_the_machine
 from live.sound.open_input import open_input
 from live.sound.source import Source
+from shared.command_line import DeviceOption, PrecisionOption, example, grouped, new_app, option
 from shared.controls import CONTROLS, Value
 from shared.errors import SettingError, UserError, printable
 from shared.image.device import pick_device, pick_precision
@@ -32,15 +33,11 @@ from shared.preset import Preset
 MAX_PRESETS = 9  # keys
 DISPLAY = "Display"
 OSC = "OSC"
-PICTURES = "Pictures"
-EXAMPLES = """Examples:
-
-    ponticello live glass
-
-    ponticello live glass violin --input Scarlett --channel 2 --display 1 --fullscreen --hall cellar.toml
-
-    ponticello live glass --input tape.wav --loop --record rehearsal
-"""
+EXAMPLES = example(
+    "ponticello live glass",
+    "ponticello live glass violin --input Scarlett --channel 2 --display 1 --fullscreen --hall cellar.toml",
+    "ponticello live glass --input tape.wav --loop --record rehearsal",
+)
 
 
 @dataclass(frozen=True)
@@ -167,22 +164,7 @@ class OscOptions:
         return osc.OscPort(inputs, self.osc_host, self.osc_port, targets)
 
 
-@dataclass(frozen=True)
-class PictureOptions:
-    """How pictures are computed."""
-
-    device: Annotated[
-        str | None,
-        option(
-            "--device", metavar="cpu|cuda|mps", panel=PICTURES, help="Processor.", show_default="the fastest available"
-        ),
-    ] = None
-    precision: Annotated[
-        str, option("--precision", metavar="auto|full|half", panel=PICTURES, help="Precision of the generator.")
-    ] = "auto"
-
-
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = new_app()
 
 
 @app.command(epilog=f"{EXAMPLES}\n\n{help_text()}")
@@ -190,13 +172,16 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 def command(
     presets: Annotated[
         list[str],
-        typer.Argument(help="Preset folders or names; the first one plays, keys 1-9 switch between them."),
+        typer.Argument(
+            metavar="PRESET...", help="Preset folders or names; the first one plays, keys 1-9 switch between them."
+        ),
     ],
     sound: LiveSoundOptions,
     display: DisplayOptions,
     osc_options: OscOptions,
-    pictures: PictureOptions,
     show: ShowOptions,
+    device: DeviceOption = None,
+    precision: PrecisionOption = "auto",
 ) -> None:
     """Play live: sound in, pictures out, steered by OSC. See docs/live.md."""
     if len(presets) > MAX_PRESETS:
@@ -211,13 +196,13 @@ def command(
     controls.setdefault("shape", "square" if display.offscreen else "window")
     loaded = [Preset.load(preset) for preset in presets]
     first = replace(loaded[0], controls={**loaded[0].controls, **controls})
-    device = pick_device(pictures.device)
-    pick_precision(pictures.precision, device)
+    processor = pick_device(device)
+    pick_precision(precision, processor)
     port = osc_options.open(first.settings.inputs)
     display.settings(room.options)  # wrong words are reported before anything opens
     source = sound.open(room.options)
     stopped = _stopped_by_signals()
-    share_the_machine(device)
+    share_the_machine(processor)
     from live.show.performance import Performance
     from shared.painter import Painter
 
@@ -227,14 +212,14 @@ def command(
         source=source,
         display=display.open(room.options),
         port=port,
-        painter=Painter(device, pictures.precision),
+        painter=Painter(processor, precision),
         options=show,
         hall=room,
         stopped=stopped,
     )
     performance.run(
         lambda: print(
-            printable(f"{first.name} plays: {source.label}; {device}; OSC port {port.port}; Ctrl-C ends it"),
+            printable(f"{first.name} plays: {source.label}; {processor}; OSC port {port.port}; Ctrl-C ends it"),
             file=sys.stderr,
             flush=True,
         )

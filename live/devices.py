@@ -2,6 +2,7 @@
 
 import typer
 
+from shared.command_line import example, new_app
 from shared.errors import Failure, printable
 from shared.sound_card.client import Device, list_devices
 from shared.sound_card.devices import Direction, channels_of
@@ -37,10 +38,10 @@ def processor_rows() -> list[str]:
     return lines
 
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(epilog=example("ponticello devices"))
 def command() -> None:
     """List sound inputs and outputs, monitors and processors, as other commands accept them."""
     from live.display.monitors import probe

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import typer
 
+from shared.command_line import DeviceOption, PrecisionOption, example, new_app
 from shared.errors import Failure, PonticelloError, printable
 
 Verdict = Literal["ok", "note", "broken"]
@@ -27,16 +28,14 @@ class Check(NamedTuple):
     text: str
 
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(epilog=example("ponticello doctor", "ponticello doctor mine --device cuda"))
 def command(
     preset: Annotated[str, typer.Argument(help="Preset folder or name, or generator file.")] = "glass",
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.", show_default="the fastest available")
-    ] = None,
-    precision: Annotated[str, typer.Option(help="auto, full or half.")] = "auto",
+    device: DeviceOption = None,
+    precision: PrecisionOption = "auto",
 ) -> None:
     """Check this machine. The exit status is 1 if something that a show needs is broken."""
     broken = []

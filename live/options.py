@@ -1,22 +1,13 @@
-"""Command-line options as frozen values. `grouped` turns their fields into options, each group in a panel of `--help`."""
+"""The options of a sound input, which several commands share."""
 
-import functools
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
-from typing import Annotated, Any, get_type_hints
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated
 
-import typer
-
+from shared.command_line import option
 from shared.errors import SettingError
 
-
-def option(*names: str, panel: str, **settings: Any) -> Any:
-    """An option in a panel of the help."""
-    return typer.Option(*names, rich_help_panel=panel, **settings)
-
-
-SOUND = "Sound"
+SOUND = "Sound"  # a panel of --help
 
 
 @dataclass(frozen=True)
@@ -70,42 +61,6 @@ class SoundOptions:
             rate=self.rate if self.rate is not None else _whole_hz(options.get("rate")),
             output=self.output if self.output is not None else options.get("output"),
         )
-
-
-def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose parameters may be frozen dataclasses of options: each of their fields becomes an option."""
-    hints = get_type_hints(command, include_extras=True)
-    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
-    flat: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command).parameters.values():
-        if parameter.name in groups:
-            flat += _parameters(groups[parameter.name])
-        else:
-            flat.append(parameter.replace(annotation=hints[parameter.name]))
-
-    @functools.wraps(command)
-    def run(**given: Any) -> None:
-        for name, group in groups.items():
-            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group) if field.init})
-        command(**given)
-
-    signature = inspect.Signature([parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in flat])
-    run.__signature__ = signature  # type: ignore[attr-defined]  # where typer looks
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in flat} | {"return": None}
-    return run
-
-
-def _parameters(group: type[Any]) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default if field.default is not MISSING else inspect.Parameter.empty,
-            annotation=hints[field.name],
-        )
-        for field in fields(group)
-    ]
 
 
 def _whole_hz(text: str | None) -> int | None:

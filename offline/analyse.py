@@ -9,13 +9,14 @@ import typer
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from offline.options import counted, example, new_app
+from offline.options import counted
 from offline.progress import progress, say
 from offline.silence import silence_remark
 from offline.writable import writable
 from shared.atomic import written_atomically
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader
+from shared.command_line import example, new_app, option
 from shared.errors import PresetError, UserError, pasted
 from shared.preset.history import PAIRS
 from shared.preset.preset import CORPUS, Preset
@@ -110,10 +111,10 @@ def command(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Write one sound to this .csv or .npz file.", rich_help_panel=TABLES),
+        option("-o", "--output", panel=TABLES, help="Write one sound to this .csv or .npz file."),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="Write each sound to NAME.csv in this folder.", rich_help_panel=TABLES)
+        Path | None, option("--csv", panel=TABLES, help="Write each sound to NAME.csv in this folder.")
     ] = None,
     channel: Annotated[
         int | None,
@@ -121,15 +122,11 @@ def command(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            help="Random seed of the map's layout.", min=0, max=2**32 - 1, show_default="0", rich_help_panel=MAP
-        ),
+        option("--seed", panel=MAP, help="Random seed of the map's layout.", min=0, max=2**32 - 1, show_default="0"),
     ] = None,
     copy: Annotated[
         bool,
-        typer.Option(
-            "--copy", help="Copy the sounds into the preset instead of noting where they are.", rich_help_panel=MAP
-        ),
+        option("--copy", panel=MAP, help="Copy the sounds into the preset instead of noting where they are."),
     ] = False,
 ) -> None:
     """Analyse sounds: 23 descriptors, 86 times a second, as the map of a preset or as tables."""

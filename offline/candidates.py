@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import numpy as np
-import typer
 
 from offline.candidate_files import PROPOSAL, SHEET, write_contact_sheet
 from offline.drawing import MOST, draw_candidates
-from offline.options import DeviceOption, PresetArgument, counted, example, new_app
+from offline.options import PresetArgument, counted
 from offline.progress import say
 from offline.sampling import appearance, farthest_point_sampling
 from offline.writable import writable
+from shared.command_line import DeviceOption, example, new_app, option
 from shared.errors import PresetError, SettingError, pasted
 from shared.preset import Preset
 from shared.preset.candidates import Candidates, Draw
@@ -69,45 +69,49 @@ def command(
     preset: PresetArgument,
     count: Annotated[
         int | None,
-        typer.Option("-n", help="Number of images.", show_default="as before, 500 at first", rich_help_panel=DRAW),
+        option("-n", metavar="NUMBER", panel=DRAW, help="Number of images.", show_default="as before, 500 at first"),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            help="Random seed of the first image; the others follow. Images of other seeds go, unless chosen or paired.",
+        option(
+            "--seed",
+            panel=DRAW,
+            help="Random seed of the first image; the others follow. Images of other seeds are removed, unless chosen or "
+            "paired.",
             show_default="as before, 0 at first",
-            rich_help_panel=DRAW,
         ),
     ] = None,
     keep: Annotated[
         str | None,
-        typer.Option(help="Add these images to your choice: 3,17,20-22.", metavar="NUMBERS", rich_help_panel=CHOICE),
+        option("--keep", metavar="NUMBERS", panel=CHOICE, help="Add these images to your choice: 3,17,20-22."),
     ] = None,
     drop: Annotated[
         str | None,
-        typer.Option(
-            help="Remove these images, or `all`, from your choice.", metavar="NUMBERS", rich_help_panel=CHOICE
-        ),
+        option("--drop", metavar="NUMBERS", panel=CHOICE, help="Remove these images, or `all`, from your choice."),
     ] = None,
     spread: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "--spread",
+            metavar="NUMBER",
+            panel=CHOICE,
             help="Propose this number of images that look as different as possible; chooses nothing.",
             min=1,
-            rich_help_panel=CHOICE,
         ),
     ] = None,
     space: Annotated[
         str | None,
-        typer.Option(
-            help="Latent space in which images are kept: z or w.",
+        option(
+            "--space",
+            metavar="z|w",
+            panel=DRAW,
+            help="Latent space in which images are kept.",
             show_default="as before, z at first",
-            rich_help_panel=DRAW,
         ),
     ] = None,
     class_: Annotated[
         int | None,
-        typer.Option("--class", help="Class to draw, for a conditional generator; needs w.", rich_help_panel=DRAW),
+        option("--class", metavar="N", panel=DRAW, help="Class to draw, for a conditional generator; needs w."),
     ] = None,
     device: DeviceOption = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`ponticello convert`: an official StyleGAN3 checkpoint to safetensors, without running the code in it."""
+"""`ponticello convert`: converts an official StyleGAN3 checkpoint to safetensors, without executing the code in it."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -9,26 +9,27 @@ import numpy as np
 import typer
 
 from offline.checkpoint.official import Network, constructor_arguments, network_tensors, read_checkpoint
+from shared.command_line import example, new_app
 from shared.errors import ModelError, UserError
 from shared.image.architecture import Architecture
 from shared.image.checkpoint import check_shapes, write_checkpoint
 
 
 class Format(StrEnum):
-    """Of the numbers in the file."""
+    """Number format of the output."""
 
     float32 = "float32"
     float16 = "float16"
 
 
 def convert(model: Path, output: Path, *, half: bool = False) -> Architecture:
-    """Write the G_ema of an official StyleGAN3 checkpoint as a generator's file; gives its architecture.
+    """Write the G_ema of an official StyleGAN3 checkpoint to a generator file; return its architecture.
 
-    half: float16. Raises ModelError for anything that is no StyleGAN3 or asks to be run, UserError where `output` cannot
-    be written.
+    half: write float16. Raises ModelError for a file that is not a StyleGAN3 or contains more than data, UserError if
+    `output` cannot be written.
     """
     if output.suffix != ".safetensors":
-        raise UserError(f"the output is {output}; name a file that ends in .safetensors")
+        raise UserError(f"-o {output} given; allowed is a file that ends in .safetensors")
     content = read_checkpoint(model)
     network = content.get("G_ema")
     if not isinstance(network, Network):
@@ -47,7 +48,7 @@ def convert(model: Path, output: Path, *, half: bool = False) -> Architecture:
 
 
 def check_kind(names: Collection[str]) -> None:
-    """Raises ModelError, saying what it is, for names of tensors that are no StyleGAN3's."""
+    """Raise ModelError unless these are names of a StyleGAN3's tensors."""
     if "synthesis.input.freqs" in names:
         return
     if "synthesis.b4.const" in names:
@@ -55,10 +56,10 @@ def check_kind(names: Collection[str]) -> None:
     raise ModelError("its G_ema is not a StyleGAN3: it has no synthesis.input.freqs; only StyleGAN3 can be converted")
 
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(epilog=example("ponticello convert model.pkl -o model.safetensors"))
 def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.pkl", help="An official StyleGAN3 checkpoint.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL.safetensors", help="Where to write.")],
@@ -66,13 +67,13 @@ def command(
         Format, typer.Option(help="float16 halves the file; pictures differ by less than a grey level.")
     ] = Format.float32,
 ) -> None:
-    """Convert an official StyleGAN3 checkpoint to safetensors. Nothing that the checkpoint carries is run."""
+    """Convert an official StyleGAN3 checkpoint to safetensors. Code in the checkpoint is not executed."""
     made = convert(model, output, half=dtype is Format.float16)
     print(f"{output}: {summary(made)}, {dtype.value}, {output.stat().st_size:,} bytes")
 
 
 def summary(architecture: Architecture) -> str:
-    """What a generator is, in a line."""
+    """A generator's kind and sizes in one line."""
     kind = {"stylegan3-t": "StyleGAN3-T", "stylegan3-r": "StyleGAN3-R"}.get(architecture.variant, "StyleGAN3")
     a = architecture
     condition = f"conditional on {a.c_dim} numbers" if a.c_dim else "unconditional"

@@ -5,12 +5,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from offline.options import example, new_app
+from offline.options import counted
 from offline.progress import say
 from offline.render import Job, check_overwriting, render
+from offline.render_options import FILM, ForceOption, ResumeOption
 from offline.video.frame import FrameRequest
+from shared.command_line import example, new_app, option
 from shared.preset.preset import SHIPPED, Preset
 
 SIZE = (1280, 720)  # the shipped generator draws them 456 x 256
@@ -27,9 +27,18 @@ app = new_app()
 
 @app.command(epilog=example("ponticello demo", "ponticello demo -o demo.mov"))
 def command(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Film to write.")] = DEFAULT,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a stopped demo.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing film (demo.mp4 always is).")] = False,
+    output: Annotated[
+        Path,
+        option(
+            "--output",
+            "-o",
+            metavar="FILM|FOLDER",
+            panel=FILM,
+            help="Film to write: .mp4, .mov or .mkv, or a folder for PNG files. demo.mp4 is always replaced.",
+        ),
+    ] = DEFAULT,
+    resume: ResumeOption = False,
+    force: ForceOption = False,
 ) -> None:
     """Play the shipped preset with the shipped sound in a window; with an option, or without a screen, render them."""
     check_overwriting(output, force or output == DEFAULT, resume)
@@ -39,6 +48,6 @@ def command(
     began = time.monotonic()
     pictures = render(Job(preset, sound, frame=FrameRequest(SIZE, Fraction(*SIZE))), output, resume=resume)
     print(
-        f"{output.resolve()}: {pictures} pictures in {time.monotonic() - began:.0f} s, sound included; open it in any player"
+        f"{output.resolve()}: {counted(pictures, 'picture')} in {time.monotonic() - began:.0f} s, sound included; open it in any player"
     )
     print(NEXT)

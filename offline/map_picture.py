@@ -1,4 +1,4 @@
-"""map.png: the sounds on their 2-D map with coordinates, seconds and the images that are paired with them."""
+"""map.png: the sounds on their 2-D map, with coordinates, times, and the paired images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +15,12 @@ from shared.stage import HOP, SAMPLE_RATE
 from shared.times import format_time
 
 MAP = "map.png"
-SIDE, MARGIN, LEGEND, LINE = 1000, 60, 240, 24  # pixels: the map, around it, right of it, a line of the legend
-IMAGE = 48  # pixels: a paired image
-LABELS = 16  # moments whose second is written
+SIDE, MARGIN, LEGEND, LINE = 1000, 60, 240, 24  # pixels: the map, its margin, the legend and a line of it
+IMAGE = 48  # pixels: a side of a paired image
+LABELS = 16  # frames whose time is written
 NAME_LENGTH = 26  # letters of a sound's name in the legend
 GREY, DARK = (140, 140, 140), (34, 34, 34)
-COLOURS = np.array(  # of sounds, in turn: told apart by colour-blind eyes as well (Okabe and Ito 2008), on black
+COLOURS = np.array(  # of sounds, in turn: distinct for colour-blind eyes, too (Okabe and Ito 2008), on black
     [(86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (204, 121, 167), (213, 94, 0), (0, 114, 178), (200, 200, 200)]
 )  # fmt: skip
 DIMMEST = 0.35  # brightness of the quietest frame
@@ -30,9 +30,9 @@ Placed = tuple[str, tuple[float, float], UInt8[np.ndarray, "h w 3"] | None]
 
 
 def write_map(path: Path, corpus: Corpus, images: Sequence[Placed] = ()) -> None:
-    """Draw every sounding frame in the colour of its sound, brighter where it is louder, and the images in their places.
+    """Draw each frame in the colour of its sound, brighter if it is louder, and the images at their positions.
 
-    Tenths stand along the edges, as `ponticello pair place` takes them; the second of a few moments beside them.
+    The edges have the coordinates for `ponticello pair place`; a few frames are labelled with their time.
     """
     size = (SIDE + 2 * MARGIN + LEGEND, SIDE + 2 * MARGIN)
     sheet = Image.new("RGB", size)
@@ -70,7 +70,7 @@ def _draw_grid(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFo
 
 
 def _with_frames(pixels: UInt8[np.ndarray, "h w 3"], corpus: Corpus) -> UInt8[np.ndarray, "h w 3"]:
-    """Two by two pixels for every frame, the loud ones over the quiet."""
+    """Draw two by two pixels for each frame, the loud ones over the quiet ones."""
     loudness = corpus.descriptors[:, corpus.facts.descriptors.index("loudness")]
     order = np.argsort(loudness, kind="stable")
     brightness = DIMMEST + (1 - DIMMEST) * np.arange(len(order)) / max(1, len(order) - 1)
@@ -87,7 +87,7 @@ def _pixels(corpus: Corpus, rows: Int64[np.ndarray, "m"]) -> tuple[Int64[np.ndar
 
 
 def _draw_legend(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, corpus: Corpus) -> None:
-    """A line for each sound, as many as fit: its colour, name and length."""
+    """Write a line for each sound, as many as fit: its colour, name and length."""
     x, fitting = SIDE + 2 * MARGIN, SIDE // LINE - 1
     sounds = corpus.facts.sounds
     for number, sound in enumerate(sounds[:fitting]):

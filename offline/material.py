@@ -1,4 +1,4 @@
-"""The input of a render: a sound file or a recorded performance. Both give ticks and a soundtrack."""
+"""The input of a render: a sound file or a recorded show. Both provide ticks and a soundtrack."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -20,34 +20,34 @@ from shared.stage import SAMPLE_RATE
 
 
 class Material(ABC):
-    """presets: all whose generators are needed. remarks: what the user should know, complete once `ticks` has ended."""
+    """presets: those whose generators are needed. remarks: lines for the user, complete once `ticks` has ended."""
 
     presets: tuple[Preset, ...]
     remarks: list[str]
 
     @abstractmethod
     def numbers(self, fps: Fraction) -> range:
-        """The numbers of all its ticks; SoundError where it is shorter than one."""
+        """The numbers of all ticks. Raises SoundError if it is shorter than one."""
 
     @abstractmethod
     def ticks(self, fps: Fraction) -> Iterator[Tick]:
-        """All ticks, analysed as they are asked for."""
+        """All ticks, analysed on demand."""
 
     def aspect(self, fps: Fraction, tick: int) -> Fraction:
-        """Width over height of the picture of a tick, as it was played; the square unless it was recorded otherwise."""
+        """Width over height of a tick's picture as it was played; 1 for a sound file."""
         return Fraction(1)
 
     @abstractmethod
     def soundtrack(self, fps: Fraction, wanted: range, to_the_end: bool) -> Soundtrack | None:
-        """The sound of these ticks, with what follows the last one where wanted; None where there is none."""
+        """The sound of these ticks; to_the_end: with the sound after the last one. None if there is no sound."""
 
     @abstractmethod
     def identity(self) -> object:
-        """What decides its pictures besides the tick rate, as plain data."""
+        """Plain data that, with the tick rate, determines the pictures."""
 
 
 class SoundMaterial(Material):
-    """A sound file through a preset; channel: which one is analysed (from 1), None: the average of all."""
+    """A sound file, played through a preset. channel: the one to analyse, from 1; None for the average of all."""
 
     def __init__(self, preset: Preset, path: Path, channel: int | None = None) -> None:
         self.presets, self._preset = (preset,), preset
@@ -60,7 +60,7 @@ class SoundMaterial(Material):
             self.remarks.append(remark)
 
     def numbers(self, fps: Fraction) -> range:
-        """As many as fit into the file's length."""
+        """As many ticks as fit into the file's length."""
         pictures = ticks_within(self._frames, fps, self._rate)
         if not pictures:
             raise SoundError(
@@ -70,7 +70,7 @@ class SoundMaterial(Material):
         return range(pictures)
 
     def ticks(self, fps: Fraction) -> Iterator[Tick]:
-        """floor(frames fps / rate) of them."""
+        """floor(frames fps / rate) ticks."""
         pipeline = Pipeline(self._preset, fps)
         with SoundReader(self._path, self._channel) as reader:
             pictures = ticks_within(reader.frames, fps, reader.rate)
@@ -98,7 +98,7 @@ class SoundMaterial(Material):
 
 
 class RecordedMaterial(Material):
-    """A performance as it was played, with a preset whose generator is used where it played."""
+    """A recorded show. preset: provides the generator where the show played this preset."""
 
     def __init__(self, preset: Preset, folder: Path) -> None:
         self._recording = recording = Recording(folder, preset)
@@ -107,7 +107,7 @@ class RecordedMaterial(Material):
         self.remarks = recording.remarks
 
     def numbers(self, fps: Fraction) -> range:
-        """In the show's counting: a recording may begin in the middle of it."""
+        """The show's own numbers: a recording may begin in the middle of a show."""
         numbers = self._recording.numbers(fps)
         if not numbers:
             raise SoundError(
@@ -116,15 +116,15 @@ class RecordedMaterial(Material):
         return numbers
 
     def ticks(self, fps: Fraction) -> Iterator[Tick]:
-        """As in the show."""
+        """The ticks of the show."""
         return self._recording.ticks(fps)
 
     def aspect(self, fps: Fraction, tick: int) -> Fraction:
-        """As it was played."""
+        """The shape in which the show played the tick."""
         return self._recording.aspect_at(tick_end(tick, fps))
 
     def soundtrack(self, fps: Fraction, wanted: range, to_the_end: bool) -> Soundtrack | None:
-        """The one channel that was heard; None where descriptors came from outside."""
+        """The recorded channel; None if the show's input was descriptors from another program."""
         recording = self._recording
         if recording.gives == "frames":
             return None
@@ -139,7 +139,7 @@ class RecordedMaterial(Material):
 
 
 def find_material(preset: Preset, path: Path, channel: int | None) -> Material:
-    """A sound file, or the folder of a recording. Raises SoundError, PresetError or SettingError."""
+    """The material in a sound file or a recording's folder. Raises SoundError, PresetError or SettingError."""
     if not is_recording(path):
         return SoundMaterial(preset, path, channel)
     if channel is not None:

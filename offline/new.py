@@ -9,9 +9,9 @@ from typing import Annotated
 import tomlkit
 import typer
 
-from offline.options import example, new_app
 from offline.progress import say
 from shared.atomic import check_place
+from shared.command_line import example, new_app
 from shared.errors import PresetError, UserError, one_line, pasted, refusal
 from shared.image.checkpoint import read_checkpoint
 from shared.preset.preset import SHIPPED, VERSION, Preset, find_preset, sha256_of

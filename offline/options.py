@@ -1,10 +1,14 @@
-"""Arguments and options that several commands of the studio share, and how their help looks."""
+"""Arguments that several commands of the studio share, and panels of their help."""
 
 from typing import Annotated
 
 import typer
 
-RESULT, PICTURES, MACHINE = "What to make", "Pictures", "Computing"  # panels of --help
+from shared.command_line import MACHINE, DeviceOption, example, new_app
+
+__all__ = ["MACHINE", "DeviceOption", "example", "new_app"]
+
+RESULT, PICTURES = "What to make", "Pictures"  # panels of --help
 
 PresetArgument = Annotated[
     str,
@@ -14,25 +18,6 @@ PresetArgument = Annotated[
         show_default=False,
     ),
 ]
-DeviceOption = Annotated[
-    str | None,
-    typer.Option("--device", help="cpu, cuda or mps.", show_default="the fastest available", rich_help_panel=MACHINE),
-]
-PrecisionOption = Annotated[
-    str,
-    typer.Option("--precision", help="auto, full (float32) or half.", rich_help_panel=MACHINE),
-]
-
-
-def new_app() -> typer.Typer:
-    """An empty typer application; the front door prints its errors."""
-    return typer.Typer(add_completion=False, rich_markup_mode="rich")
-
-
-def example(*lines: str) -> str:
-    """The end of a command's help: one or more command lines to try."""
-    title = "Example:" if len(lines) == 1 else "Examples:"
-    return "\n\n".join([title, *(f"  [bold]{line}[/bold]" for line in lines)])
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Pictures in files: PNGs with a note of their origin, and contact sheets."""
+"""Picture files: PNGs with a note of their origin, and contact sheets."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from shared.atomic import written_atomically
 
-NOTE = "ponticello"  # key of the text in a PNG
-MOST_PIXELS = 2560  # of a contact sheet's side
-LARGEST, SMALLEST, LABEL = 160, 32, 16  # pixels: of a picture on it, and the line below
+NOTE = "ponticello"  # key of the note among a PNG's texts
+MOST_PIXELS = 2560  # a side of a contact sheet
+LARGEST, SMALLEST, LABEL = 160, 32, 16  # pixels: a picture's side on it, and the label below
 
 
 def write_png(path: Path, image: UInt8[np.ndarray, "h w 3"], note: str, largest: int) -> None:
@@ -23,24 +23,24 @@ def write_png(path: Path, image: UInt8[np.ndarray, "h w 3"], note: str, largest:
 
 
 def note_of(path: Path) -> str | None:
-    """The note of a PNG that `write_png` wrote; None for any other file, a damaged one, or none."""
+    """The note of a PNG that `write_png` wrote; None for any other file, and if the file is damaged or missing."""
     try:
         with Image.open(path) as image:
-            image.load()  # the text may stand behind the picture, and the picture be cut off
+            image.load()  # detects truncated files; and the note may follow the pixels
             note = image.info.get(NOTE)
             return note if isinstance(note, str) else None
-    except (OSError, SyntaxError):  # SyntaxError: Pillow's word for a broken PNG
+    except (OSError, SyntaxError):  # Pillow raises SyntaxError for a broken PNG
         return None
 
 
 def read_png(path: Path) -> UInt8[np.ndarray, "h w 3"]:
-    """An image that `write_png` wrote."""
+    """Read an image that `write_png` wrote."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
 
 
 def reduced(image: UInt8[np.ndarray, "h w 3"], side: int) -> NDArray[np.uint8]:
-    """The image with a longest side of `side`; itself where it is no larger."""
+    """The image reduced to `side` pixels on its longest side; unchanged if it is no larger."""
     height, width = image.shape[:2]
     if max(height, width) <= side:
         return image
@@ -49,12 +49,12 @@ def reduced(image: UInt8[np.ndarray, "h w 3"], side: int) -> NDArray[np.uint8]:
 
 
 def thumbnail(image: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "side side 3"]:
-    """The image as the means of `side` x `side` areas."""
+    """The means of `side` x `side` areas of the image."""
     return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX))
 
 
 def write_sheet(path: Path, pictures: list[tuple[str, Path, bool]]) -> None:
-    """A contact sheet PNG of (label, PNG file, framed): as many columns as make it about square."""
+    """Write a roughly square contact sheet. pictures: label, PNG file, and whether it is framed."""
     columns = max(1, int(np.ceil(np.sqrt(len(pictures)))))
     side = int(np.clip(MOST_PIXELS // columns - 2, SMALLEST, LARGEST))
     rows = -(-len(pictures) // columns)

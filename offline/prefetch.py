@@ -1,4 +1,4 @@
-"""Work done before it is needed, in a thread of its own, as far ahead as a bounded queue allows."""
+"""Compute items in a thread before they are needed, as far ahead as a bounded queue allows."""
 
 import queue
 import threading
@@ -9,9 +9,9 @@ Item = TypeVar("Item")
 
 
 def prefetch(items: Iterable[Item], size: int) -> Generator[Item, None, None]:
-    """Yield the same items in the same order, up to `size` of them computed ahead; errors are raised at their place.
+    """Yield the items in order, with up to `size` of them computed ahead. An error is raised in place of its item.
 
-    Closing the iterator ends the thread. Memory holds at most `size` items.
+    Closing the iterator ends the thread.
     """
     box: queue.Queue[tuple[Item] | BaseException | None] = queue.Queue(size)
     closed = threading.Event()
@@ -30,7 +30,7 @@ def prefetch(items: Iterable[Item], size: int) -> Generator[Item, None, None]:
                 put((item,))
                 if closed.is_set():
                     return
-        except BaseException as error:  # any error is the reader's to handle
+        except BaseException as error:  # raised again in the reader's thread
             put(error)
         else:
             put(None)

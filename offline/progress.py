@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with the time left on a terminal, quiet plain lines elsewhere, or a window's own display."""
+"""Progress of long work: a bar with the time left in a terminal, occasional plain lines elsewhere, or a window's display."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 QUIET_SECONDS, LIVELY_SECONDS = 15.0, 0.3  # between two plain lines
-LIVELY = "PONTICELLO_PROGRESS"  # environment: set by a program that shows the plain lines as its own progress
+LIVELY = "PONTICELLO_PROGRESS"  # environment variable, set by a program that shows the plain lines as its own progress
 
 
 @runtime_checkable
@@ -20,7 +20,7 @@ class Advance(Protocol):
     """Called with the number of steps done so far."""
 
     def __call__(self, done: int, /) -> None:
-        """Report."""
+        """Report the number."""
 
 
 @runtime_checkable
@@ -28,10 +28,10 @@ class Reporter(Protocol):
     """Shows progress and lines in place of stderr."""
 
     def begin(self, what: str, total: int) -> Advance:
-        """Work of so many steps begins. What is returned may raise an error to end the work."""
+        """Begin work of `total` steps. The returned function may raise an error to end the work."""
 
     def say(self, line: str) -> None:
-        """A line for the user."""
+        """Show a line to the user."""
 
 
 _reporter: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
@@ -49,7 +49,7 @@ def reporting(reporter: Reporter) -> Iterator[None]:
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Advance]:
-    """Report how many of `total` steps are done: on stderr, or to the thread's reporter."""
+    """Report how many of `total` steps are done, on stderr or to the thread's reporter."""
     if (reporter := _reporter.get()) is not None:
         yield reporter.begin(what, total)
         return
@@ -74,7 +74,7 @@ def progress(what: str, total: int) -> Iterator[Advance]:
 
 
 def say(line: str) -> None:
-    """A line for the user, beside the results: on stderr, or to the thread's reporter."""
+    """Show a line to the user, on stderr or through the thread's reporter."""
     if (reporter := _reporter.get()) is not None:
         reporter.say(line)
         return

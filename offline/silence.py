@@ -1,4 +1,4 @@
-"""Silent sounds and channels: the usual reason why a picture never moves."""
+"""Detects silent sounds and channels, the usual reason why a picture does not move."""
 
 from pathlib import Path
 
@@ -6,15 +6,14 @@ import numpy as np
 
 from shared.audio.files import SoundReader
 
-SILENT_DB = -60.0  # dBFS: no louder sample in the whole file
+SILENT_DB = -60.0  # dBFS; a channel without a louder sample is silent
 SILENT = 10 ** (SILENT_DB / 20)
 
 
 def silence_remark(path: Path, channel: int | None) -> str | None:
-    """A line about a sound that is silent, or in which a channel is; None where there is nothing to report.
+    """A line about a silent sound, or silent channels in it; None if there are none.
 
-    channel: the one that is analysed (from 1), None for the average of all. Reads no further than until every channel
-    that is analysed has sounded.
+    channel: the one to analyse, from 1; None for the average of all. Reads only until all of these have sounded.
     """
     with SoundReader(path, channel) as reader:
         heard = np.zeros(reader.channels, bool)

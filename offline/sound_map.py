@@ -16,18 +16,18 @@ from shared.stage import HOP, SAMPLE_RATE
 KEPT_VARIANCE = 0.99
 NEIGHBORS = 15
 MIN_DIST = 0.1
-LEAST = NEIGHBORS + 1  # different frames; with fewer there are no 15 neighbours
-EPOCHS_OF_SMALL, SMALL = 500, 10_000  # umap-learn's own choice of epochs, set here to report progress
+LEAST = NEIGHBORS + 1  # different frames; fewer have no 15 neighbours
+EPOCHS_OF_SMALL, SMALL = 500, 10_000  # umap-learn's defaults; given explicitly, because progress needs the number
 EPOCHS_OF_LARGE = 200
-MANY = 4096  # points; of fewer umap-learn takes the exact neighbours itself
-MOST = 50_000  # points that UMAP embeds; of more, an even random sample, and the others are placed between them
-BETWEEN = 4  # embedded points that a further point is placed between
-CHUNK = 4096  # points placed between two reports
+MANY = 4096  # points; for fewer, umap-learn computes exact neighbours itself
+MOST = 50_000  # points that UMAP embeds; of more, a random sample, between which the others are interpolated
+BETWEEN = 4  # embedded points between which another one is interpolated
+CHUNK = 4096  # points between two reports of progress
 
 
 @dataclass(frozen=True, eq=False)
 class SoundMap:
-    """positions (m, 2) within 0..1; how many principal components they were computed from, and their share of the variance."""
+    """positions: (m, 2), within 0..1. components: number of principal components used. kept_variance: their share, 0..1."""
 
     positions: Float64[np.ndarray, "m 2"]
     components: int
@@ -37,30 +37,29 @@ class SoundMap:
 def principal_components(
     standardised: Float64[np.ndarray, "m d"], kept: float = KEPT_VARIANCE
 ) -> tuple[Float64[np.ndarray, "m components"], float]:
-    """Scores on the fewest principal components that keep this share of the variance, and the share that they keep."""
+    """Scores on the fewest principal components that keep at least this share of the variance, and the share kept."""
     from sklearn.decomposition import PCA
 
     pca = PCA(svd_solver="covariance_eigh").fit(standardised)
     variance = pca.explained_variance_
     shares = np.cumsum(variance) / (variance.sum() or 1.0)
-    count = min(int(np.searchsorted(shares, kept)) + 1, len(shares))  # the last share may be 1 minus a rounding error
+    count = min(int(np.searchsorted(shares, kept)) + 1, len(shares))  # rounding may leave the last share below 1
     scores: NDArray[np.float64] = pca.transform(standardised)[:, :count]
     return scores, float(shares[count - 1])
 
 
 def sound_map(standardised: Float64[np.ndarray, "m d"], seed: int = 0) -> SoundMap:
-    """A place for each frame: 99 % of the variance by PCA, UMAP with 15 neighbours and a least distance of 0.1.
+    """A position for each frame: PCA that keeps 99 % of the variance, then UMAP with 15 neighbours and a minimum distance of 0.1.
 
-    The same frames and seed give the same map: UMAP then works in one thread. Equal frames share a place. Of more than
-    50,000 different frames (about 10 minutes), UMAP embeds a random sample of so many; each other frame is placed between the
-    4 embedded frames nearest to it, weighted by the inverse of their distances. UserError where there are fewer than 16
-    different frames.
+    The same frames and seed give the same map, so UMAP runs in one thread. Equal frames have equal positions. Of more than
+    50,000 different frames (about 10 minutes), UMAP embeds a random sample of 50,000; the others are interpolated between
+    the 4 nearest embedded frames, weighted by inverse distance. Raises UserError for fewer than 16 different frames.
     """
     distinct, inverse = np.unique(standardised, axis=0, return_inverse=True)
     if len(distinct) < LEAST:
         raise UserError(
-            f"{len(distinct)} different frames that sound; a map takes at least {LEAST} ({LEAST * HOP / SAMPLE_RATE:.1f} s): "
-            "give longer or louder sounds"
+            f"the sounds have {len(distinct)} different frames that are not silent; a map needs at least {LEAST} "
+            f"({LEAST * HOP / SAMPLE_RATE:.1f} s): give longer or louder sounds"
         )
     scores, kept = principal_components(standardised)
     _, first = np.unique(inverse, return_index=True)
@@ -69,7 +68,7 @@ def sound_map(standardised: Float64[np.ndarray, "m d"], seed: int = 0) -> SoundM
 
 
 def _embedded(scores: Float64[np.ndarray, "n components"], seed: int) -> Float64[np.ndarray, "n 2"]:
-    """A place for each point: UMAP's, or where there are too many, between points of a sample that UMAP has placed."""
+    """A position for each point: UMAP's or, if there are too many points, interpolated in a sample that UMAP embeds."""
     if len(scores) <= MOST:
         return _umap(scores, seed)
     sample = np.sort(np.random.default_rng(seed).choice(len(scores), MOST, replace=False))
@@ -83,7 +82,7 @@ def _embedded(scores: Float64[np.ndarray, "n components"], seed: int) -> Float64
 def placed_between(
     points: Float64[np.ndarray, "n d"], known: Float64[np.ndarray, "k d"], places: Float64[np.ndarray, "k 2"]
 ) -> Float64[np.ndarray, "n 2"]:
-    """Places (n, 2) of points between those of the 4 nearest known ones, weighted by inverse distance (Shepard 1968)."""
+    """Positions (n, 2) interpolated between those of the 4 nearest known points, weighted by inverse distance (Shepard 1968)."""
     from sklearn.neighbors import NearestNeighbors
 
     search = NearestNeighbors(n_neighbors=BETWEEN, algorithm="brute").fit(known)
@@ -100,7 +99,7 @@ def placed_between(
 
 def _umap(scores: Float64[np.ndarray, "n components"], seed: int) -> Float64[np.ndarray, "n 2"]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its own inner workings, such as clusters that hang together nowhere
+        warnings.simplefilter("ignore")  # about details of its algorithm, such as clusters without connections
         import umap
 
         epochs = EPOCHS_OF_SMALL if len(scores) <= SMALL else EPOCHS_OF_LARGE
@@ -116,16 +115,16 @@ def _umap(scores: Float64[np.ndarray, "n components"], seed: int) -> Float64[np.
             )
             places = np.asarray(reducer.fit_transform(scores), np.float64)
     if not np.isfinite(places).all():
-        raise Failure("umap-learn found no place for some frames; try another --seed")
+        raise Failure("umap-learn found no position for some frames; try another --seed")
     return places
 
 
 def neighbors(
     scores: Float64[np.ndarray, "n components"],
 ) -> tuple[Int32[np.ndarray, "n 15"], Float32[np.ndarray, "n 15"]]:
-    """The numbers of the 15 nearest points of each, itself the first, and their distances: exact.
+    """Indices of the 15 nearest points of each point, itself first, and their distances.
 
-    umap-learn's own search approximates them, and takes twice as long for 50,000 points.
+    They are exact. umap-learn's own search is approximate, and takes twice as long for 50,000 points.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -134,7 +133,7 @@ def neighbors(
 
 
 class _Listener(io.StringIO):
-    """Takes what tqdm writes for its bar, the number of epochs done, and passes it on."""
+    """The file to which tqdm writes its bar, here the number of finished epochs; reports it as progress."""
 
     def __init__(self, stack: ExitStack, epochs: int) -> None:
         super().__init__()
@@ -143,16 +142,14 @@ class _Listener(io.StringIO):
 
     def write(self, text: str, /) -> int:
         if text.strip().isdecimal():
-            if (
-                self._advance is None
-            ):  # not before: what comes first, neighbours and compiling, says nothing of the time left
+            if self._advance is None:  # begun late: the time for neighbours and compiling would spoil the estimate
                 self._advance = self._stack.enter_context(progress("map", self._epochs))
             self._advance(int(text))
         return len(text)
 
 
 def _within_one(places: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 2"]:
-    """Moved and scaled, both axes alike, into the square 0..1, in its middle."""
+    """Positions scaled, both axes alike, to fit the square 0..1, and centred in it."""
     low, high = places.min(axis=0), places.max(axis=0)
     side = (high - low).max() or 1.0
     return np.asarray((places - (low + high) / 2) / side + 0.5)

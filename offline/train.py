@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from offline.options import PresetArgument, counted, example, new_app
+from offline.options import PresetArgument, counted
 from offline.pairing.session import on_map
 from offline.progress import progress, say
 from offline.writable import writable
+from shared.command_line import example, new_app
 from shared.errors import PresetError, pasted
 from shared.mapping.smoothing import LeakyIntegrator
 from shared.preset import Preset, history

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from live.options import option
+from shared.command_line import option
 from shared.errors import SettingError, UserError
 
 SHOW = "Show"

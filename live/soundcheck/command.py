@@ -10,7 +10,7 @@ import typer
 
 from live import hall
 from live.hall import Hall
-from live.options import SoundOptions, grouped, option
+from live.options import SoundOptions
 from live.sound.channels import Channels
 from live.sound.file_input import FileInput
 from live.sound.open_input import OSC, Block, FrameBlock, Source, names_a_file, open_input
@@ -18,15 +18,12 @@ from live.sound.sound_card import SoundCard
 from live.sound.tape import Tape
 from live.soundcheck.findings import Findings
 from live.soundcheck.listening import Progress, SoundCheck
+from shared.command_line import example, grouped, new_app, option
 from shared.errors import SettingError, pasted, printable
 from shared.preset import Preset
 
 READ_S = 0.05
 REPORT_EVERY = 5  # seconds of playing between two reports; near the end every second is reported
-EXAMPLE = """Example:
-
-    ponticello soundcheck glass --input Scarlett --channel 2 --hall cellar.toml
-"""
 
 
 @dataclass(frozen=True)
@@ -37,10 +34,10 @@ class Input:
     blocks: Iterator[Block | FrameBlock]
 
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = new_app()
 
 
-@app.command(epilog=EXAMPLE)
+@app.command(epilog=example("ponticello soundcheck glass --input Scarlett --channel 2 --hall cellar.toml"))
 @grouped
 def command(
     preset: Annotated[str, typer.Argument(help="Preset folder or name; the playing is compared with its pairs.")],

@@ -1,8 +1,8 @@
-"""Reads an official StyleGAN checkpoint (.pkl) without running any of it.
+"""Reads an official StyleGAN checkpoint (.pkl) without executing any of it.
 
-A checkpoint is a pickle of a dict with G, D and G_ema. Every network module in it carries the source text of its class,
-which the published loader executes; here it is ignored, and a module is the name of its class and its attributes.
-Tensors are pickles within the pickle, in PyTorch's old format for storages. Neither torch nor Python's unpickler is used.
+A checkpoint is a pickle of a dict with G, D and G_ema. Each network module contains the source code of its class, which the
+published loader executes. This reader ignores it: a module becomes the name of its class and its attributes. Tensors are
+pickles inside the pickle, in PyTorch's old format for storages. Neither torch nor Python's unpickler is used.
 """
 
 import math
@@ -53,14 +53,14 @@ class Storage:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The dict that a checkpoint is: networks as `Network`, tensors as numpy arrays, all else plain values.
+    """The dict in a checkpoint: networks as `Network`, tensors as numpy arrays, everything else as plain values.
 
-    Raises ModelError for a file that is no checkpoint, is damaged, or asks for more than data.
+    Raises ModelError for a file that is not a checkpoint, is damaged, or would execute code.
     """
     try:
         with open_regular(path) as file:
             _check_kind(path, file.read(512), path.stat().st_size)
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # not closed: the tensors are views of it
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # stays open, because tensors are views of it
             content = Machine(ByteStream(mapped), checkpoint_calls()).run()
     except FileNotFoundError as error:
         raise ModelError(f"no file {path}") from error
@@ -71,7 +71,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except Refused as error:
         if TENSORFLOW in str(error):
             raise ModelError(f"{path} is a StyleGAN for TensorFlow; only StyleGAN3 can be converted") from error
-        raise ModelError(f"{path} is refused: {error}; nothing in it was run") from error
+        raise ModelError(f"{path} is refused: {error}; none of its code was executed") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds a {type(content).__name__}; an official checkpoint is a dict with G_ema")
     return content
@@ -109,8 +109,8 @@ def _empty_dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
 
 
 def _storages() -> Call:
-    """Reads storages, each once however often the pickle asks for it."""
-    known: dict[int, tuple[object, Storage]] = {}  # by identity, with the data so that it stays alive
+    """A call that reads storages, each only once."""
+    known: dict[int, tuple[object, Storage]] = {}  # by identity of the data, which is kept alive here
 
     def call(arguments: tuple[Any, ...]) -> Storage:
         match arguments:
@@ -126,7 +126,7 @@ def _storages() -> Call:
 
 
 def _tensor(arguments: tuple[Any, ...]) -> NDArray[Any]:
-    """The part of a storage at this offset, with these sizes and strides (in items); a view, within the storage."""
+    """A view of a storage at an offset, with sizes and strides in items. Raises Refused if it exceeds the storage."""
     match arguments:
         case (Storage(numbers), int(offset), tuple(size), tuple(stride), *_) if len(size) == len(stride):
             if not all(isinstance(n, int) and 0 <= n <= numbers.size for n in (offset, *size, *stride)):
@@ -147,7 +147,7 @@ def _parameter(arguments: tuple[Any, ...]) -> NDArray[Any]:
 
 
 def checkpoint_calls() -> dict[Name, Call | None]:
-    """Everything that a checkpoint may name. EasyDict and OrderedDict become plain dicts."""
+    """All globals that a checkpoint may name. EasyDict and OrderedDict become plain dicts."""
     return plain_calls() | {
         Name("torch_utils.persistence", "_reconstruct_persistent_obj"): _network,
         Name("dnnlib.util", "EasyDict"): _empty_dict,
@@ -158,9 +158,9 @@ def checkpoint_calls() -> dict[Name, Call | None]:
 
 
 def read_storage(data: bytes | bytearray | memoryview) -> Storage:
-    """A storage as torch.save wrote it before its zip format: five pickles, the number of items, the items.
+    """Read a storage that torch.save wrote before its zip format: five pickles, the number of items, the items.
 
-    The pickles are a magic number, a version, facts about the machine, the persistent id ("storage", type, key, device,
+    The pickles are a magic number, a version, properties of the machine, the persistent id ("storage", type, key, device,
     items, None), and the list of keys. Raises Refused.
     """
     stream = ByteStream(memoryview(data))
@@ -180,7 +180,7 @@ def read_storage(data: bytes | bytearray | memoryview) -> Storage:
 
 
 def network_tensors(network: Network) -> dict[str, NDArray[Any]]:
-    """All parameters and buffers of a network by their full names, `synthesis.input.freqs`. Raises ModelError."""
+    """All parameters and buffers of a network by their full names, such as `synthesis.input.freqs`. Raises ModelError."""
     tensors: dict[str, NDArray[Any]] = {}
     waiting = [("", network)]
     for _ in range(MAX_MODULES):
@@ -196,9 +196,9 @@ def network_tensors(network: Network) -> dict[str, NDArray[Any]]:
 
 
 def constructor_arguments(network: Network) -> dict[str, Any]:
-    """The keyword arguments that the network was made with. Raises ModelError."""
+    """The keyword arguments of the network's constructor. Raises ModelError."""
     if network.state.get("_init_args"):
-        raise ModelError("the network was made with unnamed arguments; it is not an official checkpoint")
+        raise ModelError("the network was made with positional arguments; it is not an official checkpoint")
     return _attribute(network, "_init_kwargs")
 
 

@@ -1,8 +1,8 @@
-"""Plain data in a pickle that is spelled as a call: sets, bytes, arrays and numbers of Python and numpy.
+"""Plain data that a pickle writes as function calls: sets, bytes, arrays and numbers of Python and numpy.
 
-The spelling depends on the pickle's protocol. A set is an instruction of its own from protocol 4 on, a call of
-`builtins.set` before; bytes are a text to encode in protocol 2; a bytearray is an instruction from protocol 5 on; numpy
-arrays have a buffer from protocol 5 on and a state before.
+The form depends on the pickle's protocol. Before protocol 4, a set is a call of `builtins.set`; in protocol 2, bytes are a
+text to encode; a bytearray is an instruction since protocol 5; numpy arrays have a buffer since protocol 5, and a state
+before.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +13,8 @@ import numpy as np
 
 from offline.checkpoint.unpickling import Buildable, Call, Name, Refused, hashable
 
-MOST_MADE_BYTES = 640 << 20  # by calls; a checkpoint in protocol 2 has all its tensors as texts to encode
-ITEM_BYTES = 100  # of a set or a dict
+MOST_MADE_BYTES = 640 << 20  # limit for all calls together; in protocol 2, all tensors are texts to encode
+ITEM_BYTES = 100  # of an item in a set or a dict
 NUMBERS = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16"})
 
 
@@ -25,7 +25,7 @@ class NumberFormat(Buildable):
     code: str
 
     def build(self, state: object) -> None:
-        """The state must say little-endian, or that there is no order."""
+        """Check that the state says little-endian or no byte order."""
         match state:
             case (_, "<" | "|" | "=", *_):
                 return
@@ -33,27 +33,27 @@ class NumberFormat(Buildable):
 
 
 class UnreadArray(Buildable):
-    """An array of numpy or Python: official modules have some, and no picture depends on them."""
+    """An array of numpy or Python. Official modules have some, but pictures do not depend on them."""
 
     def build(self, state: object) -> None:
         """Ignore the state."""
 
 
 class Budget:
-    """Bytes that calls may make: a small pickle can ask for the same large piece again and again."""
+    """The number of bytes that calls may still produce. Without it, a small pickle could produce the same bytes repeatedly."""
 
     def __init__(self) -> None:
         self._left = MOST_MADE_BYTES
 
     def spend(self, count: int) -> None:
-        """Take from it. Raises Refused where nothing is left."""
+        """Subtract from the budget. Raises Refused if it is exhausted."""
         self._left -= count
         if self._left < 0:
             raise Refused(f"its data would need more than {MOST_MADE_BYTES:,} bytes")
 
 
 def plain_calls() -> dict[Name, Call | None]:
-    """The table of these calls, with a new budget."""
+    """The table of calls, sharing a new budget."""
     budget = Budget()
     calls: dict[Name, Call | None] = {}
     for builtins in ("builtins", "__builtin__"):  # of Python 3 and 2
@@ -98,7 +98,7 @@ def _collection(kind: Callable[[list[Any]], object], budget: Budget) -> Call:
 
 
 def _bytes(budget: Budget) -> Call:
-    """Bytes, bytearrays and texts to encode; all become bytes, or a view where they are one already."""
+    """A call that turns bytes, bytearrays and texts to encode into bytes, and leaves views as they are."""
 
     def call(arguments: tuple[Any, ...]) -> object:
         match arguments:
@@ -138,7 +138,7 @@ def _complex(arguments: tuple[Any, ...]) -> object:
 
 
 def _inert(kind: str) -> Call:
-    """A value that nothing depends on: its name and arguments."""
+    """A call whose result is not used: it returns its name and arguments."""
     return lambda arguments: (kind, arguments)
 
 

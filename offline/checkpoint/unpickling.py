@@ -1,8 +1,8 @@
-"""Reads the data in a pickle without running it.
+"""Reads the data in a pickle without executing it.
 
-A pickle is a program for a small stack machine. Python's own machine imports every module that the program names and
-calls what it finds there. This one knows the few instructions that data needs, imports nothing, and calls only the
-functions of a closed table. Everything else is refused by name. pickletools decodes the instructions; it executes none.
+A pickle is a program for a small stack machine. Python's machine imports each module that the program names and calls
+functions in it. This one implements the few instructions needed for data, imports nothing, and calls only functions of a
+fixed table. It refuses everything else, with its name. pickletools decodes the instructions but executes none.
 """
 
 import pickletools
@@ -31,16 +31,16 @@ FRESH: Mapping[str, Callable[[], object]] = {
 }
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 HASHABLE = (str, int, float, bytes, type(None))
-"""Types of keys and of items in sets. No tuples: hashing them nested a million deep ends the process."""
+"""Allowed types of keys and of items in sets. Tuples are excluded: hashing a deeply nested one crashes the process."""
 
 
 class Refused(Exception):
-    """The reason for which the machine stopped."""
+    """The pickle is not allowed; the message gives the reason, starting with "it"."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """A global that the pickle names: two strings, looked up only in the table."""
+    """A global that the pickle names. It is only looked up in the table, never imported."""
 
     module: str
     name: str
@@ -50,36 +50,36 @@ class Name:
 
 
 class Buildable(ABC):
-    """An inert stand-in for an object that a pickle makes first and gives a state afterwards."""
+    """A stand-in for an object that a pickle creates first and gives a state afterwards."""
 
     @abstractmethod
     def build(self, state: object) -> None:
-        """Take or check the state. Raises Refused."""
+        """Use or check the state. Raises Refused."""
 
 
 class ByteStream:
-    """Bytes to read from, like a file. Long pieces are views, not copies; none is longer than what is there."""
+    """Bytes with the methods of a file. Long reads return views, not copies."""
 
     def __init__(self, data: bytes | memoryview | mmap) -> None:
         self._data = memoryview(data)
         self._place = 0
 
     def read(self, count: int = -1) -> bytes | memoryview:
-        """The next bytes, to the end where `count` is negative; a view where there are many."""
+        """The next `count` bytes, or all if it is negative; a view if there are many."""
         stop = len(self._data) if count < 0 else self._place + count
         piece = self._data[self._place : stop]
         self._place += len(piece)
         return piece if len(piece) > LARGE else bytes(piece)
 
     def readline(self) -> bytes:
-        """The next line, cut where it is very long."""
+        """The next line, truncated if it is very long."""
         piece = bytes(self._data[self._place : self._place + LARGE])
         line = piece[: piece.find(b"\n") + 1] or piece
         self._place += len(line)
         return line
 
     def tell(self) -> int:
-        """The number of bytes that were read."""
+        """The number of bytes read so far."""
         return self._place
 
 
@@ -87,10 +87,10 @@ Call = Callable[[tuple[Any, ...]], object]
 
 
 class Machine:
-    """Runs one pickle from a stream and leaves the stream behind it.
+    """Runs one pickle from a stream and leaves the stream at its end.
 
-    calls: everything that the pickle may name; called with the tuple of arguments, or None for a name that may only be
-    passed on. persistent: converts a persistent id; without it none is allowed.
+    calls: all globals that the pickle may name, with functions of the tuple of arguments; None for a global that must not be
+    called. persistent: converts a persistent id; None if they are not allowed.
     """
 
     def __init__(
@@ -107,20 +107,16 @@ class Machine:
         self._memo: dict[int, object] = {}
 
     def run(self) -> object:
-        """The value that the pickle leaves. Raises Refused."""
+        """Run the pickle and return its value. Raises Refused."""
         try:
             for count, (instruction, argument, _) in enumerate(pickletools.genops(self._stream)):  # type: ignore[arg-type]
                 if count >= MAX_INSTRUCTIONS:
                     raise Refused(f"it has more than {MAX_INSTRUCTIONS:,} instructions; no checkpoint has that many")
                 self._step(instruction.name, argument)
-        except (
-            ValueError,
-            IndexError,
-            KeyError,
-        ) as error:  # from genops, or an item that is not on the stack or in the memo
+        except (ValueError, IndexError, KeyError) as error:  # from genops; or not on the stack, or not in the memo
             raise Refused(f"the pickle is damaged or truncated at byte {self._stream.tell():,}") from error
         if len(self._stack) != 1 or self._marks:
-            raise Refused("the pickle is damaged: it leaves more or less than one value")
+            raise Refused("the pickle is damaged: it does not end with exactly one value")
         return self._stack[0]
 
     def _step(self, instruction: str, argument: Any) -> None:
@@ -217,7 +213,7 @@ class Machine:
 
 
 def hashable(key: object) -> Any:
-    """The object, where it may be a key or in a set. Raises Refused."""
+    """Return the object if it may be a key or an item of a set. Raises Refused."""
     if not isinstance(key, HASHABLE):
-        raise Refused(f"it has a {type(key).__name__} for a key")
+        raise Refused(f"it has a {type(key).__name__} as a key")
     return key

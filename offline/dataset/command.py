@@ -19,8 +19,9 @@ from offline.dataset.selection import Selection
 from offline.dataset.sources import Film, Sources, find_sources
 from offline.dataset.square import FORMS, Crop
 from offline.dataset.stills import parse_colour
-from offline.options import PICTURES, RESULT, counted, example, new_app
+from offline.options import PICTURES, RESULT, counted
 from offline.progress import progress, say
+from shared.command_line import example, new_app, option
 from shared.errors import Stopped, UserError, pasted, printable
 
 SIZES = [16 << i for i in range(9)]  # pixels
@@ -117,51 +118,42 @@ def command(
     ],
     output: Annotated[
         Path,
-        typer.Option(
-            "-o", "--output", metavar="DATA.zip", help="Where to write.", rich_help_panel=RESULT, show_default=False
-        ),
+        option("-o", "--output", metavar="DATA.zip", panel=RESULT, help="Where to write.", show_default=False),
     ],
-    size: Annotated[int, typer.Option(help="Pixels a side: a power of two.", rich_help_panel=RESULT)] = 1024,
+    size: Annotated[int, option("--size", panel=RESULT, help="Pixels a side: a power of two.")] = 1024,
     labels: Annotated[
         bool,
-        typer.Option(
-            "--labels", help="Give each picture a class: the folder below the given one.", rich_help_panel=RESULT
-        ),
+        option("--labels", panel=RESULT, help="Give each picture a class: the folder below the given one."),
     ] = False,
     mirror: Annotated[
         bool,
-        typer.Option("--mirror", help="Add a copy of each picture, flipped left to right.", rich_help_panel=RESULT),
+        option("--mirror", panel=RESULT, help="Add a copy of each picture, flipped left to right."),
     ] = False,
-    grey: Annotated[bool, typer.Option("--grey", help="One channel instead of RGB.", rich_help_panel=RESULT)] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace DATA.zip, and start anew.", rich_help_panel=RESULT)
-    ] = False,
-    crop: Annotated[
-        str, typer.Option(metavar="CROP", help=f"Which squares: {FORMS}.", rich_help_panel=PICTURES)
-    ] = "centre",
+    grey: Annotated[bool, option("--grey", panel=RESULT, help="One channel instead of RGB.")] = False,
+    force: Annotated[bool, option("--force", panel=RESULT, help="Replace DATA.zip, and start anew.")] = False,
+    crop: Annotated[str, option("--crop", metavar="CROP", panel=PICTURES, help=f"Which squares: {FORMS}.")] = "centre",
     background: Annotated[
-        str, typer.Option(metavar="COLOUR", help="What transparent pictures lie on.", rich_help_panel=PICTURES)
+        str, option("--background", metavar="COLOUR", panel=PICTURES, help="What transparent pictures lie on.")
     ] = "black",
-    distinct: Annotated[
-        bool, typer.Option("--distinct", help="Leave out near-duplicates.", rich_help_panel=PICTURES)
-    ] = False,
+    distinct: Annotated[bool, option("--distinct", panel=PICTURES, help="Leave out near-duplicates.")] = False,
     likeness: Annotated[
         float,
-        typer.Option(
+        option(
+            "--likeness",
+            panel=PICTURES,
             help="For --distinct: pictures are alike where no block of 16 x 16 differs by more grey levels.",
-            rich_help_panel=PICTURES,
         ),
     ] = THRESHOLD,
-    every: Annotated[int, typer.Option(metavar="N", help="Every N-th frame only.", rich_help_panel=FILMS)] = 1,
+    every: Annotated[int, option("--every", metavar="N", panel=FILMS, help="Every N-th frame only.")] = 1,
     ranges: Annotated[
         str | None,
-        typer.Option(
-            metavar="START-END,...", help="Only these times, e.g. 00:12-00:19,1:02-1:04.5.", rich_help_panel=FILMS
+        option(
+            "--ranges", metavar="START-END,...", panel=FILMS, help="Only these times, e.g. 00:12-00:19,1:02-1:04.5."
         ),
     ] = None,
     deinterlace: Annotated[
         bool,
-        typer.Option("--deinterlace", help="All frames, not only those marked as interlaced.", rich_help_panel=FILMS),
+        option("--deinterlace", panel=FILMS, help="All frames, not only those marked as interlaced."),
     ] = False,
 ) -> None:
     """Make a data set of square pictures for training. Interrupted, the same command goes on."""

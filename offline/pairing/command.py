@@ -5,12 +5,13 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from offline.options import PresetArgument, counted, example, new_app
+from offline.options import PresetArgument, counted
 from offline.pairing.automatic import METHODS
 from offline.pairing.project import REMOTE
 from offline.pairing.session import Pairing, clear
 from offline.progress import say
 from offline.writable import writable
+from shared.command_line import example, new_app
 from shared.errors import SettingError, pasted
 from shared.preset import Preset, history
 from shared.times import parse_time

@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from shared.child import module_command, module_environment
+from shared.command_line import example, new_app
 from shared.errors import Failure, UserError
 
 PROBE_SECONDS = 30.0  # for Qt to open a display
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(epilog=example("ponticello studio", "ponticello studio mine"))
 def command(
     preset: Annotated[
         str | None, typer.Argument(help="A preset's folder, or a shipped preset's name; without one, a start page.")

@@ -147,7 +147,7 @@ def test_a_stylegan3_that_does_not_fit_its_arguments(tmp_path):
         for kwargs, others, message in [
             ({}, {}, "missing required field `z_dim`"),
             ({"z_dim": 4, "blur": 1}, {}, "unknown field `blur`"),
-            ({}, {"_init_args": (512,)}, "made with unnamed arguments"),
+            ({}, {"_init_args": (512,)}, "made with positional arguments"),
             (
                 dict.fromkeys(["z_dim", "w_dim"], 8) | {"c_dim": 0, "img_resolution": 32, "img_channels": 3},
                 {},

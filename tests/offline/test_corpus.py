@@ -152,7 +152,7 @@ def test_silence_by_hand(tmp_path):
     ("sounds", "error", "words"),
     [
         (["silent.wav"], SoundError, r"silent.wav is silent throughout, below -60 dB; leave it out or make it louder"),
-        (["short.wav"], UserError, r"\d+ different frames that sound; a map takes at least 16 \(0.2 s\)"),
+        (["short.wav"], UserError, r"\d+ different frames that are not silent; a map needs at least 16 \(0.2 s\)"),
         (["none.wav"], SoundError, "no file"),
         (["a.wav", "./a.wav"], UserError, "a.wav is named twice"),
         (["a.wav", "other/a.wav"], UserError, "is another sound of the same name; rename"),

@@ -142,7 +142,7 @@ def test_other_sizes_are_refused(text):
 @pytest.mark.parametrize(
     ("size", "shape", "fit", "reason"),
     [
-        ("1920x1080", "16:9", "wide", "leave one out"),
+        ("1920x1080", "16:9", "wide", "omit one of them"),
         (None, "window", "wide", "has no window"),
         (None, "99:1", "wide", "from 1:16 to 16:1"),
         ("4096x16", None, "wide", "from 1:16 to 16:1"),
