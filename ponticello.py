@@ -7,7 +7,7 @@ Preset                   a preset, from its folder or by a shipped one's name
 Pipeline, Painter        sound in blocks to pictures, and pictures to images
 load_generator           a StyleGAN3 generator: latents to images
 
-Each is imported when it is first used, as is the module of a command. docs/python.md shows them at work.
+Each is imported on first use, and so are the modules of commands. docs/python.md has examples.
 """
 
 import difflib
@@ -57,7 +57,7 @@ def __dir__() -> list[str]:
 
 
 class Entry(NamedTuple):
-    """Where a command lives (a module with a typer `app`) and what it does."""
+    """The module of a command, which has a typer `app`, and its line in the help."""
 
     module: str
     help: str
@@ -71,18 +71,18 @@ GROUPS = {
         "studio": Entry(
             "offline.pairing.studio_command", "open the studio window: hear sounds on a map, put images on it"
         ),
-        "dataset": Entry("offline.dataset.command", "make a data set for training of films and pictures"),
+        "dataset": Entry("offline.dataset.command", "make a training data set from films and pictures"),
         "convert": Entry("offline.convert", "convert an official StyleGAN3 checkpoint"),
         "new": Entry("offline.new", "make a preset around a generator"),
-        "analyse": Entry("offline.analyse", "lay sounds out on the preset's map, or write their descriptors to files"),
-        "candidates": Entry("offline.candidates", "make images to choose from, and choose"),
+        "analyse": Entry("offline.analyse", "put sounds on the preset's map, or write their descriptors to files"),
+        "candidates": Entry("offline.candidates", "make images, and choose among them"),
         "pair": Entry("offline.pairing.command", "pair images with moments of sound"),
-        "train": Entry("offline.train", "learn the pairs"),
+        "train": Entry("offline.train", "train the mapping on the pairs"),
     },
     "Play it": {
         "render": Entry("offline.render", "render a sound or a recorded show to a film"),
         "live": Entry("live.command", "play live: sound in, pictures out, steered by OSC"),
-        "soundcheck": Entry("live.soundcheck.command", "fit gain, gate and scale to an instrument and a hall"),
+        "soundcheck": Entry("live.soundcheck.command", "adjust gain, gate and scale to an instrument and a hall"),
     },
     "This machine": {
         "devices": Entry("live.devices", "list sound inputs and outputs, monitors and processors"),
@@ -95,7 +95,7 @@ ALIASES = {"analyze": "analyse"}
 
 
 def overview() -> str:
-    """The text of `ponticello --help`: the commands in the order of the work."""
+    """The text of `ponticello --help`: commands in the order in which they are used."""
     lines = ["Usage: ponticello COMMAND ...", "", "Let sound play a StyleGAN3 image space.", ""]
     for title, group in GROUPS.items():
         lines += [f"{title}:", *(f"  ponticello {name:<10}  {entry.help}" for name, entry in group.items()), ""]
@@ -114,24 +114,24 @@ def main() -> None:
     prepare_streams()
     try:
         run([argument for argument in sys.argv[1:] if argument != "--debug"])
-        sys.stdout.flush()  # a full disk is reported here, not at the interpreter's end
+        sys.stdout.flush()  # reports a full disk here, not when the interpreter exits
     except (Exception, KeyboardInterrupt) as error:
         if "--debug" in sys.argv:
             raise
         line, status = explain(error)
         if status == Stopped.exit_status:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not disturb the end
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the exit
         print(f"ponticello: {line}", file=sys.stderr)
         if (
             status == Stopped.exit_status and getattr(sys.modules["__main__"], "main", None) is main
         ):  # no program around us
             sys.stdout.flush()
-            os._exit(status)  # everything is closed by now, and torch takes seconds to leave the interpreter
+            os._exit(status)  # everything is closed by now, and torch takes seconds to shut down
         sys.exit(status)
 
 
 def run(arguments: list[str]) -> None:
-    """Find the command and hand it the rest."""
+    """Run the command named by the first argument with the others."""
     if not arguments or arguments[0] in ("--help", "-h", "help"):
         print(overview())
         return
@@ -147,16 +147,16 @@ def run(arguments: list[str]) -> None:
             + f"; there are: {', '.join(COMMANDS)}"
         )
     logging.basicConfig(format="ponticello: %(message)s")
-    logging.getLogger("shared.image").setLevel(logging.INFO)  # which way pictures are made
+    logging.getLogger("shared.image").setLevel(logging.INFO)  # reports the device and backend of a generator
     options = arguments[1:]
     is_shown = name == "demo" and not options and importlib.import_module("live.display.monitors").has_screen()
     if is_shown:
         glass, violin = (Path(__file__).parent / "presets" / each for each in ("glass", "violin"))
-        print("H shows what is heard; 1 and 2 change the preset; Shift-Esc ends the show", file=sys.stderr)
+        print("H shows the head-up display; 1 and 2 switch presets; Shift-Esc ends the show", file=sys.stderr)
         name, options = "live", [str(glass), str(violin), "--input", str(glass / "sounds" / "glass.flac")]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is finished stays usable
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, which keeps finished work usable
     command = typer.main.get_command(importlib.import_module(COMMANDS[name].module).app)
-    try:  # not called as a whole: typer would report any EOFError as a Ctrl-C
+    try:  # command() itself would report an EOFError as a Ctrl-C
         with command.make_context(f"ponticello {name}", options) as context:
             command.invoke(context)
     except typer.Exit as end:  # --help

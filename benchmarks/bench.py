@@ -29,12 +29,12 @@ def command(
         str | None,
         typer.Argument(metavar="BENCHMARK", help=f"{', '.join(BENCHMARKS)}.", show_default="all of them"),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer turns.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Take fewer measurements.")] = False,
     output: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Measure this machine. The exit status is 1 where a target is missed."""
+    """Measure this machine. The exit status is 1 if a target is missed."""
     if name is not None and name not in BENCHMARKS:
         raise SettingError(f"no benchmark '{name}'; there are: {', '.join(BENCHMARKS)}")
     figures: dict[str, Any] = {

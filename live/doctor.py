@@ -33,7 +33,9 @@ app = new_app()
 
 @app.command(epilog=example("ponticello doctor", "ponticello doctor mine --device cuda"))
 def command(
-    preset: Annotated[str, typer.Argument(help="Preset folder or name, or generator file.")] = "glass",
+    preset: Annotated[
+        str, typer.Argument(metavar="PRESET", help="Preset folder or name, or a generator file.")
+    ] = "glass",
     device: DeviceOption = None,
     precision: PrecisionOption = "auto",
 ) -> None:

@@ -118,7 +118,9 @@ def command(
     ] = None,
     channel: Annotated[
         int | None,
-        typer.Option("--channel", help="Channel to analyse, from 1.", show_default="the average of all channels"),
+        typer.Option(
+            "--channel", metavar="N", help="Channel to analyse, from 1.", show_default="the average of all channels"
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -126,7 +128,7 @@ def command(
     ] = None,
     copy: Annotated[
         bool,
-        option("--copy", panel=MAP, help="Copy the sounds into the preset instead of noting where they are."),
+        option("--copy", panel=MAP, help="Copy the sounds into the preset instead of referring to their files."),
     ] = False,
 ) -> None:
     """Analyse sounds: 23 descriptors, 86 times a second, as the map of a preset or as tables."""

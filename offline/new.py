@@ -108,18 +108,21 @@ app = new_app()
     epilog=example("ponticello new mine --generator generator.safetensors", "ponticello new mine --generator glass")
 )
 def command(
-    preset: Annotated[Path, typer.Argument(metavar="PRESET", help="Folder to make.", show_default=False)],
+    preset: Annotated[Path, typer.Argument(metavar="PRESET", help="Folder to create.", show_default=False)],
     generator: Annotated[
         str,
         typer.Option(
-            "--generator", "-g", help="StyleGAN3 file, as `ponticello convert` writes it, or a preset that has one."
+            "--generator",
+            "-g",
+            metavar="FILE|PRESET",
+            help="StyleGAN3 generator (.safetensors; `ponticello convert` makes it from a .pkl), or a preset whose generator to use.",
         ),
     ],
     copy: Annotated[
-        bool, typer.Option("--copy", help="Copy the generator into the preset instead of noting where it is.")
+        bool, typer.Option("--copy", help="Copy the generator into the preset instead of referring to its file.")
     ] = False,
 ) -> None:
-    """Make a preset around a generator. Sounds, images and pairs come next."""
+    """Make a preset around a generator; sounds, images and pairs are added to it later."""
     file = new(preset, find_generator(generator), copy)
     print(f"{preset}: a preset with the generator {file}")
     say(f"next: ponticello analyse {pasted(preset)} SOUND; ponticello candidates {pasted(preset)}")

@@ -40,7 +40,14 @@ app = new_app()
 @app.command(epilog=example("ponticello soundcheck glass --input Scarlett --channel 2 --hall cellar.toml"))
 @grouped
 def command(
-    preset: Annotated[str, typer.Argument(help="Preset folder or name; the playing is compared with its pairs.")],
+    preset: Annotated[
+        str,
+        typer.Argument(
+            metavar="PRESET",
+            help="Preset folder or name; the playing is compared with its pairs.",
+            show_default=False,
+        ),
+    ],
     sound: SoundOptions,
     hall_file: Annotated[
         Path | None,

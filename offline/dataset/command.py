@@ -130,10 +130,14 @@ def command(
         option("--mirror", panel=RESULT, help="Add a copy of each picture, flipped left to right."),
     ] = False,
     grey: Annotated[bool, option("--grey", panel=RESULT, help="One channel instead of RGB.")] = False,
-    force: Annotated[bool, option("--force", panel=RESULT, help="Replace DATA.zip, and start anew.")] = False,
-    crop: Annotated[str, option("--crop", metavar="CROP", panel=PICTURES, help=f"Which squares: {FORMS}.")] = "centre",
+    force: Annotated[
+        bool, option("--force", panel=RESULT, help="Replace DATA.zip and start from the beginning.")
+    ] = False,
+    crop: Annotated[
+        str, option("--crop", metavar="CROP", panel=PICTURES, help=f"Squares to cut out: {FORMS}.")
+    ] = "centre",
     background: Annotated[
-        str, option("--background", metavar="COLOUR", panel=PICTURES, help="What transparent pictures lie on.")
+        str, option("--background", metavar="COLOUR", panel=PICTURES, help="Colour behind transparent pictures.")
     ] = "black",
     distinct: Annotated[bool, option("--distinct", panel=PICTURES, help="Leave out near-duplicates.")] = False,
     likeness: Annotated[
@@ -141,22 +145,25 @@ def command(
         option(
             "--likeness",
             panel=PICTURES,
-            help="For --distinct: pictures are alike where no block of 16 x 16 differs by more grey levels.",
+            help="With --distinct: largest difference between near-duplicates, in grey levels of any block of 16 x 16.",
         ),
     ] = THRESHOLD,
-    every: Annotated[int, option("--every", metavar="N", panel=FILMS, help="Every N-th frame only.")] = 1,
+    every: Annotated[int, option("--every", metavar="N", panel=FILMS, help="Take every N-th frame.")] = 1,
     ranges: Annotated[
         str | None,
         option(
-            "--ranges", metavar="START-END,...", panel=FILMS, help="Only these times, e.g. 00:12-00:19,1:02-1:04.5."
+            "--ranges",
+            metavar="START-END,...",
+            panel=FILMS,
+            help="Take only these times, such as 00:12-00:19,1:02-1:04.5.",
         ),
     ] = None,
     deinterlace: Annotated[
         bool,
-        option("--deinterlace", panel=FILMS, help="All frames, not only those marked as interlaced."),
+        option("--deinterlace", panel=FILMS, help="Deinterlace all frames, not only those marked as interlaced."),
     ] = False,
 ) -> None:
-    """Make a data set of square pictures for training. Interrupted, the same command goes on."""
+    """Make a data set of square pictures for training. If it is interrupted, the same command continues it."""
     if not 0 <= likeness <= 255:
         raise UserError(f"--likeness {likeness} given; allowed are 0 to 255 grey levels")
     making = Making(

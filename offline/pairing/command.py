@@ -68,8 +68,8 @@ def at(
 def auto(
     preset: PresetArgument,
     method: Annotated[str, typer.Argument(metavar="|".join(METHODS), help="How to choose frames and images.")],
-    count: Annotated[int, typer.Option(help="Number of pairs; fewer where there are fewer images.")] = COUNT,
-    seed: Annotated[int, typer.Option(help="Random seed of the clusters.", min=0, max=2**32 - 1)] = 0,
+    count: Annotated[int, typer.Option(metavar="N", help="Number of pairs, limited by the number of images.")] = COUNT,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed of the clusters.", min=0, max=2**32 - 1)] = 0,
 ) -> None:
     """Replace all pairs by those of an unsupervised method (see docs/studio.md)."""
     if method not in METHODS:
@@ -81,7 +81,8 @@ def auto(
             chosen = len(own.candidates.kept)
             advice = f"; {counted(chosen, 'image is', 'images are')} chosen: --keep more, or --drop all to use all"
             say(
-                f"{counted(count, 'pair')} given; there are images and different sounds for {made}{advice if 0 < chosen < count else ''}"
+                f"--count {count} given; images and different sounds are enough for {counted(made, 'pair')}"
+                f"{advice if 0 < chosen < count else ''}"
             )
         show(pairing)
 
@@ -104,7 +105,7 @@ def remove(
 
 @app.command(epilog=example("ponticello pair undo mine"))
 def undo(preset: PresetArgument) -> None:
-    """Undo the last change; again, the one before."""
+    """Undo the last change. Repeat it to go further back."""
     with writable(preset) as own:
         history.undo(own.folder)
         show(Pairing(own), redraw=True)
@@ -125,7 +126,7 @@ def list_(preset: PresetArgument) -> None:
 
 
 def show(pairing: Pairing, redraw: bool = False) -> None:
-    """List the pairs and name the next command; draw the map anew where the change has not done so itself."""
+    """List the pairs and suggest the next command. redraw: draw the map, after changes that did not."""
     if redraw:
         pairing.draw()
     _print(pairing)
@@ -133,13 +134,13 @@ def show(pairing: Pairing, redraw: bool = False) -> None:
 
 
 def _say_where(pairing: Pairing, name: str, x: float, y: float) -> None:
-    """Report the moment of sound that a place on the map was paired with, and warn in empty space."""
+    """Report the moment of sound with which a position on the map was paired; warn if it is far away."""
     corpus = pairing.corpus
     distance = float(np.hypot(*(corpus.positions[corpus.nearest(x, y)] - (x, y))))
     moment = pairing.moment(pairing.pairs.names.index(name))
     say(f"{name}: paired with {moment}, {distance:.3f} away on the map")
     if distance > REMOTE:
-        say(f"{x:g} {y:g} is in empty space: no sound within {REMOTE:g}; see map.png for places near sounds")
+        say(f"no sound within {REMOTE:g} of {x:g} {y:g}; see map.png for positions near sounds")
 
 
 def _print(pairing: Pairing) -> None:

@@ -19,10 +19,16 @@ app = new_app()
 @app.command(epilog=example("ponticello studio", "ponticello studio mine"))
 def command(
     preset: Annotated[
-        str | None, typer.Argument(help="A preset's folder, or a shipped preset's name; without one, a start page.")
+        str | None,
+        typer.Argument(metavar="PRESET", help="Preset folder or name.", show_default="a start page"),
     ] = None,
     sound_device: Annotated[
-        str | None, typer.Option(help="Sound output: number or part of the name (`ponticello devices`).")
+        str | None,
+        typer.Option(
+            metavar="DEVICE",
+            help="Sound output, by number or part of its name; see `ponticello devices`.",
+            show_default="the system's output",
+        ),
     ] = None,
 ) -> None:
     """Hear sounds on a map, put images on it, and see the film at once."""

@@ -133,7 +133,7 @@ def test_the_demo_plays_in_a_window_and_says_what_to_try_next():
         program.process.send_signal(signal.SIGTERM)
         assert program.wait() == 0, program.output()
     lines = program.output().splitlines()
-    assert lines[0].startswith("H shows what is heard; 1 and 2 change the preset")
+    assert lines[0].startswith("H shows the head-up display; 1 and 2 switch presets")
     assert lines[-1].startswith("next: ponticello live glass (your microphone), ponticello live violin")
 
 

@@ -228,11 +228,11 @@ def unpickling_as_calls(modules, value):
 
 
 def test_one_storage_asked_for_many_times_takes_no_memory_for_each(tmp_path):
-    """A megabyte of numbers, two thousand tensors of it."""
+    """A megabyte of numbers, three hundred tensors of it."""
     path = tmp_path / "model.pkl"
     with official_modules() as modules:
         stored = stored_numbers(torch.zeros(250_000))
-        storage = [Call(torch.storage._load_from_bytes, stored) for _ in range(2000)]
+        storage = [Call(torch.storage._load_from_bytes, stored) for _ in range(300)]
         form = (0, (250_000,), (1,), False, OrderedDict())
         tensors = {f"t{i}": Call(torch._utils._rebuild_tensor_v2, each, *form) for i, each in enumerate(storage)}
         path.write_bytes(dump({"G_ema": network(modules, _buffers=tensors)}))

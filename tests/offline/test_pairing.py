@@ -84,7 +84,7 @@ def test_a_place_reports_its_moment_and_warns_in_empty_space(folder, capsys):
     assert "empty space" not in said
     replace(corpus, positions=corpus.positions * 0.5).save(folder / "corpus.safetensors")
     run("place", folder, "5", 1, 1)
-    assert "1 1 is in empty space: no sound within 0.05" in capsys.readouterr().err
+    assert "no sound within 0.05 of 1 1" in capsys.readouterr().err
 
 
 def test_times_are_taken_as_minutes_and_seconds(folder, capsys):
@@ -238,7 +238,7 @@ def test_baselines_use_each_image_and_frame_once(folder, method, count, kept, ex
         assert np.array_equal(corpus.positions[at], place)
         assert np.array_equal(candidates.latents[candidates.number(name)], latent)
     said = capsys.readouterr().err
-    assert ("given; there are images and different sounds for" in said) == (count > expected)
+    assert ("given; images and different sounds are enough for" in said) == (count > expected)
     assert ("3 images are chosen: --keep more" in said) == bool(kept)
     run("auto", folder, method, "--count", count)
     assert history.same(pairs(folder), made)

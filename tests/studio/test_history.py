@@ -22,7 +22,7 @@ def test_steps_of_every_kind_are_undone_and_redone_in_one_row(tmp_path):
     folder = make_preset(tmp_path / "p")
     write_candidates(folder, 12)
     before, states = Pairs.load(folder / "pairs.safetensors"), [stored(folder)]
-    for step in range(150):  # more than any limit of old
+    for step in range(105):  # more than a limit of 100 would keep
         preset = Preset.load(folder)
         if step % 3 == 0:
             assert history.save_pairs(folder, before.at([step // 3 % len(before)]))
