@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from offline.render import Job, render
-from offline.video.frame import FrameRequest
+from offline.video.film_format import FormatRequest
 from shared.painter import Painter
 from shared.preset.preset import SHIPPED, Preset
 
@@ -24,7 +24,7 @@ def run(quick: bool = False) -> dict[str, Any]:
     """
     preset = Preset.load(SHIPPED / "glass")
     job = Job(
-        preset, preset.folder / "sounds" / "glass.flac", end=Fraction(6 if quick else 20), frame=FrameRequest(SIZE)
+        preset, preset.folder / "sounds" / "glass.flac", end=Fraction(6 if quick else 20), format=FormatRequest(SIZE)
     )
     painter = Painter()
     painter.load(preset)

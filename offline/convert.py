@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from offline.checkpoint.official import Network, constructor_arguments, network_tensors, read_checkpoint
+from offline.checkpoint.official import Network, constructor_arguments, network_tensors, read_official
 from shared.command_line import example, new_app
 from shared.errors import ModelError, UserError
 from shared.image.architecture import Architecture
@@ -30,7 +30,7 @@ def convert(model: Path, output: Path, *, half: bool = False) -> Architecture:
     """
     if output.suffix != ".safetensors":
         raise UserError(f"-o {output} given; allowed is a file that ends in .safetensors")
-    content = read_checkpoint(model)
+    content = read_official(model)
     network = content.get("G_ema")
     if not isinstance(network, Network):
         raise ModelError(f"{model} has no generator under G_ema; it holds: {', '.join(map(str, content)) or 'nothing'}")

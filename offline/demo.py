@@ -9,7 +9,7 @@ from offline.options import counted
 from offline.progress import say
 from offline.render import Job, check_overwriting, render
 from offline.render_options import FILM, ForceOption, ResumeOption
-from offline.video.frame import FrameRequest
+from offline.video.film_format import FormatRequest
 from shared.command_line import example, new_app, option
 from shared.preset.preset import SHIPPED, Preset
 
@@ -46,7 +46,7 @@ def command(
     sound = preset.folder / "sounds" / "glass.flac"
     say(f"rendering {sound.name} through the preset {preset.name}")
     began = time.monotonic()
-    pictures = render(Job(preset, sound, frame=FrameRequest(SIZE, Fraction(*SIZE))), output, resume=resume)
+    pictures = render(Job(preset, sound, format=FormatRequest(SIZE, Fraction(*SIZE))), output, resume=resume)
     print(
         f"{output.resolve()}: {counted(pictures, 'picture')} in {time.monotonic() - began:.0f} s, sound included; open it in any player"
     )

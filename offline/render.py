@@ -20,7 +20,7 @@ from offline.prefetch import prefetch
 from offline.progress import progress, say
 from offline.render_options import EvidenceOptions, ExcerptOptions, FilmOptions, parse_fps
 from offline.video.codecs import choose_codec
-from offline.video.frame import Frame, FrameRequest
+from offline.video.film_format import FilmFormat, FormatRequest
 from offline.video.writer import VideoWriter, check_output
 from shared.atomic import check_place
 from shared.command_line import DeviceOption, PrecisionOption, example, grouped, new_app
@@ -45,7 +45,7 @@ class Job:
     start: Fraction = Fraction(0)
     """In seconds. Ticks i with start <= i/fps < end are rendered; the pipeline always runs from the beginning."""
     end: Fraction | None = None
-    frame: FrameRequest = field(default_factory=FrameRequest)
+    format: FormatRequest = field(default_factory=FormatRequest)
     device: str | None = None
     precision: str = "auto"
 
@@ -66,16 +66,16 @@ class Job:
         return wanted
 
     def ticks(self, drawn: Fraction) -> Iterator[Tick]:
-        """All ticks of the sound, analysed on demand. If the frame decides the shape, their pictures have the shape `drawn`."""
+        """All ticks of the sound, analysed on demand. If the format decides the shape, their pictures have the shape `drawn`."""
         for tick in self.material.ticks(self.fps):
-            yield replace(tick, picture=replace(tick.picture, aspect=drawn)) if self.frame.decides_shape else tick
+            yield replace(tick, picture=replace(tick.picture, aspect=drawn)) if self.format.decides_shape else tick
 
-    def identity(self, backend: str, frame: Frame) -> str:
+    def identity(self, backend: str, film_format: FilmFormat) -> str:
         """Hash of everything that decides the pictures: segments of renders with equal hashes can be joined.
 
         backend: device and backend of the generators.
         """
-        drawn = (str(frame.drawn), frame.fit)
+        drawn = (str(film_format.drawn), film_format.fit)
         facts = (self.material.identity(), str(self.fps), str(self.start), str(self.end), backend, drawn)
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -95,7 +95,7 @@ def render(
     Stopped after a Ctrl-C, when the finished part is playable beside the output.
     """
     chosen = choose_codec(output, codec)
-    job.frame.check(chosen)
+    job.format.check(chosen)
     check_output(output, chosen, job.fps, None)
     material = job.material
     wanted = job.excerpt(material.numbers(job.fps))
@@ -105,16 +105,16 @@ def render(
     painter = Painter(pick_device(job.device), job.precision)
     generators = [painter.load(preset) for preset in material.presets]
     largest = max(generators, key=lambda generator: generator.img_resolution)
-    frame = Frame.of(job.frame, material.aspect(job.fps, wanted.start), largest.config, chosen)
+    film_format = FilmFormat.of(job.format, material.aspect(job.fps, wanted.start), largest.config, chosen)
     writer = VideoWriter(
         output,
         codec=chosen,
         fps=job.fps,
-        image_size=frame.image,
-        size=frame.film,
-        bars=frame.fit == "square",
+        image_size=film_format.image,
+        size=film_format.film,
+        bars=film_format.fit == "square",
         soundtrack=material.soundtrack(job.fps, wanted, job.end is None),
-        identity=job.identity("; ".join(sorted({f"{g.device.type}, {g.backend}" for g in generators})), frame),
+        identity=job.identity("; ".join(sorted({f"{g.device.type}, {g.backend}" for g in generators})), film_format),
         resume=resume,
         first_number=wanted.start,
     )
@@ -131,7 +131,7 @@ def render(
     done = writer.start
     with (
         writer,
-        closing(prefetch(job.ticks(frame.drawn), WAITING_TICKS)) as ticks,
+        closing(prefetch(job.ticks(film_format.drawn), WAITING_TICKS)) as ticks,
         closing(downloaded(start, within(ticks, wanted), generators[0].device)) as images,
         progress("pictures", len(wanted)) as advance,
     ):
@@ -141,7 +141,7 @@ def render(
                 if image is not None and hashes is not None:
                     hashes.add(tick.number, image)
                 if image is not None and place >= writer.start:
-                    writer.write(frame.fitted(image))
+                    writer.write(film_format.fitted(image))
                 done = max(done, place + 1)
                 advance(done)
             writer.finish()
@@ -212,7 +212,7 @@ def command(
     check_overwriting(film.output, film.force, film.resume)
     fps = parse_fps(film.fps)
     start, end = excerpt.seconds()
-    job = Job(Preset.load(preset), sound, fps, excerpt.channel, start, end, film.frame(), device, precision)
+    job = Job(Preset.load(preset), sound, fps, excerpt.channel, start, end, film.format(), device, precision)
     hashes = Hashes() if evidence.frames_hash or evidence.hashes else None
     pictures = render(job, film.output, codec=film.codec, resume=film.resume, hashes=hashes)
     print(f"{film.output}: {counted(pictures, 'picture')}, {film.fps} a second")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from offline.video.codecs import CODECS
-from offline.video.frame import FrameRequest
+from offline.video.film_format import FormatRequest
 from shared.command_line import option
 from shared.errors import SettingError
 from shared.mapping.decimation import checked_rate
@@ -70,7 +70,7 @@ class FilmOptions:
             "--fit",
             metavar="wide|square|crop|mirror",
             panel=FILM,
-            help="wide draws in the frame's shape; square keeps the network's square, with bars; crop cuts it; mirror "
+            help="wide draws in the film's shape; square keeps the network's square, with bars; crop cuts it; mirror "
             "continues it by its mirror images.",
         ),
     ] = "wide"
@@ -87,9 +87,9 @@ class FilmOptions:
     resume: ResumeOption = False
     force: ForceOption = False
 
-    def frame(self) -> FrameRequest:
-        """The frame's size and shape. Raises SettingError for values that are not allowed."""
-        return FrameRequest.parse(self.size, self.shape, self.fit)
+    def format(self) -> FormatRequest:
+        """The size, shape and fit. Raises SettingError for values that are not allowed."""
+        return FormatRequest.parse(self.size, self.shape, self.fit)
 
 
 @dataclass(frozen=True)

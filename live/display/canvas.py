@@ -76,7 +76,7 @@ void main() {
 """
 
 
-class Canvas:
+class WindowCanvas:
     """Draws in the current OpenGL context. Raises Failure if OpenGL reports an error."""
 
     def __init__(self) -> None:

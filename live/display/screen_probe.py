@@ -16,10 +16,10 @@ def look() -> Screens:
         return Screens(problem=str(error))
     monitors = tuple(opengl.connected())
     try:
-        from live.display.canvas import Canvas
+        from live.display.canvas import WindowCanvas
 
         opengl.open_window((64, 64))
-        Canvas().draw((64, 64), "fit")
+        WindowCanvas().draw((64, 64), "fit")
     except Exception as error:  # any error of the driver is the answer
         return Screens(monitors, str(error))
     return Screens(monitors)

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 
 from live.display import opengl
 from live.display.base import ErrorLines, unfit
-from live.display.canvas import Canvas
+from live.display.canvas import WindowCanvas
 from live.display.desktop_window import DesktopWindow
 from live.display.hud import Hud
 from live.display.hud_page import Overlay
@@ -42,7 +42,7 @@ class WindowDisplay:
         self._failures = 0
         self.swap_s = 0.0
         self._retry_at = -math.inf
-        self._canvas: Canvas | None = None
+        self._canvas: WindowCanvas | None = None
         self._window: DesktopWindow | None = None
         self._open()
 
@@ -52,7 +52,7 @@ class WindowDisplay:
         return self._window
 
     @property
-    def canvas(self) -> Canvas | None:
+    def canvas(self) -> WindowCanvas | None:
         """What draws into the window; None while it is being reopened."""
         return self._canvas
 
@@ -145,7 +145,7 @@ class WindowDisplay:
     def _open(self) -> None:
         self._window = DesktopWindow(self._settings, self._repaint)
         try:
-            self._canvas = Canvas()
+            self._canvas = WindowCanvas()
         except Exception as error:
             self._discard()
             raise UserError(f"no OpenGL 3.3: {error}; update the graphics driver{opengl.REMEDY}") from error
@@ -168,7 +168,7 @@ class WindowDisplay:
             self._canvas = self._uploaded = None
             window.use()
             canvas.release()
-            self._canvas = Canvas()
+            self._canvas = WindowCanvas()
         else:
             if window is not None:  # open the new one in its place
                 self._settings = replace(

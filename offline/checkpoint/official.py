@@ -52,7 +52,7 @@ class Storage:
     numbers: NDArray[Any]
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_official(path: Path) -> dict[str, Any]:
     """The dict in a checkpoint: networks as `Network`, tensors as numpy arrays, everything else as plain values.
 
     Raises ModelError for a file that is not a checkpoint, is damaged, or would execute code.

@@ -38,7 +38,7 @@ _REPORT = re.compile(rb"\[showinfo@(\w+) @ [^]]*\] \[info\] n: *\d+ pts: *(\S+) 
 _TROUBLE = re.compile(rb"(?:\[[^]]*\] )*\[(?:error|fatal|panic)\] (.*)|.*\[warning\] (.*corrupt.*)")
 
 
-class Frame(NamedTuple):
+class FilmFrame(NamedTuple):
     """A frame of a film."""
 
     number: int
@@ -53,7 +53,7 @@ class Frame(NamedTuple):
 
 def frames(
     path: Path, facts: FilmFacts, selection: Selection, *, deinterlace: bool = False, patience_s: float = PATIENCE_S
-) -> Generator[Frame, None, None]:
+) -> Generator[FilmFrame, None, None]:
     """The selected frames in the order of their times.
 
     After an error of the decoder all frames are marked as damaged until a key frame that it cannot have held back:
@@ -65,7 +65,7 @@ def frames(
         count, has_damage = 0, False
         while (picture := decoder.picture()) is not None:
             number, time_s, damage = decoder.report()
-            yield Frame(number, time_s, picture, damage)
+            yield FilmFrame(number, time_s, picture, damage)
             count, has_damage = count + 1, has_damage or damage is not None
         reason = decoder.end()
     finally:

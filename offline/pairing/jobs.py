@@ -61,7 +61,7 @@ class Fit:
     unlearned: tuple[str, ...]
 
 
-class Job:
+class RunningJob:
     """A running job, as a reporter of its progress: sends events, and ends the work where it was cancelled."""
 
     def __init__(self, studio: "Studio", kind: JobKind) -> None:
@@ -103,7 +103,7 @@ class Jobs:
 
     def __init__(self, studio: "Studio") -> None:
         self._studio = studio
-        self._running: dict[str, Job] = {}
+        self._running: dict[str, RunningJob] = {}
         self._children: dict[str, Child] = {}
         self._work, self._training = Background("work"), Background("training")
         for background in (self._work, self._training):
@@ -131,7 +131,7 @@ class Jobs:
     def new(self, folder: Path, generator: Path | str) -> None:
         """Make a preset around a generator file (.safetensors) or a shipped preset's generator (its name), and open it."""
 
-        def work(_: Job) -> Then:
+        def work(_: RunningJob) -> Then:
             path = Path(generator)
             file = path if path.suffix or path.is_file() else Preset.load(str(generator)).generator_path
             new(folder, file)
@@ -171,7 +171,7 @@ class Jobs:
         if not sounds:
             raise UserError("this is the only sound; add another one before you remove it")
 
-        def work(_: Job) -> Then:
+        def work(_: RunningJob) -> Then:
             remember_sources(preset)
             make_corpus(preset, sounds, seed=seed, channels=channels)
             pairing = Pairing(Preset.load(preset.folder))
@@ -186,7 +186,7 @@ class Jobs:
         project = self._project()
         preset = project.writable()
 
-        def work(_: Job) -> Then:
+        def work(_: RunningJob) -> Then:
             draw_candidates(preset, next_draw(preset, count))
             return project.take_up
 
@@ -200,7 +200,7 @@ class Jobs:
         if (before := self._running.get("training")) is not None:
             before.is_cancelled = True  # the newest pairs are what matters
 
-        def work(_: Job) -> Then:
+        def work(_: RunningJob) -> Then:
             start = time.monotonic()
             trained = train(preset)
             fit = Fit(len(pairs), trained.orders, time.monotonic() - start, tuple(trained.unlearned))
@@ -234,7 +234,7 @@ class Jobs:
         """Draw map.png as the pairs are now."""
         draw = self._project().map_job()
 
-        def work(_: Job) -> Then:
+        def work(_: RunningJob) -> Then:
             draw()
             return lambda: None
 
@@ -271,10 +271,10 @@ class Jobs:
             raise UserError("no preset is open; open one, or make a new one")
         return self._studio.project
 
-    def _start(self, background: Background, kind: JobKind, work: Callable[[Job], Then]) -> None:
+    def _start(self, background: Background, kind: JobKind, work: Callable[[RunningJob], Then]) -> None:
         if kind != "training" and kind in self._running:
             raise UserError(f"{TITLES[kind]} is still going on; wait for its end, or cancel it")
-        job = self._running[kind] = Job(self._studio, kind)
+        job = self._running[kind] = RunningJob(self._studio, kind)
         job.report(job.progress)
 
         def run() -> Then:
@@ -302,10 +302,10 @@ class Jobs:
         if kind in self._running:
             raise UserError(f"{TITLES[kind]} is still going on; wait for its end, or cancel it")
         self._children[kind] = Child(command)
-        job = self._running[kind] = Job(self._studio, kind)
+        job = self._running[kind] = RunningJob(self._studio, kind)
         job.report(job.progress)
 
-    def _finish(self, job: Job, state: Literal["done", "cancelled", "failed"]) -> None:
+    def _finish(self, job: RunningJob, state: Literal["done", "cancelled", "failed"]) -> None:
         if self._running.get(job.progress.kind) is job:
             del self._running[job.progress.kind]
         job.report(replace(job.progress, state=state, text=f"{TITLES[job.progress.kind]}: {state}", seconds_left=None))

@@ -59,7 +59,7 @@ def join(
             limit = None if whole else int(pictures * soundtrack.rate / fps)
             for block in limited(soundtrack.blocks(), limit):
                 feed.write(block)
-        counted(feed.finish(), pictures, joined.name)
+        check_count(feed.finish(), pictures, joined.name)
     except BaseException:
         feed.kill()
         raise
@@ -73,7 +73,7 @@ def timescale(fps: Fraction) -> int:
     return fps.numerator * (1000 if fps.numerator <= 240 else -(-10_000 // fps.numerator))
 
 
-def counted(made: int, given: int, file: str) -> int:
+def check_count(made: int, given: int, file: str) -> int:
     """The number of pictures in `file`. Raises Failure if ffmpeg wrote another number than it was given."""
     if made != given:
         raise Failure(f"ffmpeg was given {given} pictures for {file} and wrote {made}; try another version of ffmpeg")

@@ -23,7 +23,7 @@ from jaxtyping import UInt8
 
 from offline.video.codecs import Codec, Size
 from offline.video.ffmpeg import Feed
-from offline.video.joining import Piece, counted, join, timescale
+from offline.video.joining import Piece, check_count, join, timescale
 from offline.video.segments import Segments, writing
 from offline.video.soundtrack import Soundtrack, encode_sound
 from shared.errors import SettingError, UserError
@@ -48,7 +48,7 @@ class _Encoding:
 
     def finish(self) -> int:
         """Wait for its last picture; return the number of its pictures."""
-        return counted(self.feed.finish(), self.pictures, self.file)
+        return check_count(self.feed.finish(), self.pictures, self.file)
 
 
 class VideoWriter:

@@ -383,19 +383,19 @@ def test_drawing_is_tried_again(opened, monkeypatch):
 
 @pytest.mark.parametrize("fullscreen", [False, True])
 def test_a_lost_context_is_replaced(opened, monkeypatch, fullscreen):
-    from live.display.canvas import Canvas
+    from live.display.canvas import WindowCanvas
 
     monkeypatch.setattr("live.display.windowed.SHORTEST_WAIT_S", 0.01)
     display = opened(fullscreen=fullscreen)
     before = shown(display, NOISE)
-    window, draw, failures = display.window, Canvas.draw, iter("123")
+    window, draw, failures = display.window, WindowCanvas.draw, iter("123")
 
     def lost(*given):
         if next(failures, None):
             raise RuntimeError("the context is lost")
         draw(*given)
 
-    monkeypatch.setattr(Canvas, "draw", lost)
+    monkeypatch.setattr(WindowCanvas, "draw", lost)
     display.show(NOISE.copy())
     wait_for(display, lambda _: display.window not in (window, None) and np.array_equal(display.screenshot(), before))
     assert display.errors() == ["cannot draw: the context is lost; trying again"]

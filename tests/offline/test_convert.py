@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from offline.checkpoint import unpickling
-from offline.checkpoint.official import Network, checkpoint_calls, read_checkpoint, read_storage
+from offline.checkpoint.official import Network, checkpoint_calls, read_official, read_storage
 from offline.checkpoint.unpickling import Buildable
 from offline.convert import app, convert
 from shared.errors import ModelError, UserError
@@ -107,9 +107,9 @@ def test_other_files(tmp_path, content, message):
 
 def test_a_folder_and_nothing(tmp_path):
     with pytest.raises(ModelError, match="is a folder"):
-        read_checkpoint(tmp_path)
+        read_official(tmp_path)
     with pytest.raises(ModelError, match="no file"):
-        read_checkpoint(tmp_path / "none.pkl")
+        read_official(tmp_path / "none.pkl")
 
 
 def test_a_truncated_checkpoint(tmp_path):
@@ -117,7 +117,7 @@ def test_a_truncated_checkpoint(tmp_path):
     for length in (3, 50, 3000, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
         with pytest.raises(ModelError, match="damaged or truncated at byte"):
-            read_checkpoint(path)
+            read_official(path)
 
 
 def test_other_networks(tmp_path):
@@ -208,7 +208,7 @@ def test_the_protocol_of_a_checkpoint_changes_no_byte_of_the_output(tmp_path, pr
     whole = REFERENCE / "edge_t32.pkl"
     convert(whole, tmp_path / "wanted.safetensors")
     with official_modules() as modules:
-        content = unpickling_as_calls(modules, read_checkpoint(whole))
+        content = unpickling_as_calls(modules, read_official(whole))
         (tmp_path / "other.pkl").write_bytes(pickle.dumps(content, protocol))
     convert(tmp_path / "other.pkl", tmp_path / "made.safetensors")
     assert (tmp_path / "made.safetensors").read_bytes() == (tmp_path / "wanted.safetensors").read_bytes()
@@ -314,7 +314,7 @@ def test_hostile_pickles_are_refused_by_name_and_run_nothing(hostile, tmp_path):
     for name, (content, message) in files.items():
         path.write_bytes(content)
         with pytest.raises(ModelError, match=message) as caught:
-            read_checkpoint(path)
+            read_official(path)
         assert "\n" not in str(caught.value), name
         assert len(str(caught.value)) < 400, name
         assert not marker.exists(), name
@@ -356,7 +356,7 @@ def test_more_instructions_than_any_checkpoint(tmp_path, monkeypatch):
     path = tmp_path / "model.pkl"
     path.write_bytes(b"\x80\x04" + b"N" * 2000 + b".")
     with pytest.raises(ModelError, match="more than 1,000 instructions"):
-        read_checkpoint(path)
+        read_official(path)
 
 
 def test_damaged_checkpoints_end_in_one_line(tmp_path):

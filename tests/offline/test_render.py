@@ -20,7 +20,7 @@ import soundfile
 import ponticello as front_door
 from offline.hashes import Hashes
 from offline.render import Job, parse_fps, render
-from offline.video.frame import FrameRequest
+from offline.video.film_format import FormatRequest
 from shared.errors import SettingError, SoundError, Stopped
 from shared.mapping.decimation import ticks_within
 from shared.painter import Painter
@@ -100,7 +100,7 @@ def test_an_excerpt_equals_that_part_of_the_whole(tmp_path, preset):
 
 def test_size_codec_and_folder(tmp_path, preset):
     path = write_sound(tmp_path / "in.wav", 0.3)
-    render(Job(preset, path, frame=FrameRequest(64)), tmp_path / "large.mp4")
+    render(Job(preset, path, format=FormatRequest(64)), tmp_path / "large.mp4")
     assert pictures_of(tmp_path / "large.mp4")[0].shape == (64, 64, 3)
     render(Job(preset, path, start=Fraction(1, 10)), tmp_path / "pictures")
     assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == [f"{i:06d}.png" for i in range(3, 9)]

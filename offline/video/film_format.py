@@ -1,4 +1,4 @@
-"""The frame of a film: its size, the shape in which pictures are drawn, and how they fit into the frame."""
+"""The format of a film: its size, the shape in which pictures are drawn, and how they fit into the film."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,12 +16,12 @@ from shared.image.canvas import Shape, covering_shape
 from shared.painter import resized
 
 Fit = Literal["wide", "square", "crop", "mirror"]
-"""wide: pictures are drawn in the frame's shape. square: the network's square, with bars. crop: the square, cropped to the
-frame. mirror: the square, continued by its mirror images."""
+"""wide: pictures are drawn in the film's shape. square: the network's square, with bars. crop: the square, cropped to the
+film. mirror: the square, continued by its mirror images."""
 
 
 @dataclass(frozen=True)
-class FrameRequest:
+class FormatRequest:
     """The size, shape and fit requested on the command line; None if not given.
 
     size: width and height of the film, or the length of its shorter side, in pixels. shape: width over height.
@@ -32,7 +32,7 @@ class FrameRequest:
     fit: Fit = "wide"
 
     @classmethod
-    def parse(cls, size: str | None, shape: str | None, fit: str) -> "FrameRequest":
+    def parse(cls, size: str | None, shape: str | None, fit: str) -> "FormatRequest":
         """Parse the options of the command line. Raises SettingError."""
         if fit not in get_args(Fit):
             raise SettingError(f"--fit {fit} given; allowed are: {', '.join(get_args(Fit))}")
@@ -56,7 +56,7 @@ class FrameRequest:
 
     @property
     def decides_shape(self) -> bool:
-        """Whether this frame's shape replaces the shape in which the pictures were played."""
+        """Whether this format's shape replaces the shape in which the pictures were played."""
         return self.shape is not None or self.fit != "wide"
 
     def check(self, codec: Codec) -> None:
@@ -68,7 +68,7 @@ class FrameRequest:
 
 
 @dataclass(frozen=True)
-class Frame:
+class FilmFormat:
     """The sizes between generator and film.
 
     image: width and height of the pictures that the encoder receives. film: those of the film, in pixels.
@@ -81,8 +81,8 @@ class Frame:
     fit: Fit = "wide"
 
     @classmethod
-    def of(cls, request: FrameRequest, recorded: Fraction, architecture: Architecture, codec: Codec) -> "Frame":
-        """The frame for a request. recorded: width over height of the material. architecture: that of the largest generator."""
+    def of(cls, request: FormatRequest, recorded: Fraction, architecture: Architecture, codec: Codec) -> "FilmFormat":
+        """The format for a request. recorded: width over height of the material. architecture: that of the largest generator."""
         aspect = recorded if request.shape is None else request.shape
         drawn = aspect if request.fit == "wide" else Fraction(1)
         rows, columns = covering_shape(architecture, float(aspect if request.fit in ("wide", "mirror") else drawn))

@@ -1,4 +1,4 @@
-"""Films of any shape: what is drawn, and how it comes into the frame of every codec."""
+"""Films of any shape: the shape that is drawn, and how it fits into a film of each codec."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -10,7 +10,7 @@ import pytest
 from offline.hashes import Hashes
 from offline.render import Job, render
 from offline.video.codecs import CODECS
-from offline.video.frame import Frame, FrameRequest, parse_size
+from offline.video.film_format import FilmFormat, FormatRequest, parse_size
 from shared.errors import SettingError
 from shared.image.generator import load_generator
 from shared.preset import Preset
@@ -40,24 +40,24 @@ def sound(tmp_path_factory):
     return write_sound(tmp_path_factory.mktemp("sound") / "s.wav", 0.3)
 
 
-def frame(architecture, codec="h264", recorded=Fraction(1), **request):
-    return Frame.of(FrameRequest(**request), recorded, architecture, CODECS[codec])
+def made(architecture, codec="h264", recorded=Fraction(1), **request):
+    return FilmFormat.of(FormatRequest(**request), recorded, architecture, CODECS[codec])
 
 
 def test_frames(architecture):
-    assert frame(architecture) == Frame((256, 256), (256, 256), Fraction(1))
-    assert frame(architecture, size=1024) == Frame((256, 256), (1024, 1024), Fraction(1))
-    assert frame(architecture, size=(1920, 1080), shape=WIDE) == Frame((456, 256), (1920, 1080), WIDE)
-    assert frame(architecture, size=(1080, 1920), shape=1 / WIDE) == Frame((256, 456), (1080, 1920), 1 / WIDE)
-    assert frame(architecture, shape=WIDE) == Frame((456, 256), (456, 256), WIDE)
-    assert frame(architecture, shape=WIDE, size=720) == Frame((456, 256), (1280, 720), WIDE)
-    assert frame(architecture, recorded=WIDE) == Frame((456, 256), (456, 256), WIDE)
-    assert frame(architecture, recorded=WIDE, size=256) == Frame((456, 256), (454, 256), WIDE)
-    assert frame(architecture, "hap", recorded=Fraction(8, 5)) == Frame((410, 256), (408, 256), Fraction(8, 5))
-    square = frame(architecture, size=(1920, 1080), shape=WIDE, fit="square")
-    assert square == Frame((256, 256), (1920, 1080), Fraction(1), "square")
-    mirror = frame(architecture, size=(1920, 1080), shape=WIDE, fit="mirror")
-    assert mirror == Frame((456, 256), (1920, 1080), Fraction(1), "mirror")
+    assert made(architecture) == FilmFormat((256, 256), (256, 256), Fraction(1))
+    assert made(architecture, size=1024) == FilmFormat((256, 256), (1024, 1024), Fraction(1))
+    assert made(architecture, size=(1920, 1080), shape=WIDE) == FilmFormat((456, 256), (1920, 1080), WIDE)
+    assert made(architecture, size=(1080, 1920), shape=1 / WIDE) == FilmFormat((256, 456), (1080, 1920), 1 / WIDE)
+    assert made(architecture, shape=WIDE) == FilmFormat((456, 256), (456, 256), WIDE)
+    assert made(architecture, shape=WIDE, size=720) == FilmFormat((456, 256), (1280, 720), WIDE)
+    assert made(architecture, recorded=WIDE) == FilmFormat((456, 256), (456, 256), WIDE)
+    assert made(architecture, recorded=WIDE, size=256) == FilmFormat((456, 256), (454, 256), WIDE)
+    assert made(architecture, "hap", recorded=Fraction(8, 5)) == FilmFormat((410, 256), (408, 256), Fraction(8, 5))
+    square = made(architecture, size=(1920, 1080), shape=WIDE, fit="square")
+    assert square == FilmFormat((256, 256), (1920, 1080), Fraction(1), "square")
+    mirror = made(architecture, size=(1920, 1080), shape=WIDE, fit="mirror")
+    assert mirror == FilmFormat((456, 256), (1920, 1080), Fraction(1), "mirror")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_pictures_are_cut_or_lie_on_black_but_keep_their_proportions(image, film
 @pytest.mark.parametrize(("name", "codec"), HOLDERS)
 @pytest.mark.parametrize("size", [(128, 72), (72, 128)])
 def test_every_codec_holds_wide_and_tall_films(preset, sound, tmp_path, name, codec, size):
-    job = Job(preset, sound, frame=FrameRequest(size, Fraction(*size)))
+    job = Job(preset, sound, format=FormatRequest(size, Fraction(*size)))
     assert render(job, tmp_path / name, codec=codec) == 9
     first = sorted((tmp_path / name).iterdir())[0] if name == "pictures" else tmp_path / name
     with av.open(str(first)) as film:
@@ -93,7 +93,7 @@ def test_the_middle_of_a_wide_film_is_the_square_one(preset, sound, tmp_path):
     wide, square = tmp_path / "wide.mkv", tmp_path / "square.mkv"
     job = Job(preset, sound, precision="full")
     render(job, square)
-    render(replace(job, frame=FrameRequest(shape=Fraction(2))), wide)
+    render(replace(job, format=FormatRequest(shape=Fraction(2))), wide)
     pictures = []
     for path in (wide, square):
         with av.open(str(path)) as film:
@@ -104,7 +104,7 @@ def test_the_middle_of_a_wide_film_is_the_square_one(preset, sound, tmp_path):
 
 
 def test_a_mirrored_film_continues_the_square(preset, sound, tmp_path):
-    render(Job(preset, sound, frame=FrameRequest(shape=Fraction(2), fit="mirror")), tmp_path / "film.mkv")
+    render(Job(preset, sound, format=FormatRequest(shape=Fraction(2), fit="mirror")), tmp_path / "film.mkv")
     with av.open(str(tmp_path / "film.mkv")) as film:
         picture = next(film.decode(video=0)).to_ndarray(format="rgb24")
     assert np.array_equal(picture[:, :32], picture[:, 32:64][:, ::-1])
@@ -115,13 +115,13 @@ def test_another_shape_is_another_film_for_resume_and_hashes(preset, sound, tmp_
     hashes = []
     for shape in (None, Fraction(2)):
         kept = Hashes()
-        render(Job(preset, sound, frame=FrameRequest(shape=shape)), tmp_path / f"{shape is None}.mkv", hashes=kept)
+        render(Job(preset, sound, format=FormatRequest(shape=shape)), tmp_path / f"{shape is None}.mkv", hashes=kept)
         hashes.append(kept.whole.hexdigest())
     assert hashes[0] != hashes[1]
 
 
 def test_a_picture_of_another_shape_lies_on_black():
-    made = Frame((100, 50), (100, 50), Fraction(2)).fitted(np.full((50, 50, 3), 200, np.uint8))
+    made = FilmFormat((100, 50), (100, 50), Fraction(2)).fitted(np.full((50, 50, 3), 200, np.uint8))
     assert made.shape == (50, 100, 3)
     assert (made[:, 25:75] == 200).all()
     assert not made[:, :25].any()
@@ -151,9 +151,9 @@ def test_other_sizes_are_refused(text):
 )
 def test_requests_that_make_no_frame(size, shape, fit, reason):
     with pytest.raises(SettingError, match=reason):
-        FrameRequest.parse(size, shape, fit)
+        FormatRequest.parse(size, shape, fit)
 
 
 def test_a_size_that_the_codec_cannot_hold_is_refused_before_anything_is_loaded():
     with pytest.raises(SettingError, match="h264 takes even numbers only, for example 1918x1080 or 1920x1082"):
-        FrameRequest((1919, 1080)).check(CODECS["h264"])
+        FormatRequest((1919, 1080)).check(CODECS["h264"])
