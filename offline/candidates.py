@@ -9,10 +9,11 @@ from offline.candidate_files import PROPOSAL, SHEET, write_contact_sheet
 from offline.drawing import MOST, draw_candidates
 from offline.options import PresetArgument, counted
 from offline.progress import say
+from offline.readable import if_readable
 from offline.sampling import appearance, farthest_point_sampling
 from offline.writable import writable
 from shared.command_line import DeviceOption, example, new_app, option
-from shared.errors import PresetError, SettingError, pasted
+from shared.errors import SettingError, pasted
 from shared.preset import Preset
 from shared.preset.candidates import Candidates, Draw
 from shared.preset.history import save_choice
@@ -156,10 +157,8 @@ def listed(seeds: Iterable[int]) -> str:
 
 def _draw(preset: Preset, count: int | None, seed: int | None, space: str | None, class_: int | None) -> Draw:
     """The draw that the options describe; what they leave out is as in the present candidates."""
-    try:
-        present = preset.candidates.draw if preset.has_candidates else Draw()
-    except PresetError:  # reported when they are made anew
-        present = Draw()
+    candidates = if_readable(lambda: preset.candidates)  # damage is reported when they are made again
+    present = Draw() if candidates is None else candidates.draw
     if space not in (None, "z", "w"):
         raise SettingError(f"--space {space} given; allowed are z and w")
     wanted: LatentSpace = present.space if space is None else "w" if space == "w" else "z"

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from offline.map_picture import MAP, write_map
 from offline.progress import progress, say
+from offline.readable import if_readable
 from offline.sound_map import sound_map
 from shared.atomic import make_folder, written_atomically
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader
-from shared.errors import PresetError, SoundError, UserError
+from shared.errors import SoundError, UserError
 from shared.mapping.scaling import Standardizer
 from shared.preset.corpus import Corpus, CorpusSound, MapFacts
 from shared.preset.preset import CORPUS, Preset, sha256_of
@@ -58,7 +59,9 @@ def make_corpus(
     if copy:
         paths = [_copied(path, sha256, preset.folder / "sounds") for path, sha256 in zip(paths, hashes, strict=True)]
     files = [_named(path, preset.folder) for path in paths]
-    before = _present(preset)
+    before = None
+    if preset.has_corpus:
+        before = if_readable(lambda: Corpus.load(preset.folder / CORPUS), "analysing all sounds again")
     wanted = list(zip(files, hashes, chosen, strict=True))
     if before is not None and _is_same(before, wanted, seed, preset):
         say(f"{preset.folder / CORPUS} already holds these sounds; nothing to do")
@@ -106,14 +109,6 @@ def silence_left_out(
         raise SoundError(f"{path} is silent throughout, below {SILENCE_DB:g} dB; leave it out or make it louder")
     stands_for: NDArray[np.int64] = np.maximum(np.cumsum(sounding) - 1, 0)
     return np.flatnonzero(sounding), stands_for
-
-
-def _present(preset: Preset) -> Corpus | None:
-    """The corpus on disk; None where there is none that can be read."""
-    try:
-        return Corpus.load(preset.folder / CORPUS)
-    except PresetError:  # none, damaged, or of an older program: it is made anew
-        return None
 
 
 def _is_same(corpus: Corpus, wanted: list[tuple[str, str, int | None]], seed: int, preset: Preset) -> bool:

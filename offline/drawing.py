@@ -14,8 +14,9 @@ from offline.candidate_files import SHEET, image_file, write_contact_sheet
 from offline.options import counted
 from offline.pictures import note_of, read_png, thumbnail, write_png
 from offline.progress import progress, say
+from offline.readable import if_readable
 from shared.atomic import make_folder
-from shared.errors import PresetError, SettingError, UserError
+from shared.errors import SettingError, UserError
 from shared.image.checkpoint import read_architecture
 from shared.image.latents import latents_from_seeds
 from shared.preset.candidates import THUMBNAIL, Candidates, Draw, Origin, name_of
@@ -155,12 +156,10 @@ class _Drawing:
 
     def _choice(self) -> frozenset[int]:
         """The choice on disk, of candidates of this generator and space: it may change while images are drawn."""
-        try:
-            present = Candidates.load(self._preset.folder / CANDIDATES)
-        except PresetError:  # none yet, or damaged
+        present = if_readable(lambda: Candidates.load(self._preset.folder / CANDIDATES))
+        if present is None or (present.origin.generator, present.space) != (self._origin.generator, self._draw.space):
             return frozenset()
-        is_same = (present.origin.generator, present.space) == (self._origin.generator, self._draw.space)
-        return present.kept if is_same else frozenset()
+        return present.kept
 
 
 def next_draw(preset: Preset, count: int) -> Draw:
@@ -222,13 +221,11 @@ def _before(preset: Preset, draw: Draw, origin: Origin) -> Candidates | None:
     """The present candidates, if they are of this generator and space: their choice is carried over."""
     if not preset.has_candidates:
         return None
-    try:
-        before = preset.candidates
-    except PresetError as error:
-        say(f"{error}: making them anew; none is chosen")
+    before = if_readable(lambda: preset.candidates, "making the candidates again; none is chosen")
+    if before is None:
         return None
     if before.origin.generator != origin.generator:
-        say("the generator is another one: making the candidates anew; none is chosen")
+        say("the preset has another generator now: making the candidates again; none is chosen")
         return None
     if before.space != draw.space and before.kept:
         raise UserError(

@@ -10,6 +10,7 @@ import tomlkit
 import typer
 
 from offline.progress import say
+from offline.readable import if_readable
 from shared.atomic import check_place
 from shared.command_line import example, new_app
 from shared.errors import PresetError, UserError, one_line, pasted, refusal
@@ -93,12 +94,9 @@ def find_generator(name: str) -> Path:
 
 
 def _existing(folder: Path) -> Preset | None:
-    """The preset in a folder; None where there is no complete one."""
-    try:
-        preset = Preset.load(folder)
-        return preset if preset.generator_path.is_file() else None
-    except PresetError:
-        return None
+    """The preset in a folder; None if there is none, or none with a generator."""
+    preset = if_readable(lambda: Preset.load(folder))
+    return None if preset is None or if_readable(lambda: preset.generator_path) is None else preset
 
 
 app = new_app()

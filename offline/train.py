@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from offline.options import PresetArgument, counted
 from offline.pairing.session import on_map
 from offline.progress import progress, say
+from offline.readable import if_readable
 from offline.writable import writable
 from shared.command_line import example, new_app
 from shared.errors import PresetError, pasted
@@ -117,11 +118,9 @@ def conflicts(pairs: Pairs) -> list[tuple[int, int, float]]:
 
 
 def _reach_before(preset: Preset) -> float:
-    """The reach of the present mapping, for a preset without a corpus; infinite where it cannot be read."""
-    try:
-        return preset.mapping.reach if (preset.folder / "mapping.safetensors").is_file() else math.inf
-    except PresetError:
-        return math.inf
+    """The reach of the present mapping, for a preset without a corpus; infinite if it cannot be read."""
+    mapping = if_readable(lambda: preset.mapping)
+    return math.inf if mapping is None else mapping.reach
 
 
 def _pairs(preset: Preset) -> tuple[Pairs, bool]:

@@ -72,7 +72,7 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def refusal(task: str, error: OSError) -> PonticelloError:
-    """The error to raise where the system refuses a task ("cannot write x.csv"): a Failure where the disk is full."""
+    """The error to raise where the system refuses a task ("cannot write x.csv"): a Failure if the disk is full."""
     if is_disk_full(error):
         return Failure(f"{task}: {DISK_FULL}")
     return UserError(f"{task}: {error.strerror or error}; choose a place that you can write to")

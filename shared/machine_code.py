@@ -26,7 +26,7 @@ def _report(line: str) -> None:
 
 
 def load_overload(cache: Any, signature: Any, context: Any) -> Any:
-    """The cached machine code of a function; None where there is none or it is damaged."""
+    """The cached machine code of a function; None if there is none or it is damaged."""
     try:
         return _read(cache, signature, context)
     except Exception:  # whatever unpickling a damaged file raises

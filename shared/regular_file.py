@@ -1,4 +1,4 @@
-"""Opening files from strangers: never a pipe or a device, never more bytes than expected."""
+"""Open files of unknown origin: never a pipe or a device, never more bytes than expected."""
 
 import errno
 import os

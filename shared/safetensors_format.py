@@ -1,8 +1,7 @@
-"""The safetensors format (https://github.com/huggingface/safetensors): everything is checked before a tensor is read.
+"""The safetensors format (https://github.com/huggingface/safetensors), with all checks before a tensor is read.
 
 A file is the length of its header (8 bytes, little-endian), the header in JSON, and the numbers of the tensors. The header
-is written in sorted order, so the same arrays always give the same bytes; the safetensors library writes its metadata in
-random order.
+is sorted, so the same arrays always give the same bytes; the safetensors library writes metadata in random order.
 """
 
 import json
@@ -41,12 +40,12 @@ NAMES = {np.dtype(code): name for name, code in FORMATS.items()}
 
 
 class DamagedFile(Exception):
-    """What is wrong with a file, as the end of a sentence that begins with its name: "is cut off: ..."."""
+    """A damaged file. The message continues a sentence that begins with the file's name: "is cut off: ..."."""
 
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """A tensor in a file: its number format (F32, ...), its shape, and where its bytes are, from the beginning of the file."""
+    """A tensor in a file: its number format (F32, ...), its shape, and the offsets of its bytes in the file."""
 
     format: str
     shape: tuple[int, ...]
@@ -55,7 +54,7 @@ class TensorEntry:
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
-        """Its numpy type; None where numpy has none (BF16, F8, ...)."""
+        """Its numpy type; None if numpy has none (BF16, F8, ...)."""
         return np.dtype(FORMATS[self.format]) if self.format in FORMATS else None
 
 
@@ -68,12 +67,12 @@ class Header:
 
     @property
     def data_bytes(self) -> int:
-        """Bytes of all tensors together."""
+        """Number of bytes of all tensors."""
         return sum(entry.stop - entry.start for entry in self.tensors.values())
 
 
 def read_header(path: Path) -> Header:
-    """Read and check the header of a file. Raises DamagedFile, and OSError where the file cannot be read."""
+    """Read and check the header of a file. Raises DamagedFile, and OSError if the file cannot be read."""
     with open_regular(path) as file:
         size = file.seek(0, 2)
         file.seek(0)
@@ -81,7 +80,7 @@ def read_header(path: Path) -> Header:
 
 
 def read_tensors(path: Path, header: Header, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
-    """The tensors of these names, of all where None. Raises DamagedFile, and OSError where the file cannot be read."""
+    """Read the tensors of these names, or all. Raises DamagedFile, and OSError if the file cannot be read."""
     arrays = {}
     with open_regular(path) as file:
         for name in header.tensors if names is None else names:

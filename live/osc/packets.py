@@ -57,7 +57,7 @@ def parse(datagram: bytes) -> list[Message]:
 
 
 def build(address: str, types: str, values: Iterable[object]) -> bytes:
-    """A message with arguments of the given types (i, f and s). Raises ValueError where values do not match the types.
+    """A message with arguments of the given types (i, f and s). Raises ValueError if values do not match the types.
 
     Receivers choke on what does not fit 32 bits: larger numbers are clipped, NaN and infinity become 0. Control
     characters in strings are escaped.

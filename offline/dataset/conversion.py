@@ -135,7 +135,7 @@ def counts(lines: Iterable[Line], items: list[Still | Film]) -> Counts:
 
 
 def check_labels(items: Iterable[Still | Film]) -> None:
-    """Raises UserError where names of classes and numbers are mixed, or lists of several lengths."""
+    """Raises UserError if names of classes and numbers are mixed, or lists of several lengths."""
     given = [item.label for item in items if item.label is not None]
     if any(isinstance(label, str) for label in given):
         if not all(isinstance(label, str) for label in given):

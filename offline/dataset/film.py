@@ -44,7 +44,7 @@ class FilmFrame(NamedTuple):
     number: int
     """Counted from 0 over the whole film."""
     time_s: float | None
-    """From the film's start; None where it has no times."""
+    """From the film's start; None if it has no times."""
     pixels: UInt8[np.ndarray, "h w c"]
     """RGB or RGBA."""
     damage: str | None
@@ -58,7 +58,7 @@ def frames(
 
     After an error of the decoder all frames are marked as damaged until a key frame that it cannot have held back:
     damage spreads from frame to frame up to there. deinterlace: all frames, not only those marked as interlaced.
-    Raises LeftOut where the film cannot be read, ends with an error, or its decoder hangs; frames before that are whole.
+    Raises LeftOut if the film cannot be read, ends with an error, or its decoder hangs; frames before that are whole.
     """
     decoder = _Decoder(_command(path, facts, selection, deinterlace), patience_s)
     try:

@@ -27,7 +27,7 @@ class FilmFacts:
     width: int
     height: int
     seconds: float | None
-    """None where the container does not say."""
+    """None if the container does not say."""
     rate_hz: float | None
     interlaced: bool
     transfer: str | None
@@ -43,7 +43,7 @@ def film_input(path: Path) -> list[str]:
 
 
 def film_facts(path: Path) -> FilmFacts:
-    """The facts of a film. Raises LeftOut where ffmpeg finds no film in the file."""
+    """The facts of a film. Raises LeftOut if ffmpeg finds no film in the file."""
     command = [str(find_ffmpeg()), "-hide_banner", "-nostdin", *film_input(path)]
     try:
         done = subprocess.run(

@@ -38,7 +38,7 @@ def is_picture(name: str) -> bool:
 
 
 def listing_text(labels: Mapping[str, Label] | None, classes: Sequence[str] = ()) -> bytes:
-    """The content of dataset.json; labels None where the data set has none."""
+    """The content of dataset.json; labels None if the data set has none."""
     content: dict[str, object] = {"labels": None if labels is None else [[name, labels[name]] for name in labels]}
     if classes:
         content["classes"] = list(classes)
@@ -74,7 +74,7 @@ def parse_listing(content: bytes, place: str) -> Listing:
 
 
 def label_array(labels: Sequence[Label], place: str) -> Float32[np.ndarray, "n c_dim"]:
-    """Labels as numbers: classes one-hot with (largest + 1) columns, lists as they are. UserError where they are mixed."""
+    """Labels as numbers: classes one-hot with (largest + 1) columns, lists unchanged. Raises UserError if they are mixed."""
     if all(isinstance(label, int) for label in labels):
         numbers = np.array(labels, np.int64)
         return np.eye(int(numbers.max(initial=-1)) + 1, dtype=np.float32)[numbers]

@@ -24,7 +24,7 @@ class Likeness:
         self._count = 0
 
     def alike(self, picture: UInt8[np.ndarray, "n"]) -> int | None:
-        """The number of the first kept picture that this one is like; None where there is none."""
+        """The number of the first kept picture that this one is like; None if there is none."""
         near = np.flatnonzero(np.abs(self._means[: self._count] - picture.mean()) <= self._threshold)
         for start in range(0, len(near), 1024):  # in pieces: memory stays flat
             part = near[start : start + 1024]

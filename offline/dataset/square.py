@@ -39,7 +39,7 @@ class Crop:
         raise UserError(f"--crop {text} given; allowed are {FORMS}, with 1 to {MOST_ROWS} rows")
 
     def boxes(self, width: int, height: int) -> list[Box]:
-        """The squares in a picture of this size. UserError where the rectangle does not lie within it."""
+        """The squares in a picture of this size. Raises UserError if the rectangle does not lie within it."""
         if self.rectangle:
             x, y, w, h = self.rectangle
             if x + w > width or y + h > height:

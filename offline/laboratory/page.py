@@ -92,7 +92,7 @@ class Page:
         self._figure(f'<audio controls preload="metadata" src="{source}"></audio>', caption)
 
     def write(self, path: Path) -> None:
-        """Write the page. Raises UserError or Failure where that is impossible."""
+        """Write the page. Raises UserError or Failure if that is impossible."""
         head = f'<meta charset="utf-8"><title>{escape(self._title)}</title><style>{STYLE}</style>'
         body = "\n".join(self._parts)
         with written_atomically(path) as temporary:

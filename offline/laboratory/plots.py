@@ -15,7 +15,7 @@ BACKGROUND, FOREGROUND, GRID = "#151515", "#dddddd", "#333333"
 def new_plot(width: float = 10.0, height: float = 4.5, rows: int = 1) -> "tuple[Figure, list[Axes]]":
     """A figure of this size in inches with `rows` axes below each other, in the colours of the reports' pages.
 
-    Raises UserError where matplotlib is not installed.
+    Raises UserError if matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure

@@ -47,7 +47,7 @@ class Table:
             raise ValueError(f"{len(wrong[0])} cells in a row; the table has {len(self.columns)} columns")
 
     def best_row(self, column: int) -> int | None:
-        """The row with the best number of a column; None where no number is better than the others."""
+        """The row with the best number of a column; None if no number is better than the others."""
         numbers = [row[column] for row in self.rows]
         known = {i: float(x) for i, x in enumerate(numbers) if isinstance(x, int | float) and math.isfinite(x)}
         wanted = self.columns[column].best
@@ -56,7 +56,7 @@ class Table:
         return (min if wanted == "low" else max)(known, key=lambda i: known[i])
 
     def write_csv(self, path: Path) -> None:
-        """Write a header and the rows, without images. Raises UserError or Failure where that is impossible."""
+        """Write a header and the rows, without images. Raises UserError or Failure if that is impossible."""
         plain = [i for i in range(len(self.columns)) if not any(isinstance(row[i], np.ndarray) for row in self.rows)]
         with written_atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")

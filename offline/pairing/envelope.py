@@ -64,7 +64,7 @@ def decode(
 ) -> Decoded:
     """The sound, decoded if it is not yet: into a file named by its SHA-256, in memory that does not grow.
 
-    advance: called with the file's frames read so far and in all. SoundError where it cannot be read.
+    advance: called with the file's frames read so far and in all. Raises SoundError if it cannot be read.
     """
     file = CACHE / f"{sha256}-{channel or 0}.f32"
     if not (file.is_file() and _peaks_of(file).is_file()):

@@ -29,7 +29,7 @@ RATED_S = 2.0  # over which the generator's rate is measured
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A picture to show. image (h, w, 3), None where there is none; name: of the nearest image; tick: number at 30 a second.
+    """A picture to show. image (h, w, 3), None if there is none; name: of the nearest image; tick: number at 30 a second.
 
     stands_in: the mock-up is shown because the generator is not there yet or too slow.
     """

@@ -34,7 +34,7 @@ def sound_file(preset: Preset, sound: CorpusSound) -> Path:
 
 
 def found(preset: Preset, sound: CorpusSound) -> Path | None:
-    """Where a sound of the corpus is; None where it is missing."""
+    """Where a sound of the corpus is; None if it is missing."""
     path = sound_file(preset, sound)
     return path if path.is_file() else None
 
@@ -66,7 +66,7 @@ def missing_files(preset: Preset) -> list[Missing]:
 
 
 def relocate(preset: Preset, missing: Missing, path: Path) -> None:
-    """Point to where a missing file is now; UserError where it is another file, by its SHA-256."""
+    """Point to where a missing file is now. Raises UserError if it is another file, by its SHA-256."""
     path = path.expanduser().resolve()
     if not path.is_file():
         raise UserError(f"no file {path}; choose the file that was {missing.path}")

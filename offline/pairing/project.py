@@ -16,11 +16,12 @@ from offline.candidates import propose
 from offline.pairing.changes import TELLS, Stamps, carry_over, described
 from offline.pairing.events import Events, Name
 from offline.pairing.session import Pairing, row_of
+from offline.readable import if_readable
 from offline.sampling import appearance
 from offline.train import conflicts
 from shared import controls
 from shared.controls import Control, Value
-from shared.errors import PresetError, SettingError, UserError
+from shared.errors import SettingError, UserError
 from shared.preset import Preset, history
 from shared.preset.corpus import Corpus
 from shared.preset.lock import preset_lock
@@ -129,10 +130,7 @@ class Project:
     @property
     def is_trained(self) -> bool:
         """Whether the mapping was fitted to the present pairs."""
-        try:
-            return self.preset.mapping.pairs_digest == self.learned_from.digest
-        except PresetError:
-            return False
+        return bool(if_readable(lambda: self.preset.mapping.pairs_digest == self.learned_from.digest))
 
     def place(self, name: str, x: float, y: float) -> None:
         """Put a candidate on the map, or move its pair; places outside 0..1 are moved to the edge."""

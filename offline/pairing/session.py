@@ -10,6 +10,7 @@ from offline.candidate_files import image_file
 from offline.map_picture import MAP, write_map
 from offline.pairing.automatic import METHODS
 from offline.pictures import read_png
+from offline.readable import if_readable
 from shared.errors import PresetError, SettingError, pasted
 from shared.preset import Preset, history
 from shared.preset.candidates import Candidates, shortened
@@ -242,9 +243,8 @@ def remember_sources(preset: Preset) -> None:
     file = preset.folder / history.PAIRS
     if not (file.is_file() and preset.has_corpus):
         return
-    try:
-        pairs, corpus = Pairs.load(file), Corpus.load(preset.folder / CORPUS)
-    except PresetError:
+    pairs, corpus = if_readable(lambda: Pairs.load(file)), if_readable(lambda: Corpus.load(preset.folder / CORPUS))
+    if pairs is None or corpus is None:
         return
     if pairs.map != corpus.digest or None not in pairs.sources:
         return

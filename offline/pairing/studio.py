@@ -54,7 +54,7 @@ class Studio:
         self.microphone: Microphone | None = None
 
     def open(self, path: str | Path) -> None:
-        """Open a preset by path or name; a shipped one is copied at the first change. UserError where it cannot be opened.
+        """Open a preset by path or name; a shipped one is copied at the first change. Raises UserError if it cannot be opened.
 
         Sends `preset`, then `corpus`, `candidates` and `pairs`. What was open stays open where the new one fails.
         """
@@ -126,7 +126,7 @@ class Studio:
         return [] if self.project is None else missing_files(self.project.preset)
 
     def relocate(self, missing: Missing, path: Path) -> None:
-        """Point to where a missing file is now; UserError where it is another file (by its SHA-256)."""
+        """Point to where a missing file is now. Raises UserError if it is another file (by its SHA-256)."""
         if self.project is not None:
             relocate(self.project.writable(), missing, path)
             self.project.take_up()

@@ -56,7 +56,7 @@ def _start_probe() -> "subprocess.Popen[str]":
 
 
 def _check_display(probe: "subprocess.Popen[str]") -> None:
-    """UserError where Qt cannot open a display, Failure where it takes too long."""
+    """Raise UserError if Qt cannot open a display, Failure if it takes too long."""
     try:
         said, _ = probe.communicate(timeout=PROBE_SECONDS)
     except subprocess.TimeoutExpired as error:

@@ -51,7 +51,7 @@ class Decoder(Protocol):
 
 
 def open_sound(path: Path) -> Decoder:
-    """The decoder for a file. Raises SoundError where it cannot be read as a sound."""
+    """The decoder for a file. Raises SoundError if it cannot be read as a sound."""
     _check_file(path)
     try:
         links = chain_links(path)
@@ -152,7 +152,7 @@ class FfmpegSound:
 
 
 def _check_file(path: Path) -> None:
-    """SoundError where there is no file with content."""
+    """Raise SoundError if there is no file with content."""
     try:
         with open_regular(path) as file:
             empty = not file.read(1)

@@ -31,7 +31,7 @@ class SoundReader:
     soundtrack_nonfinite   the same for `soundtrack`, over all channels
     truncated       None, or what is missing of the file; some formats show it only when `blocks` has ended
 
-    As a context manager it ends all unfinished readings. Raises SoundError where the file cannot be read as a sound, is
+    As a context manager it ends all unfinished readings. Raises SoundError if the file cannot be read as a sound, is
     empty, or has no channel of that number (from 1).
     """
 

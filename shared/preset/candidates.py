@@ -28,7 +28,7 @@ class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which images: `count` seeds from `first` on, in z, or in w (of a class, for a conditional generator)."""
+    """The images to make: `count` seeds from `first` on, in z, or in w (of a class, for a conditional generator)."""
 
     first: int = 0
     count: int = 500
@@ -40,7 +40,7 @@ class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Candidates:
     """n images: latents (n, latent), their seeds, thumbnails (n, 16, 16, 3), the artist's choice.
 
-    They are those that were drawn last, and all earlier ones that were chosen.
+    They are the images of the last draw, and earlier ones that were chosen or paired.
     """
 
     seeds: tuple[int, ...]
@@ -66,7 +66,7 @@ class Candidates:
 
     @property
     def chosen(self) -> list[int]:
-        """Numbers (from 0) of the chosen ones; of all where none is chosen."""
+        """Numbers (from 0) of the chosen candidates, or of all if none is chosen."""
         return [i for i, seed in enumerate(self.seeds) if seed in self.kept or not self.kept]
 
     def has(self, name: str) -> bool:
@@ -74,7 +74,7 @@ class Candidates:
         return name in self.names or name in map(str, self.seeds)
 
     def number(self, name: str) -> int:
-        """Number (from 0) of the candidate `seed17`, or `17`; SettingError where there is none."""
+        """Number (from 0) of the candidate `seed17`, or `17`. Raises SettingError if there is none."""
         if not self.has(name):
             raise SettingError(f"no image '{name}'; there are: {shortened(self.names)}")
         return self.names.index(name) if name in self.names else self.seeds.index(int(name))
@@ -91,7 +91,7 @@ class Candidates:
 
     @classmethod
     def load(cls, path: Path) -> "Candidates":
-        """Read candidates.safetensors; PresetError where it is missing, damaged or does not fit together."""
+        """Read candidates.safetensors. Raises PresetError if it is missing, damaged or does not fit together."""
         shapes = {"latents": floats(None, None), "thumbnails": integers(None, THUMBNAIL, THUMBNAIL, 3)}
         arrays, facts = tensorfile.read(path, "candidates", _Facts, shapes)
         lengths = {len(arrays["latents"]), len(arrays["thumbnails"]), len(facts.seeds), len(set(facts.seeds))}
@@ -122,7 +122,7 @@ def name_of(seed: int) -> str:
 
 
 def shortened(names: Iterable[str]) -> str:
-    """Names for an error message: the first ones and how many more."""
+    """Names for an error message: the first ones, and the number of the others."""
     listed = list(names)
     more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
     return (", ".join(listed[:NAMES_SHOWN]) or "none") + more

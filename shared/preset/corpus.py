@@ -37,12 +37,12 @@ class MapFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the map was made."""
 
     descriptors: tuple[str, ...]
-    """Names of the columns."""
+    """Names of the descriptors' columns."""
     inputs: tuple[str, ...]
-    """The inputs of the preset among them, which the map and the scaler are made of."""
+    """The preset's inputs among them, from which the map and the scaler are computed."""
     sounds: tuple[CorpusSound, ...]
     components: int
-    """Principal components behind the map."""
+    """Number of principal components behind the map."""
     kept_variance: float
     """Their share of the variance."""
     seed: int
@@ -50,7 +50,7 @@ class MapFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """The m sounding frames of all sounds, and for each of the n frames of the sounds the sounding frame in its place.
+    """The m sounding frames of all sounds, and for each of all n frames the sounding frame that stands for it.
 
     descriptors (m, 23): raw. positions (m, 2): on the map, x right and y up, within 0..1.
     sound (m,), frame (m,): number of the sound, and of the frame in it. stands_for (n,): for every frame of the first
@@ -105,14 +105,17 @@ class Corpus:
         return SoundFrame(self.facts.sounds[self.sound[row]].sha256, int(self.frame[row]))
 
     def row_of(self, source: SoundFrame) -> int | None:
-        """The row that a frame of a sound file stands for; None where the corpus does not hold it."""
+        """The row that stands for a frame of a sound file; None if the corpus does not contain it."""
         for number, sound in enumerate(self.facts.sounds):
             if sound.sha256 == source.sha256 and 0 <= source.frame < sound.frames:
                 return int(self.frames_of(number)[source.frame])
         return None
 
     def sound_named(self, name: str | None) -> int:
-        """Number (from 0) of a sound, given its name or its number from 1; None: the only one. SettingError where there is not exactly one."""
+        """Number (from 0) of a sound, given by name, by number from 1, or as None for the only one.
+
+        Raises SettingError unless exactly one sound matches.
+        """
         sounds = self.facts.sounds
         wanted = [i for i, sound in enumerate(sounds) if name in (None, sound.name, Path(sound.file).name, sound.file)]
         if not wanted and name is not None and name.isdecimal() and 1 <= int(name) <= len(sounds):
@@ -132,7 +135,7 @@ class Corpus:
 
     @classmethod
     def load(cls, path: Path) -> "Corpus":
-        """Read corpus.safetensors; PresetError where it is missing, damaged or does not fit together."""
+        """Read corpus.safetensors. Raises PresetError if it is missing, damaged or does not fit together."""
         arrays, facts = tensorfile.read(path, "corpus", MapFacts, SHAPES)
         rows = len(arrays["descriptors"])
         frames = sum(sound.frames for sound in facts.sounds)

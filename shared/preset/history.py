@@ -1,10 +1,10 @@
-"""Undo and redo, without limit: what a change replaces is kept in the preset's folder history/, a file a step.
+"""Unlimited undo and redo: each change keeps what it replaces as a file in the preset's folder history/.
 
     history/000012-pairs.safetensors           the pairs before step 12
     history/undone-000013-settings.toml        preset.toml as it was when step 13 was undone
 
-A step holds one kind of thing: the pairs, the choice of candidates, or the settings. A new step ends what redo could
-bring back. Steps made by commands, by the studio window and on stage stand in one row.
+A step holds the pairs, the choice of candidates, or the settings. A new step deletes those that could be redone. Commands,
+the studio window and the stage share one history.
 """
 
 import json
@@ -29,7 +29,7 @@ UNDONE = "undone-"
 
 
 class Step(NamedTuple):
-    """A step of the history: its number, what it changed, and the file that keeps what undo (or redo) brings back."""
+    """A step of the history: its number, the kind of its change, and the file that undo (or redo) restores."""
 
     number: int
     kind: Kind
@@ -38,9 +38,9 @@ class Step(NamedTuple):
 
 @locked
 def save_pairs(folder: Path, pairs: Pairs, before: Pairs | None = None) -> bool:
-    """Write a preset's pairs as a step. False where nothing is changed.
+    """Write a preset's pairs as a step. False if nothing changes.
 
-    before: what is in the file, where that is known; read from there otherwise.
+    before: the pairs in the file, if they are known; read from it otherwise.
     """
     file = folder / PAIRS
     if before is None and file.is_file():
@@ -55,7 +55,7 @@ def save_pairs(folder: Path, pairs: Pairs, before: Pairs | None = None) -> bool:
 
 @locked
 def save_choice(folder: Path, candidates: Candidates, kept: frozenset[int]) -> Candidates:
-    """Write the choice of candidates (their seeds) as a step; gives the candidates as they are now."""
+    """Write the choice of candidates (their seeds) as a step; return the candidates with this choice."""
     if kept == candidates.kept:
         return candidates
     _remember(folder, "choice", lambda file: _write(file, _choice(candidates)))
@@ -66,7 +66,7 @@ def save_choice(folder: Path, candidates: Candidates, kept: frozenset[int]) -> C
 
 @locked
 def save_settings(folder: Path, text: str) -> bool:
-    """Write preset.toml as a step. False where nothing is changed."""
+    """Write preset.toml as a step. False if nothing changes."""
     before = (folder / SETTINGS).read_bytes()
     if before == text.encode():
         return False
@@ -77,7 +77,7 @@ def save_settings(folder: Path, text: str) -> bool:
 
 @locked
 def undo(folder: Path) -> Kind:
-    """Undo the last step; gives what it changed. SettingError where there is none."""
+    """Undo the last step; return the kind of its change. Raises SettingError if there is none."""
     step = last(folder)
     if step is None:
         raise SettingError(f"{folder}: nothing to undo")
@@ -86,25 +86,25 @@ def undo(folder: Path) -> Kind:
 
 @locked
 def redo(folder: Path) -> Kind:
-    """Bring back the step that was undone last; gives what it changed. SettingError where there is none."""
+    """Redo the step that was undone last; return the kind of its change. Raises SettingError if there is none."""
     step = next_undone(folder)
     if step is None:
-        raise SettingError(f"{folder}: nothing to redo; a new change ends what could be brought back")
+        raise SettingError(f"{folder}: nothing to redo; a new change ends redo")
     return _exchange(folder, step, "")
 
 
 def last(folder: Path) -> Step | None:
-    """The step that undo would take back."""
+    """The step that undo would undo."""
     return max((step for step in _steps(folder) if not step.file.name.startswith(UNDONE)), default=None)
 
 
 def next_undone(folder: Path) -> Step | None:
-    """The step that redo would bring back."""
+    """The step that redo would redo."""
     return min((step for step in _steps(folder) if step.file.name.startswith(UNDONE)), default=None)
 
 
 def same(one: Pairs, other: Pairs) -> bool:
-    """Whether two sets of pairs are the same, names and places included."""
+    """Whether two sets of pairs are equal, including names and positions."""
     return (
         (one.names, one.digest, one.map, one.sources, one.inputs)
         == (other.names, other.digest, other.map, other.sources, other.inputs)
@@ -114,7 +114,7 @@ def same(one: Pairs, other: Pairs) -> bool:
 
 
 def _remember(folder: Path, kind: Kind, write: Callable[[Path], None]) -> None:
-    """Begin a step: `write` writes what it replaces."""
+    """Begin a step; `write` writes the content that it replaces."""
     make_folder(folder / "history")
     before = last(folder)
     write(_file(folder, "", 1 if before is None else before.number + 1, kind))
@@ -124,7 +124,7 @@ def _remember(folder: Path, kind: Kind, write: Callable[[Path], None]) -> None:
 
 
 def _exchange(folder: Path, step: Step, prefix: str) -> Kind:
-    """Make what a step keeps the present state, and keep the present state under the same number with this prefix."""
+    """Swap the present content with that of a step's file, which gets the same number with this prefix."""
     kept = _file(folder, prefix, step.number, step.kind)
     if step.kind == "pairs":
         pairs = Pairs.load(step.file)
@@ -139,7 +139,7 @@ def _exchange(folder: Path, step: Step, prefix: str) -> Kind:
     else:
         _write(kept, (folder / SETTINGS).read_bytes())
         _write(folder / SETTINGS, step.file.read_bytes())
-    step.file.unlink(missing_ok=True)  # last: a program killed before has a step too many, never one too few
+    step.file.unlink(missing_ok=True)  # last, so that a killed program leaves a step too many, never one too few
     return step.kind
 
 
@@ -148,7 +148,7 @@ def _file(folder: Path, prefix: str, number: int, kind: Kind) -> Path:
 
 
 def _steps(folder: Path) -> list[Step]:
-    """All steps, undone ones too, in no order."""
+    """All steps, including undone ones, unordered."""
     found = []
     try:
         names = os.listdir(folder / "history")

@@ -28,10 +28,10 @@ _guard = threading.Lock()
 
 @contextmanager
 def preset_lock(folder: Path, patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """Hold a preset while it is read, modified and written. Read under the lock what you are going to write.
+    """Lock a preset while it is read, modified and written. Read what you will modify under the lock.
 
-    A thread that holds it may take it again; other threads and programs wait. Raises PresetError naming the program that
-    still holds it after `patience_s` seconds, UserError where the folder is not writable.
+    The thread that holds the lock may take it again; other threads and programs wait. Raises PresetError with the name of
+    the program that still holds it after `patience_s` seconds, UserError if the folder is not writable.
     """
     folder = folder.resolve()
     with _guard:
@@ -53,7 +53,7 @@ def preset_lock(folder: Path, patience_s: float = PATIENCE_S) -> Iterator[None]:
 
 
 def locked(function: Callable[Concatenate[Path, P], R]) -> Callable[Concatenate[Path, P], R]:
-    """Hold the lock of the preset folder, the first argument, while the function runs."""
+    """Lock the preset folder, which is the first argument, while the function runs."""
 
     @wraps(function)
     def holding(folder: Path, /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""Pairs of a moment of sound and an image: made by the artist, learned by the mapping."""
+"""Pairs of a moment of sound and an image. The artist makes them, and the mapping is trained on them."""
 
 import hashlib
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ class Pairs:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that a mapping learns from: descriptors, latents and their space."""
+        """SHA-256 of everything that determines a mapping: descriptors, latents and their space."""
         sha = hashlib.sha256(self.space.encode())
         for array in (self.descriptors, self.latents):
             sha.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())

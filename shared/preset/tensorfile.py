@@ -1,4 +1,4 @@
-"""Arrays with facts about them in one safetensors file: the form of pairs, mappings, corpora and candidates."""
+"""Arrays and facts about them in one safetensors file: the format of pairs, mappings, corpora and candidates."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ Facts = TypeVar("Facts")
 
 @dataclass(frozen=True)
 class Expected:
-    """The shape of an array, None where a length is free, and whether it holds integers."""
+    """The shape of an array, None if a length is free, and whether it holds integers."""
 
     shape: tuple[int | None, ...]
     is_integer: bool = False
@@ -112,7 +112,7 @@ def _header(path: Path, kind: str) -> Header:
 
 
 def _check(path: Path, header: Header, required: Table, optional: Table | Callable[[str], Expected | None]) -> None:
-    """Every array must be one that is expected, and together they must not be too many bytes."""
+    """Check that all arrays are expected ones, and that together they are not too large."""
     find_optional = optional if callable(optional) else optional.get
     for name in required:
         if name not in header.tensors:

@@ -41,7 +41,7 @@ def is_recording(path: Path) -> bool:
 
 
 class Recording:
-    """A recorded performance. Raises PresetError or SoundError where it cannot be played.
+    """A recorded performance. Raises PresetError or SoundError if it cannot be played.
 
     preset: its generator replaces the one that the recording began with, wherever that one played; with the same
     generator the pictures are the same.
@@ -237,7 +237,7 @@ def _read_log(path: Path) -> tuple[Head, list[ChangeLine], End | None]:
 
 
 def _check_changes(path: Path, changes: list[ChangeLine]) -> None:
-    """Whether a show can have recorded these changes; PresetError where not."""
+    """Whether a show can have recorded these changes. Raises PresetError if not."""
     presets: Counter[int] = Counter()
     for line in changes:
         if not (0 <= line.at <= LAST_SAMPLE and 0 <= line.sample <= line.at + MOST_AHEAD):

@@ -33,10 +33,10 @@ FORMS: Mapping[InputKind, tuple[int, int]] = {"samples": (1, SAMPLE_RATE), "fram
 
 
 class RecordingWriter:
-    """A recording in a new folder. Call `begin` first, then the others in the order of events. OSError where the disk fails."""
+    """A recording in a new folder. Call `begin` first, then the others in the order of events. Raises OSError if the disk fails."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder; UserError where it is not empty or cannot be made."""
+        """Make the folder. Raises UserError if it is not empty or cannot be made."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):

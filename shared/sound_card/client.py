@@ -156,7 +156,7 @@ class OutputStream:
 
 
 class SoundProcess:
-    """The process, and its first line: `answer`. Raises NoPortAudio or Failure where it could not do what was asked."""
+    """The process, and its first line: `answer`. Raises NoPortAudio or Failure if it could not do what was asked."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         # -P: its own folder is no place to find modules in, else ours would stand in for others of the same name

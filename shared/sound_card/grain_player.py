@@ -59,7 +59,7 @@ class GrainPlayer(Protocol):
 
 
 class CardPlayer:
-    """Grains made in the process that owns the sound card. Raises NoPortAudio or Failure where it cannot play.
+    """Grains made in the process that owns the sound card. Raises NoPortAudio or Failure if it cannot play.
 
     underflows   blocks before which the sound system had a gap
     over         whether the device has failed: nothing is played any more

@@ -113,7 +113,7 @@ class GrainVoice:
         self._made = np.zeros(0, np.float32)  # resampled, not played yet
 
     def fill(self, outdata: Any) -> tuple[int, float, float, bool] | None:
-        """Fill (n, channels); gives number, position, speed and whether it moves, None where there is nothing new."""
+        """Fill (n, channels); gives number, position, speed and whether it moves, None if there is nothing new."""
         is_new = False
         while not self.commands.empty():
             self._obey(self.commands.get())

@@ -7,7 +7,7 @@ from shared.errors import SettingError
 
 
 class Transport:
-    """Controls the input of a show. Raises SettingError where the input is of another kind."""
+    """Controls the input of a show. Raises SettingError if the input is of another kind."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

@@ -73,7 +73,7 @@ class MapView(MapCanvas):
         self._add.move((self.width() - self._add.width()) // 2, self.height() // 2 + 34)
 
     def pointer_place(self) -> QPointF | None:
-        """The pixel under the pointer; None where it is elsewhere."""
+        """The pixel under the pointer; None if it is elsewhere."""
         place = self.mapFromGlobal(self.cursor().pos())
         return QPointF(place) if self.rect().contains(place) else None
 

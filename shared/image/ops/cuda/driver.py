@@ -43,7 +43,7 @@ class CudaDriver:
     """The driver of the machine. Functions are kept for the life of the process, as CUDA modules are."""
 
     def __init__(self, cache: KernelCache | None = None, library: Any = None) -> None:
-        """library: libcuda, the machine's own by default. Raises KernelError where there is none."""
+        """library: libcuda, the machine's own by default. Raises KernelError if there is none."""
         try:
             self._library = library or ctypes.CDLL(LIBRARY)
         except OSError as error:
@@ -112,5 +112,5 @@ def compiled(macros: tuple[tuple[str, int], ...], capability: tuple[int, int], c
 
 @lru_cache(maxsize=1)
 def cuda_driver() -> Driver:
-    """The driver of this machine. Raises KernelError where there is none."""
+    """The driver of this machine. Raises KernelError if there is none."""
     return CudaDriver()

@@ -100,7 +100,7 @@ class Nvrtc:
 
 @lru_cache(maxsize=1)
 def nvrtc() -> Nvrtc:
-    """The compiler that belongs to the installed torch, or to a CUDA toolkit. Raises KernelError where there is none."""
+    """The compiler that belongs to the installed torch, or to a CUDA toolkit. Raises KernelError if there is none."""
     errors = []
     for folder in _folders():
         try:
