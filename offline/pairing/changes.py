@@ -1,4 +1,4 @@
-"""Changes of a preset: noticed on disk, and put into words."""
+"""Changes of a preset: detected on disk, and described in words."""
 
 import json
 import tomllib
@@ -27,19 +27,19 @@ TELLS: dict[str, tuple[Name, ...]] = {
 
 
 class Stamps:
-    """The files of a preset as they are now; `changed` names those that are others since."""
+    """Remembers the state of a preset's files; `changed` names those that have changed since."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stamps = {name: _stamp(folder / name) for name in FILES}
 
     def changed(self) -> frozenset[str]:
-        """Files that were written, made or removed since."""
+        """Files that were written, created or removed since."""
         return frozenset(name for name, stamp in self._stamps.items() if _stamp(self._folder / name) != stamp)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """Time, size and number of a file; a file that was replaced has another number."""
+    """Time, size and inode of a file; a replaced file has another inode."""
     try:
         status = path.stat()
     except OSError:
@@ -48,7 +48,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def described(folder: Path, step: history.Step, is_undone: bool) -> str:
-    """What a step did, in words: `move seed17`. Compares the file that it keeps with the present state."""
+    """Describe a step, such as `move seed17`, by comparing its file with the present state."""
     try:
         if step.kind == "pairs":
             kept, present = _pairs(step.file), _pairs(folder / history.PAIRS)
@@ -61,7 +61,7 @@ def described(folder: Path, step: history.Step, is_undone: bool) -> str:
         return "set " + _listed(
             sorted(name for name in values.keys() | now.keys() if values.get(name) != now.get(name))
         )
-    except (OSError, ValueError):  # damaged by hand: the step itself says so when it is used
+    except (OSError, ValueError):  # a damaged file; using the step reports it
         return {"pairs": "change of the pairs", "choice": "change of the stars"}.get(step.kind, "change of settings")
 
 
@@ -112,7 +112,7 @@ CACHED = {
 
 
 def carry_over(old: Preset, new: Preset, changed: frozenset[str]) -> None:
-    """Give `new` what `old` has read from files that are not among `changed`, so that it is not read again."""
+    """Copy what `old` has read from unchanged files to `new`, so that it is not read again."""
     if old.folder != new.folder:
         return
     same_inputs = old.settings.inputs == new.settings.inputs

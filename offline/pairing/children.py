@@ -1,4 +1,4 @@
-"""Commands that run beside the window: `ponticello render` and `ponticello live`."""
+"""Commands that the window runs as child processes: `ponticello render` and `ponticello live`."""
 
 import os
 import re
@@ -19,7 +19,7 @@ KEPT_LINES = 20
 
 
 class Child:
-    """A running command. Its progress and its last line of stderr are kept."""
+    """A running command, with its progress and its last line on stderr."""
 
     def __init__(self, command: list[str]) -> None:
         try:
@@ -51,7 +51,7 @@ class Child:
                     self._lines.append(line.strip())
 
     def progress(self) -> list[tuple[str, int, int]]:
-        """What it does, steps done, steps in all: since the last call."""
+        """The newest progress since the last call: task, steps done, all steps."""
         reports = []
         while not self._progress.empty():
             reports.append(self._progress.get())
@@ -65,11 +65,11 @@ class Child:
         return status
 
     def last_line(self) -> str:
-        """What it said last: the reason, where it failed."""
-        return self._lines[-1].removeprefix("ponticello: ") if self._lines else "the command failed without a word"
+        """Its last line on stderr, which is the reason if it failed."""
+        return self._lines[-1].removeprefix("ponticello: ") if self._lines else "the command failed without a message"
 
     def end(self) -> None:
-        """Ask it to end, as Ctrl-C does."""
+        """Ask it to end, like Ctrl-C."""
         self.is_ended = True
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
@@ -96,11 +96,11 @@ def live_command(preset: Path) -> list[str]:
 
 
 def program() -> list[str]:
-    """How `ponticello` is started."""
+    """The command line that starts `ponticello`."""
     beside = Path(sys.executable).with_name("ponticello")
     if beside.is_file():
         return [str(beside)]
     anywhere = shutil.which("ponticello")
     if anywhere is None:
-        raise Failure("the command ponticello is not on the PATH; start the studio by it")
+        raise Failure("the command ponticello is not on the PATH; start the studio with `ponticello studio`")
     return [anywhere]

@@ -1,4 +1,4 @@
-"""The colour of every moment of sound, for points and waveform alike, and which points lie on top."""
+"""The colours of frames, for the map's points and the waveform, and the order in which points are drawn."""
 
 from collections.abc import Sequence
 

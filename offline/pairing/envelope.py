@@ -1,4 +1,4 @@
-"""Sounds made ready to be heard and drawn: decoded once into a file, with the peaks of every 256 samples."""
+"""Sounds prepared for playing and drawing: decoded once into a file, with the peaks of every 256 samples."""
 
 import os
 from collections.abc import Callable
@@ -23,7 +23,7 @@ KEPT_BYTES = 4 * 2**30  # of decoded sounds; those that were used longest ago ar
 
 @dataclass(frozen=True)
 class Decoded:
-    """A sound at 44.1 kHz, as it is analysed: `samples` of float32 in `file`, read from disk as they are needed."""
+    """A sound at 44.1 kHz, as analysed: `samples` float32 samples in `file`, read from disk on demand."""
 
     file: Path
     samples: int
@@ -35,11 +35,11 @@ class Decoded:
 
     @cached_property
     def peaks(self) -> Float32[np.ndarray, "k 2"]:
-        """Lowest and highest of every 256 samples."""
+        """Minimum and maximum of every 256 samples."""
         return np.asarray(np.load(_peaks_of(self.file)))
 
     def envelope(self, start: float, end: float, columns: int) -> Float32[np.ndarray, "columns 2"]:
-        """Lowest and highest sample in each of `columns` equal parts of start..end seconds; 0 outside the sound."""
+        """Minimum and maximum in each of `columns` equal parts of start..end seconds; 0 outside the sound."""
         out = np.zeros((columns, 2), np.float32)
         edges = np.linspace(start * SAMPLE_RATE, end * SAMPLE_RATE, columns + 1)
         step = PEAK if (edges[-1] - edges[0]) / max(1, columns) >= 2 * PEAK else 1
@@ -62,7 +62,7 @@ class Decoded:
 def decode(
     sound: Path, sha256: str, channel: int | None, advance: Callable[[int, int], None] = lambda done, total: None
 ) -> Decoded:
-    """The sound, decoded if it is not yet: into a file named by its SHA-256, in memory that does not grow.
+    """The sound, decoded on first use into a file named by its SHA-256, with constant memory.
 
     advance: called with the file's frames read so far and in all. Raises SoundError if it cannot be read.
     """
@@ -82,7 +82,7 @@ def decode(
 
 
 def _written(reader: SoundReader, file: Path, advance: Callable[[int, int], None]) -> NDArray[np.float32]:
-    """Write the samples; gives their peaks."""
+    """Write the samples; return their peaks."""
     peaks, rest = [], np.empty(0, np.float32)
     with file.open("wb") as out:
         for block in reader.blocks():
@@ -106,7 +106,7 @@ def _peaks_of(file: Path) -> Path:
 
 
 def _make_room(sound: Path) -> None:
-    """Remove sounds that were used longest ago, until the others and a new one are within the limit."""
+    """Remove the least recently used sounds until the others and a new one are within the limit."""
     files = sorted(CACHE.glob("*.f32"), key=lambda file: file.stat().st_mtime, reverse=True)
     room = KEPT_BYTES
     for file in files:

@@ -1,4 +1,4 @@
-"""Events: what happened in the studio, delivered to the window when it asks, on its own thread."""
+"""Events of the studio, delivered on the window's thread when the window asks for them."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -11,7 +11,7 @@ Name = Literal[
     "preset", "corpus", "candidates", "pairs", "settings", "history", "trained", "progress", "error", "note",
     "transport", "film", "missing", "sounds",
 ]  # fmt: skip
-"""preset: another preset is open, or none. corpus: sounds were analysed or mapped anew. candidates: images or stars changed.
+"""preset: another preset is open, or none is. corpus: sounds were analysed or mapped anew. candidates: images or stars changed.
 pairs, settings: changed, by the window, by undo or by a command in a terminal. history: what undo and redo can do changed.
 trained: a fit ended (Trained). progress: a job went on or ended (Progress). error, note: one line (str). transport: it
 started, stopped, or plays on another device. film: a new picture is there. missing: the list of missing files changed.
@@ -27,17 +27,17 @@ class Events:
         self._waiting: SimpleQueue[tuple[Name, tuple[Any, ...]]] = SimpleQueue()
 
     def on(self, name: Name, callback: Callable[..., None]) -> None:
-        """Call `callback` with the event's value, where it has one, at each `deliver`. SettingError for an unknown name."""
+        """Call `callback` with the event's value, if it has one, in each `deliver`. Raises SettingError for an unknown name."""
         if name not in get_args(Name):
             raise SettingError(f"no event '{name}'; there are: {', '.join(get_args(Name))}")
         self._callbacks[name].append(callback)
 
     def send(self, name: Name, *values: Any) -> None:
-        """Note that something happened; equal events without a value are delivered once."""
+        """Queue an event. Of equal events without a value, one is delivered."""
         self._waiting.put((name, values))
 
     def deliver(self) -> None:
-        """Call the callbacks of everything that was sent before this call, in its order."""
+        """Call the callbacks of all events sent before this call, in order."""
         done = set[str]()
         for _ in range(self._waiting.qsize()):
             name, values = self._waiting.get()

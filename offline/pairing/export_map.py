@@ -1,4 +1,4 @@
-"""The map as a table: every moment that sounds, with its place, nearest image and descriptors."""
+"""The map as a table: each sounding frame with its position, nearest image and descriptors."""
 
 import csv
 from pathlib import Path
@@ -12,7 +12,7 @@ COLUMNS = ("sound", "seconds", "x", "y", "image", "distance")
 
 
 def write_table(path: Path, corpus: Corpus, board: Storyboard, pairs: list[PlacedPair]) -> int:
-    """Write a CSV of the visible rows: COLUMNS and the descriptors in their units; gives how many rows there are.
+    """Write the visible rows to a CSV file: COLUMNS and the descriptors in their units. Return the number of rows.
 
     x, y: on the shown axes, 0..1. image, distance: the nearest image and how far it is on the map; empty without pairs.
     """

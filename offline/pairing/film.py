@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["mock-up", "generator"]
 
-KEPT_IMAGES = 64  # full pictures of candidates, 0.8 MB each
-LATE = 8  # ticks: a generated picture that is older while the sound plays is replaced by the mock-up
+KEPT_IMAGES = 64  # full pictures of candidates kept in memory, 0.8 MB each
+LATE = 8  # ticks; while the sound plays, the mock-up replaces a generated picture that is older
 RATED_S = 2.0  # over which the generator's rate is measured
 
 
@@ -31,7 +31,7 @@ RATED_S = 2.0  # over which the generator's rate is measured
 class Shown:
     """A picture to show. image (h, w, 3), None if there is none; name: of the nearest image; tick: number at 30 a second.
 
-    stands_in: the mock-up is shown because the generator is not there yet or too slow.
+    stands_in: the mock-up is shown because the generator is not loaded yet or too slow.
     """
 
     image: UInt8[np.ndarray, "h w 3"] | None
@@ -48,9 +48,9 @@ class _Wish:
 
 
 class Film:
-    """Pictures in time with the sound. Call `mockup` and `generated` at each tick of the window; they return at once.
+    """Pictures in time with the sound. Call `mockup` and `generated` at each tick of the window; they do not block.
 
-    The generator works beside the window: `generated` gives its newest picture. Played at speed 1, picture i is that of
+    The generator works in a thread: `generated` returns its newest picture. Played at speed 1, picture i is that of
     `ponticello render` at tick i, bit for bit, if the mapping is trained on the present pairs.
     """
 
@@ -76,7 +76,7 @@ class Film:
         return int(self._studio.transport.samples * FPS // SAMPLE_RATE)
 
     def mockup(self) -> Shown | None:
-        """The image nearest to the playhead; None without pairs. The same object while nothing changes."""
+        """The image nearest to the playhead; None without pairs. Returns the same object while nothing changes."""
         name = self._nearest()
         if not name:
             return None
@@ -92,7 +92,7 @@ class Film:
         return project.pairs[int(board.nearest[row])].name
 
     def generated(self) -> Shown | None:
-        """The generator's newest picture for the playhead, or the mock-up standing in. None without pairs and mapping."""
+        """The generator's newest picture for the playhead, or else the mock-up. None without pairs and mapping."""
         score = self._score()
         if score is None:
             return self._stand_in()
@@ -131,7 +131,7 @@ class Film:
         return Score(project.preset, project.corpus, sound, mapping, project.learned_from, project.settings)
 
     def image_of(self, name: str) -> UInt8[np.ndarray, "h w 3"] | None:
-        """The full picture of a candidate (its PNG), kept for the next time; its thumbnail where the file is missing."""
+        """The full picture of a candidate (its PNG), cached; its thumbnail if the file is missing."""
         if name in self._images:
             self._images.move_to_end(name)
             return self._images[name]
@@ -143,7 +143,7 @@ class Film:
         if file is not None:
             try:
                 image = read_png(file)
-            except (OSError, SyntaxError):  # damaged: its thumbnail is there
+            except (OSError, SyntaxError):  # damaged: use its thumbnail
                 image = None
         if image is None and (small := project.thumbnail(name)) is not None:
             image = np.asarray(Image.fromarray(small).resize((256, 256), Image.Resampling.BICUBIC))
@@ -155,7 +155,7 @@ class Film:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the generator still works at the picture that was asked for last."""
+        """Whether the generator is still making the last requested picture."""
         newest = self._newest
         return (
             self.generating
@@ -166,13 +166,13 @@ class Film:
 
     @property
     def rate(self) -> float:
-        """Pictures per second that the generator makes now; 0 before the first."""
+        """Pictures per second that the generator makes at present; 0 before the first."""
         times = [made for made in list(self._times) if made > time.monotonic() - RATED_S]
         return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 2 else 0.0
 
     @property
     def state(self) -> str:
-        """One line for the window."""
+        """The state in one line for the window."""
         if self._problem:
             return self._problem
         if self._score() is None:

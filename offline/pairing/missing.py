@@ -1,4 +1,4 @@
-"""Files that a preset names and that are gone, and how to point to them."""
+"""Files that a preset names but that are missing, and how to locate them."""
 
 import os
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from shared.preset.preset import CORPUS, sha256_of
 
 @dataclass(frozen=True)
 class Missing:
-    """A missing file: what it is, where it was, and one line that says what does not work without it.
+    """A missing file: its kind, its last known path, and one line that says what does not work without it.
 
-    number: of the sound, from 0; of images, how many are missing.
+    number: the sound's number, from 0; for images, how many are missing.
     """
 
     kind: Literal["generator", "sound", "images"]
@@ -29,18 +29,18 @@ class Missing:
 
 
 def sound_file(preset: Preset, sound: CorpusSound) -> Path:
-    """Where a sound of the corpus should be."""
+    """The path that the corpus has for a sound."""
     return (preset.folder / sound.file).resolve()
 
 
 def found(preset: Preset, sound: CorpusSound) -> Path | None:
-    """Where a sound of the corpus is; None if it is missing."""
+    """The path of a sound of the corpus; None if the file is missing."""
     path = sound_file(preset, sound)
     return path if path.is_file() else None
 
 
 def missing_files(preset: Preset) -> list[Missing]:
-    """All files that the preset names and that are not there."""
+    """All files that the preset names but that are missing."""
     gone: list[Missing] = []
     generator = (preset.folder / Path(preset.settings.generator.file).expanduser()).resolve()
     if not generator.is_file():
@@ -66,7 +66,7 @@ def missing_files(preset: Preset) -> list[Missing]:
 
 
 def relocate(preset: Preset, missing: Missing, path: Path) -> None:
-    """Point to where a missing file is now. Raises UserError if it is another file, by its SHA-256."""
+    """Set the new path of a missing file. Raises UserError if it is another file, by its SHA-256."""
     path = path.expanduser().resolve()
     if not path.is_file():
         raise UserError(f"no file {path}; choose the file that was {missing.path}")
@@ -100,7 +100,7 @@ def relocate(preset: Preset, missing: Missing, path: Path) -> None:
 
 
 def _named(path: Path, folder: Path) -> str:
-    """Relative to the preset where it lies in or beside it, else its whole path."""
+    """A path relative to the preset if it lies in or beside it, else the absolute path."""
     if folder.parent in path.parents:
         return Path(os.path.relpath(path, folder)).as_posix()
     return str(path)

@@ -1,8 +1,8 @@
 """The colours of sounds and images on the map, on a dark ground.
 
-Colour maps grow steadily lighter, so that they read without hue as well. The colours of images and sounds are the most
-distinct 24 that were found: each as far as can be from those before it in OKLab (Ottosson 2020), as seen by a full set
-of cones and with deuteranopia and protanopia simulated (Machado, Oliveira and Fernandes 2009).
+Colour maps get steadily lighter, so they work without hue. The 24 colours of images and sounds were chosen to be distinct:
+each has the largest distance in OKLab (Ottosson 2020) from those before it, for normal vision and for simulated
+deuteranopia and protanopia (Machado, Oliveira and Fernandes 2009).
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from jaxtyping import Float64, Int64, UInt8
 RGB = tuple[int, int, int]
 
 GROUND: RGB = (15, 17, 20)
-"""Behind the points."""
+"""The map's background."""
 MUTED: RGB = (58, 62, 70)
-"""Points that a filter leaves out, and those without a colour of their own."""
+"""Points that are filtered out, and points without a colour."""
 GAP: RGB = (244, 112, 92)
 """Points that are far from every image."""
 COVERED: RGB = (66, 76, 90)
-"""Points with an image near by, where gaps are shown."""
+"""Points near an image, when gaps are shown."""
 
 DISTINCT: tuple[RGB, ...] = (
     (109, 175, 226),
@@ -50,7 +50,7 @@ DISTINCT: tuple[RGB, ...] = (
 
 
 def colour_map(stops: Sequence[RGB]) -> UInt8[np.ndarray, "256 3"]:
-    """256 colours that pass through these at equal distances."""
+    """256 colours, interpolated between these at equal distances."""
     given = np.array(stops, np.float64)
     place = np.linspace(0, len(given) - 1, 256)
     channels = [np.interp(place, np.arange(len(given)), given[:, channel]) for channel in range(3)]
@@ -64,7 +64,7 @@ VALUE = colour_map([(52, 66, 132), (80, 104, 170), (146, 136, 160), (218, 166, 1
 
 
 def ranked(values: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
-    """Where each value stands among all, 0 the least and 1 the largest: colours then are spread evenly."""
+    """The rank of each value, 0 the smallest and 1 the largest, which spreads colours evenly."""
     order = np.argsort(values, kind="stable")
     ranks = np.empty(len(values))
     ranks[order] = np.arange(len(values)) / max(1, len(values) - 1)
@@ -77,11 +77,11 @@ def along(scale: UInt8[np.ndarray, "256 3"], values: Float64[np.ndarray, "n"]) -
 
 
 def distinct(number: int) -> RGB:
-    """The colour of an image or sound by its number (from 0); from the 25th on they come again."""
+    """The colour of an image or sound by its number, from 0. The colours repeat after 24."""
     return DISTINCT[number % len(DISTINCT)]
 
 
 def by_number(numbers: Int64[np.ndarray, "n"]) -> UInt8[np.ndarray, "n 3"]:
-    """The distinct colours of many; below 0 none, muted."""
+    """The colours of many images or sounds by their numbers; a muted one for numbers below 0."""
     table = np.array([*DISTINCT, MUTED], np.uint8)
     return table[np.where(numbers < 0, len(DISTINCT), numbers % len(DISTINCT))]

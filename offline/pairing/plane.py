@@ -1,4 +1,4 @@
-"""The plane that shows the map of sounds: which part of the unit square a view of so many pixels has, zoomed and panned."""
+"""The view of the map of sounds: the part of the unit square that a number of pixels shows, zoomed and panned."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,21 @@ from jaxtyping import Float32, Float64
 Place = tuple[float, float]
 """On the map, x right and y up, nominally 0..1; or in pixels, x right and y down."""
 
-MARGIN = 0.86  # of the shorter side that the unit square takes up at zoom 1
+MARGIN = 0.86  # share of the shorter side that the unit square takes up at zoom 1
 CLOSEST, FARTHEST = 80.0, 0.5  # zoom
-STEP = 1.2  # of zoom for a notch of the mouse wheel
-BEYOND = 0.5  # how far outside the unit square the centre may be moved
+STEP = 1.2  # zoom factor for a notch of the mouse wheel
+BEYOND = 0.5  # distance outside the unit square to which the centre may be moved
 
 
 @dataclass(frozen=True)
 class Plane:
-    """A view of the map. Each change gives another view; all arithmetic is in logical pixels."""
+    """A view of the map. Each change returns another view; all lengths are in logical pixels."""
 
     width: float = 1.0
     height: float = 1.0
     zoom: float = 1.0
     centre: Place = (0.5, 0.5)
-    """The place on the map in the middle of the view."""
+    """The position on the map at the centre of the view."""
 
     @property
     def side(self) -> float:
@@ -34,7 +34,7 @@ class Plane:
         return Plane(max(1.0, width), max(1.0, height), self.zoom, self.centre)
 
     def zoomed(self, factor: float, pointer: Place | None = None) -> "Plane":
-        """Closer by a factor; what lies under the pointer stays there (None: the middle)."""
+        """Zoomed by a factor; the position under the pointer (None: the centre) does not move."""
         zoom = min(max(self.zoom * factor, FARTHEST), CLOSEST)
         if pointer is None:
             return self._clamped(zoom, self.centre)
@@ -43,11 +43,11 @@ class Plane:
         return self._clamped(zoom, (x + (self.centre[0] - x) * shrink, y + (self.centre[1] - y) * shrink))
 
     def panned(self, right: float, down: float) -> "Plane":
-        """The map moved along by so many pixels."""
+        """Panned by a number of pixels."""
         return self._clamped(self.zoom, (self.centre[0] - right / self.side, self.centre[1] + down / self.side))
 
     def fitted(self, places: Float64[np.ndarray, "n 2"] | None = None) -> "Plane":
-        """The whole map, or as close as shows all of these places."""
+        """The whole map, or the largest zoom that shows all of these positions."""
         if places is None or not len(places):
             return Plane(self.width, self.height)
         low, high = places.min(axis=0), places.max(axis=0)
@@ -58,16 +58,16 @@ class Plane:
         return self._clamped(min(max(float(zoom), FARTHEST), CLOSEST), (float(middle[0]), float(middle[1])))
 
     def centred(self, place: Place) -> "Plane":
-        """The same zoom with a place in the middle."""
+        """The same zoom, centred on a position."""
         return self._clamped(self.zoom, place)
 
     def shows(self, place: Place, margin: float = 0.0) -> bool:
-        """Whether a place lies within the view, at least so many pixels from its edges."""
+        """Whether a position lies within the view, at least `margin` pixels from its edges."""
         x, y = self.to_view(place)
         return margin <= x <= self.width - margin and margin <= y <= self.height - margin
 
     def to_view(self, place: Place) -> Place:
-        """Pixels of a place on the map."""
+        """The pixel of a position on the map."""
         side = self.side
         return (
             self.width / 2 + (place[0] - self.centre[0]) * side,
@@ -75,7 +75,7 @@ class Plane:
         )
 
     def to_map(self, pixel: Place) -> Place:
-        """The place on the map that a pixel shows."""
+        """The position on the map of a pixel."""
         side = self.side
         return (
             (pixel[0] - self.width / 2) / side + self.centre[0],
@@ -83,7 +83,7 @@ class Plane:
         )
 
     def pixels(self, places: Float64[np.ndarray, "n 2"], ratio: float = 1.0) -> Float32[np.ndarray, "n 2"]:
-        """Device pixels of many places, `ratio` of them to a logical pixel."""
+        """Device pixels of many positions; `ratio` device pixels are a logical one."""
         side = self.side
         middle = np.array([self.width / 2, self.height / 2])
         scale = np.array([side, -side])
@@ -95,5 +95,5 @@ class Plane:
 
 
 def clamped(place: Place) -> Place:
-    """The nearest place of the unit square: where an image that is dropped beside the map is put."""
+    """The nearest position in the unit square, for an image that is dropped beside the map."""
     return min(max(place[0], 0.0), 1.0), min(max(place[1], 0.0), 1.0)

@@ -24,7 +24,7 @@ def draw_points(
 ) -> None:
     """Blend a disc for each point into the image, the last on top.
 
-    places: pixels from the top left corner, x right and y down; those outside are left out. colours: red, green, blue.
+    places: pixels from the top left corner, x right and y down; points outside are ignored. colours: red, green, blue.
     radius: pixels, at least 0.5; the edge is anti-aliased over one pixel. opacity: 0..1.
     """
     _splat(image, places, colours, np.float32(max(radius, 0.5)), np.float32(opacity))

@@ -1,4 +1,4 @@
-"""The storyboard: where each moment of sound lies, which image is nearest to it, and where images are missing."""
+"""The storyboard: the position of each frame of sound, the image nearest to it, and gaps without images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from shared.errors import SettingError
 from shared.preset.corpus import Corpus
 from shared.stage import HOP, SAMPLE_RATE
 
-STRIKING = 4  # descriptors named of a moment
+STRIKING = 4  # descriptors shown when hovering over a frame
 UNITS = {
     "centroid": "Hz",
     "spread": "Hz",
@@ -38,7 +38,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Moment:
-    """What hovering shows: the sound, its second, the descriptors that stand out, and the nearest image.
+    """The text for hovering over a frame: the sound, the time in it, its most unusual descriptors, and the nearest image.
 
     striking: (name, value in its unit, standardised value), the farthest from the mean first, at most four.
     """
@@ -81,7 +81,7 @@ class Storyboard:
 
     @property
     def sounds(self) -> list[Sound]:
-        """In the order of the corpus."""
+        """The sounds, in the order of the corpus."""
         sounds = self.corpus.facts.sounds
         return [Sound(i, sound.name, sound.frames * HOP / SAMPLE_RATE) for i, sound in enumerate(sounds)]
 
@@ -91,7 +91,7 @@ class Storyboard:
         return self.corpus.sound
 
     def set_pairs(self, pairs: Sequence[PlacedPair]) -> None:
-        """Find territories and gaps anew: about 15 ms for 50,000 rows."""
+        """Update territories and gaps; takes about 15 ms for 50,000 rows."""
         self._pairs = list(pairs)
         numbers = [i for i, pair in enumerate(pairs) if np.isfinite([pair.x, pair.y]).all()]
         self.nearest: Int64[np.ndarray, "m"] = np.full(len(self.corpus), -1)
@@ -167,7 +167,7 @@ class Storyboard:
         return f"{value:.4g} {UNITS.get(name, '')}".rstrip()
 
     def range_of(self, descriptor: str) -> tuple[float, float]:
-        """Its least and greatest value in the corpus, in its unit."""
+        """Its smallest and largest value in the corpus, in its unit."""
         values = self.corpus.descriptors[:, self.corpus.facts.descriptors.index(descriptor)]
         return float(values.min()), float(values.max())
 
@@ -187,7 +187,7 @@ class Storyboard:
         self._find_visible()
 
     def _find_visible(self) -> None:
-        """Rows that pass the filters, and the tree to find the nearest of them on the shown axes."""
+        """Update the rows that pass the filters, and the tree for finding the nearest one on the shown axes."""
         self.visible = np.logical_and.reduce([np.ones(len(self.corpus), bool), *self._filters.values()])
         self._shown: NDArray[np.int64] | None = None
         if self.axes == ("map", "map") and self.visible.all():
@@ -201,22 +201,22 @@ class Storyboard:
     # look-ups
 
     def row_at(self, x: float, y: float) -> int:
-        """The visible row nearest to a place on the shown axes (≤ 0.1 ms); of all rows where none is visible."""
+        """The visible row nearest to a position on the shown axes (≤ 0.1 ms), or of all rows if none is visible."""
         tree = self._map_tree if self._tree is None else self._tree
         row = int(tree.query((x, y))[1])
         return row if self._tree is None or self._shown is None else int(self._shown[row])
 
     def row_of(self, sound: int, seconds: float) -> int:
-        """The row of a moment: of a silent one, the last that sounded."""
+        """The row of a time in a sound; in a silence, the last row that sounded."""
         rows = self.corpus.frames_of(sound)
         return int(rows[min(max(round(seconds * SAMPLE_RATE / HOP), 0), len(rows) - 1)])
 
     def time_of(self, row: int) -> tuple[int, float]:
-        """Sound and second of a row."""
+        """The sound of a row, and the time in it in seconds."""
         return int(self.corpus.sound[row]), float(self.corpus.frame[row] * HOP / SAMPLE_RATE)
 
     def moment(self, row: int) -> Moment:
-        """What hovering shows of a row."""
+        """The text for hovering over a row."""
         facts = self.corpus.facts
         sound, seconds = self.time_of(row)
         standard = self.corpus.standardised[row]
@@ -229,17 +229,17 @@ class Storyboard:
         return Moment(row, sound, facts.sounds[sound].name, seconds, tuple(striking), name, float(self.gap[row]))
 
     def place_of(self, row: int) -> tuple[float, float]:
-        """Where a row lies on the shown axes."""
+        """The position of a row on the shown axes."""
         return float(self.places[row, 0]), float(self.places[row, 1])
 
     def place_of_pair(self, number: int) -> tuple[float, float]:
-        """Where a pair lies on the shown axes: its own place on the map, on other axes that of its row."""
+        """The position of a pair: its own on the map, that of its row on other axes."""
         pair = self._pairs[number]
         is_map = self.axes == ("map", "map") and np.isfinite([pair.x, pair.y]).all()
         return (pair.x, pair.y) if is_map else self.place_of(pair.row)
 
     def farthest(self) -> int | None:
-        """The visible row that is farthest from every image; None without placed images."""
+        """The visible row farthest from all images; None without placed images."""
         gap = np.where(self.visible, self.gap, -1)
         row = int(gap.argmax())
         return row if np.isfinite(gap[row]) and gap[row] >= 0 else None
@@ -247,7 +247,7 @@ class Storyboard:
     # the film at a glance
 
     def rows(self, sound: int, start: float, end: float, columns: int) -> Int64[np.ndarray, "columns"]:
-        """The row in the middle of each of `columns` equal parts of start..end seconds: colours of a waveform."""
+        """The row in the middle of each of `columns` equal parts of start..end seconds, for the waveform's colours."""
         rows = self.corpus.frames_of(sound)
         middles = start + (np.arange(columns) + 0.5) * (end - start) / max(1, columns)
         return np.asarray(rows[np.clip(np.round(middles * SAMPLE_RATE / HOP).astype(int), 0, len(rows) - 1)])

@@ -1,12 +1,13 @@
-"""The studio without its window: all that the window shows and does, in plain classes. It knows no toolkit.
+"""The studio without its window: everything that the window shows and does, in plain classes without a GUI toolkit.
 
     studio = Studio()
     studio.events.on("pairs", window.redraw_pairs)
     studio.open("my-piece")
     studio.poll()                         # on a timer of the window, about 30 times a second
 
-One thread uses a Studio: the one that calls `poll`. Long work runs beside it and reports through `events`. Methods that
-change the preset write it at once and may raise UserError or Failure; `attempt` turns these into an `error` event.
+A Studio is used by one thread, the one that calls `poll`. Long work runs in other threads and reports through `events`.
+Methods that change the preset write it immediately and may raise UserError or Failure; `attempt` turns these into an `error`
+event.
 
     studio.project       the open preset: pairs, candidates, settings, undo and redo      project.py
     studio.board         the sounds on their map, territories, gaps, film strip           storyboard.py
@@ -36,10 +37,10 @@ T = TypeVar("T")
 
 
 class Studio:
-    """One open preset, or none, and everything around it.
+    """One open preset, or none, and its film, sound and jobs.
 
-    output: the sound device to play on, by number or part of its name; None: the system's default. Where there is no
-    sound card, `transport.silent` says why, and everything else works in the time of the clock.
+    output: the sound device to play on, by number or part of its name; None for the system's default. Without a sound card,
+    `transport.silent` gives the reason, and everything else works, timed by the clock.
     """
 
     def __init__(self, output: str | None = None) -> None:
@@ -56,7 +57,7 @@ class Studio:
     def open(self, path: str | Path) -> None:
         """Open a preset by path or name; a shipped one is copied at the first change. Raises UserError if it cannot be opened.
 
-        Sends `preset`, then `corpus`, `candidates` and `pairs`. What was open stays open where the new one fails.
+        Sends `preset`, then `corpus`, `candidates` and `pairs`. On an error, the previous preset stays open.
         """
         project = Project(path, self.events)
         if self.project is not None:
@@ -83,7 +84,7 @@ class Studio:
             self.board.set_pairs(self.project.pairs)
 
     def close(self) -> None:
-        """Write what is not written yet, stop the sound and all work. Never asks, never loses anything."""
+        """Write unwritten changes, stop the sound and end all work. Asks nothing and loses nothing."""
         self.jobs.close()
         if self.project is not None:
             self.project.flush()
@@ -93,9 +94,9 @@ class Studio:
         self.transport.close()
 
     def poll(self) -> None:
-        """Take up what happened: finished work, reports of the sound card, changes by commands in a terminal.
+        """Process finished work, reports of the sound card, and changes by commands in a terminal.
 
-        Delivers the events on this thread. Takes well below a millisecond where nothing happened.
+        Delivers the events on this thread. Takes well below a millisecond if nothing happened.
         """
         self.transport.poll()
         self.jobs.poll()
@@ -106,7 +107,7 @@ class Studio:
         self.events.deliver()
 
     def attempt(self, action: Callable[..., T], *values: Any) -> T | None:
-        """Do it; an error becomes an `error` event of one line, and None is returned."""
+        """Call it and return its result. An error becomes an `error` event of one line, and the result None."""
         try:
             return action(*values)
         except (PonticelloError, OSError) as error:
@@ -115,7 +116,7 @@ class Studio:
 
     @property
     def row(self) -> int | None:
-        """The sounding frame at the playhead, as a row of the corpus; of a silent moment, the last that sounded."""
+        """The row of the corpus at the playhead; in a silence, the last row that sounded."""
         if self.board is None:
             return None
         return self.board.row_of(self.transport.sound, self.transport.seconds)
@@ -126,14 +127,15 @@ class Studio:
         return [] if self.project is None else missing_files(self.project.preset)
 
     def relocate(self, missing: Missing, path: Path) -> None:
-        """Point to where a missing file is now. Raises UserError if it is another file (by its SHA-256)."""
+        """Set the new path of a missing file. Raises UserError if it is another file, by its SHA-256."""
         if self.project is not None:
             relocate(self.project.writable(), missing, path)
             self.project.take_up()
 
     def listen(self, device: str | None = None, channel: int = 1) -> None:
-        """Show a live input as a dot on the map: `microphone.place`. It is opened beside the window; an `error` event says
-        why it cannot be.
+        """Show a live input as a dot on the map, at `microphone.place`.
+
+        It is opened in a thread; if that fails, an `error` event gives the reason.
         """
         if self.project is None or self.board is None:
             raise UserError("no sounds yet; a live input is shown on the map of a sound")
@@ -148,7 +150,7 @@ class Studio:
             return []
 
     def stop_listening(self) -> None:
-        """Free the live input."""
+        """Close the live input."""
         if self.microphone is not None:
             self.microphone.close()
             self.microphone = None

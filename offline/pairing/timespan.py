@@ -1,10 +1,10 @@
-"""The part of a sound that a waveform shows, zoomed and moved; its ruler."""
+"""The part of a sound that a waveform shows, zoomed and moved, and its ruler."""
 
 from dataclasses import dataclass
 
-SHORTEST = 0.05  # seconds that a view shows at least
+SHORTEST = 0.05  # seconds, the shortest span
 STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
-APART = 64.0  # pixels between two labels of the ruler, at least
+APART = 64.0  # pixels, the smallest distance between two labels of the ruler
 
 
 @dataclass(frozen=True)
@@ -18,42 +18,42 @@ class Timespan:
 
     @classmethod
     def whole(cls, length: float, width: float) -> "Timespan":
-        """All of a sound."""
+        """The span of a whole sound."""
         return cls(length, max(1.0, width), 0.0, max(length, SHORTEST))
 
     def resized(self, width: float) -> "Timespan":
-        """The same seconds on another width."""
+        """The same span on another width."""
         return Timespan(self.length, max(1.0, width), self.start, self.end)
 
     def pixel(self, seconds: float) -> float:
-        """Where a second lies."""
+        """The pixel of a time."""
         return (seconds - self.start) / (self.end - self.start) * self.width
 
     def seconds(self, pixel: float) -> float:
-        """The second at a pixel, within the sound."""
+        """The time at a pixel, limited to the sound."""
         value = self.start + pixel / self.width * (self.end - self.start)
         return min(max(value, 0.0), self.length)
 
     def zoomed(self, factor: float, pixel: float) -> "Timespan":
-        """Closer by a factor; the second under the pixel stays where it is as far as the sound reaches."""
+        """Zoomed by a factor. The time under the pixel does not move, except at the ends of the sound."""
         share = pixel / self.width
         under = self.start + share * (self.end - self.start)
         span = min(max((self.end - self.start) / factor, SHORTEST), max(self.length, SHORTEST))
         return self._from(under - share * span, span)
 
     def moved(self, seconds: float) -> "Timespan":
-        """Later by so many seconds, as far as the sound reaches."""
+        """Moved by a number of seconds, as far as the sound allows."""
         return self._from(self.start + seconds, self.end - self.start)
 
     def following(self, seconds: float) -> "Timespan":
-        """Itself while it shows a second; else turned like a page, so that it does."""
+        """Unchanged if it contains a time; otherwise moved by a page so that it does."""
         if self.start <= seconds <= self.end:
             return self
         span = self.end - self.start
         return self._from(seconds - 0.05 * span, span)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Seconds and labels of the ruler, far enough apart to be read."""
+        """Times and labels of the ruler, far enough apart to be read."""
         least = APART / self.width * (self.end - self.start)
         step = next((step for step in STEPS if step >= least), STEPS[-1])
         first = int(-(-self.start // step))

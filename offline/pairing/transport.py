@@ -1,4 +1,4 @@
-"""The transport: hearing the sounds. Play, scrub, loop, slow motion; on a sound card, or silently by the clock."""
+"""The transport: plays sounds, with scrubbing, loops and slow motion, on a sound card or silently by the clock."""
 
 import threading
 from pathlib import Path
@@ -22,13 +22,13 @@ State = Literal["stopped", "playing", "scrubbing"]
 
 
 class Transport:
-    """Where the playhead is, and what is heard. Times are seconds of a sound; speeds 1/8 to 1.
+    """The playhead and the sound that is heard. Times are seconds of a sound; speeds are 1/8 to 1.
 
     state   stopped, playing or scrubbing        sound   number of the sound, from 0
-    silent  why nothing is heard: one line; empty where a sound card plays
+    silent  the reason why nothing is heard, one line; empty while a sound card plays
 
-    The sound card is opened beside the window; until it is there, and for sounds that are not decoded yet, the playhead
-    moves silently by the clock.
+    The sound card is opened in a thread. Until it is open, and for sounds that are not decoded yet, the playhead moves
+    silently by the clock.
     """
 
     def __init__(self, events: Events, output: str | None = None) -> None:
@@ -36,11 +36,11 @@ class Transport:
         self._card: CardPlayer | None = None
         self._clock = SilentPlayer()
         self._player: GrainPlayer = self._clock
-        self._loaded = ""  # SHA-256 of the sound that the player has
-        self._opened: SimpleQueue[CardPlayer | str] = SimpleQueue()  # a player, or why there is none
+        self._loaded = ""  # SHA-256 of the player's sound
+        self._opened: SimpleQueue[CardPlayer | str] = SimpleQueue()  # a player, or the reason why there is none
         self._sounds: list[tuple[CorpusSound, Path | None]] = []
         self._decoded: dict[str, Decoded] = {}
-        self._decoding = threading.Event()  # set: the sounds that are being decoded are not wanted any more
+        self._decoding = threading.Event()  # set when the sounds being decoded are no longer needed
         self._position = 0.0  # samples, while it stands
         self._loop: tuple[float, float] | None = None
         self._speed, self._volume = 1.0, 1.0
@@ -50,7 +50,7 @@ class Transport:
         self.use(output)
 
     def play(self) -> None:
-        """Play from the playhead; from the beginning of the loop where the playhead lies outside it."""
+        """Play from the playhead, or from the beginning of the loop if the playhead is outside it."""
         if not self._sounds:
             return
         start = self.seconds
@@ -62,20 +62,20 @@ class Transport:
         self._become("playing")
 
     def stop(self) -> None:
-        """Stop at once (fading out over 35 ms); the playhead stays."""
+        """Stop with a fade of 35 ms; the playhead stays."""
         self._position = self.samples
         self._player.stop()
         self._become("stopped")
 
     def scrub(self, sound: int, seconds: float) -> None:
-        """Hear this moment, as long as `stop` is not called. Call it at every move of the pointer."""
+        """Sound the moment at this time until `stop` is called. Call it at each move of the pointer."""
         if not self._sounds:
             return
         self._with_sound(sound).scrub(self._inside(seconds) * SAMPLE_RATE)
         self._become("scrubbing")
 
     def seek(self, sound: int, seconds: float) -> None:
-        """Move the playhead; playing goes on from there."""
+        """Move the playhead; playing continues from there."""
         if not self._sounds:
             return
         if self.state == "playing":
@@ -87,17 +87,17 @@ class Transport:
 
     @property
     def samples(self) -> float:
-        """What is heard now, in samples at 44.1 kHz."""
+        """The position that is heard now, in samples at 44.1 kHz."""
         return self._position if self.state == "stopped" else self._player.playhead().position
 
     @property
     def seconds(self) -> float:
-        """What is heard now."""
+        """The position that is heard now, in seconds."""
         return self._inside(self.samples / SAMPLE_RATE)
 
     @property
     def length(self) -> float:
-        """Of the present sound, in seconds; 0 without one."""
+        """Length of the present sound in seconds; 0 without one."""
         if self.sound >= len(self._sounds):
             return 0.0
         return self._sounds[self.sound][0].frames * HOP / SAMPLE_RATE
@@ -140,8 +140,9 @@ class Transport:
             return []
 
     def use(self, device: str | None) -> None:
-        """Play on a device, by number or part of its name; None: the system's default. It is opened beside the window:
-        the event `transport` says that it plays, or `error` why it does not.
+        """Play on a device, by number or part of its name; None for the system's default.
+
+        It is opened in a thread. A `transport` event reports success, an `error` event the reason for a failure.
         """
         threading.Thread(target=self._open, args=(device,), name="opening", daemon=True).start()
 
@@ -153,13 +154,13 @@ class Transport:
 
     @property
     def underflows(self) -> int:
-        """Blocks for which the sound came too late, since the device was opened."""
+        """Number of blocks that were played late since the device was opened."""
         return self._player.underflows
 
     def load(self, sounds: list[tuple[CorpusSound, Path | None]]) -> None:
-        """Use these sounds; they are decoded beside the window, the event `sounds` says when one is ready.
+        """Use these sounds. They are decoded in a thread; a `sounds` event reports each one that is ready.
 
-        A path of None: the file is missing; its moments stay silent.
+        A path is None if the file is missing; its sound stays silent.
         """
         present = self._sounds[self.sound][0].sha256 if self.sound < len(self._sounds) else ""
         self._sounds = list(sounds)
@@ -193,12 +194,12 @@ class Transport:
             self._events.send("sounds")
 
     def envelope(self, sound: int, start: float, end: float, columns: int) -> Float32[np.ndarray, "columns 2"] | None:
-        """Lowest and highest sample in each of `columns` equal parts of start..end; None while the sound is decoded."""
+        """Minimum and maximum in each of `columns` equal parts of start..end; None while the sound is being decoded."""
         decoded = self._decoded.get(self._sounds[sound][0].sha256) if sound < len(self._sounds) else None
         return None if decoded is None else decoded.envelope(start, end, columns)
 
     def poll(self) -> None:
-        """Take up what the sound card did: it is open, it is gone, the sound has ended."""
+        """Process reports of the sound card: it is open, it is gone, the sound has ended."""
         while not self._opened.empty():
             self._take(self._opened.get())
         if self._card is not None and self._card.over:
@@ -218,7 +219,7 @@ class Transport:
             self._become("stopped")
 
     def close(self) -> None:
-        """Free the sound card."""
+        """Close the sound card."""
         self._decoding.set()
         while not self._opened.empty():
             self._take(self._opened.get())
@@ -226,7 +227,7 @@ class Transport:
             self._card.close()
 
     def _take(self, opened: CardPlayer | str) -> None:
-        """A device that was opened, or the reason why none is."""
+        """Use the device that was opened, or report why none is."""
         if isinstance(opened, str) and self._card is not None and not self._card.over:
             self._events.send("error", opened)  # the one that plays goes on
             return
@@ -255,7 +256,7 @@ class Transport:
         return self._card is not None and self._sounds[self.sound][0].sha256 in self._decoded
 
     def _with_sound(self, sound: int) -> GrainPlayer:
-        """The player for a sound, with the sound in it: the sound card if it can be heard, else the clock."""
+        """The player for a sound, loaded with it: the sound card if the sound can be heard, else the clock."""
         self._choose(sound)
         facts = self._sounds[self.sound][0]
         decoded = self._decoded.get(facts.sha256)

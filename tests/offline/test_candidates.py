@@ -133,7 +133,7 @@ def test_another_generator_makes_other_images(folder, capsys):
     old = found(folder)
     write_generator(folder / "generator.safetensors", seed=5)
     run(folder)
-    assert "the generator is another one" in capsys.readouterr().err
+    assert "the preset has another generator now" in capsys.readouterr().err
     assert found(folder).kept == frozenset()
     assert found(folder).origin != old.origin
     assert not np.array_equal(found(folder).thumbnails, old.thumbnails)
