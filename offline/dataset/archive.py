@@ -1,7 +1,7 @@
 """A zip that grows picture by picture and survives an interruption.
 
-Until it is whole it lives in a folder beside its place, with a journal: a line of JSON for each picture of the sources.
-A line is written after its pictures have reached the disk; what the zip holds beyond the last line is cut off.
+Until it is complete, it lives in a folder beside its final place, with a journal: a line of JSON for each source picture. A
+line is written after its pictures have reached the disk; anything in the zip after the last line is cut off.
 """
 
 import json
@@ -24,20 +24,20 @@ DATE = (1980, 1, 1, 0, 0, 0)  # of every file in the zip, so that the same pictu
 HEADER_BYTES, NAME_BYTES = 30, len(picture_name(0))  # before each picture
 SAVED_S = 2.0  # at most so much work is lost
 Line = dict[str, Any]
-"""What is known of a picture of the sources; the key `files` is the archive's: offset, size and CRC-32 of each."""
+"""Facts about a source picture. The key `files` belongs to the archive: offset, size and CRC-32 of each file."""
 
 
 class GrowingArchive:
-    """The zip of a data set at work. Use it as a context; leaving it saves what is finished."""
+    """The zip of a data set while it grows. A context manager; leaving it saves the finished pictures."""
 
     def __init__(self, output: Path, settings: object, *, force: bool = False) -> None:
-        """Begin, or go on with the same settings (anything that JSON holds).
+        """Begin, or continue with the same settings (any JSON value).
 
         force: replace a zip of that name and start from the beginning. Raises UserError.
         """
         check_place(output)
         if output.exists() and not force:
-            raise UserError(f"{output} is there already; --force replaces it, or choose another name")
+            raise UserError(f"{output} exists; --force replaces it, or choose another name")
         self._output = output
         self.folder = output.with_name(f"{output.name}.part")
         make_folder(self.folder)
@@ -78,7 +78,7 @@ class GrowingArchive:
     def add(self, line: Line, pngs: Sequence[bytes] = (), memo: Line | None = None) -> None:
         """Add a line of the journal, with the pictures that belong to it.
 
-        memo: more of the line, which `lines` has only after an interruption, not before.
+        memo: more content of the line, which only a continued archive has in `lines`.
         """
         files = []
         for content in pngs:
@@ -92,7 +92,7 @@ class GrowingArchive:
             self._save()
 
     def finish(self, listing: bytes) -> None:
-        """Write dataset.json and the zip's end, and give the zip its name."""
+        """Write dataset.json and the zip's directory, and rename the zip."""
         self._save()
         self._zip.writestr(_entry(LABELS_FILE), listing)
         self._zip.close()
@@ -104,7 +104,7 @@ class GrowingArchive:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _recover(self, settings: Any, force: bool, undone: ExitStack) -> list[Line]:
-        """Open journal and zip as they were when the last line was written; the lines after the first, the settings."""
+        """Open journal and zip as they were after the last complete line; return all lines but the first, the settings."""
         journal, pictures = self.folder / "journal.jsonl", self.folder / "pictures.zip"
         is_new = force or not (journal.exists() and pictures.exists() and b"\n" in journal.read_bytes())
         self._journal = journal.open("w+b" if is_new else "r+b", buffering=0)

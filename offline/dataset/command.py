@@ -31,7 +31,7 @@ app = new_app()
 
 
 def make_dataset(paths: list[Path], output: Path, making: Making, *, force: bool = False) -> Counts:
-    """Make the zip of a data set, or go on with one that was interrupted. Raises UserError, Stopped."""
+    """Make the zip of a data set, or continue one that was interrupted. Raises UserError, Stopped."""
     if output.suffix != ".zip":
         raise UserError(f"the output is {output}; name a file that ends in .zip")
     if making.size not in SIZES:
@@ -63,7 +63,7 @@ def make_dataset(paths: list[Path], output: Path, making: Making, *, force: bool
 
 
 def _settings(sources: Sources, making: Making) -> object:
-    """What must be the same for an interrupted work to go on: sources and how pictures are made."""
+    """Facts that must not change for an interrupted run to continue: the sources and the settings."""
     return [
         json.loads(json.dumps(asdict(making), default=str)),
         [[item.name, *item.identity] for item in sources.items],

@@ -12,7 +12,7 @@ GREY = (24, 24, 24)
 
 
 def write_contact_sheet(path: Path, dataset: Dataset) -> None:
-    """Write a PNG of up to 96 pictures, row by row in their order."""
+    """Write a PNG of up to 96 pictures, in order, row by row."""
     count = min(len(dataset), COLUMNS * ROWS)
     columns = min(count, COLUMNS)
     sheet = Image.new("RGB", (columns * (SIDE + GAP) + GAP, -(-count // columns) * (SIDE + GAP) + GAP), GREY)

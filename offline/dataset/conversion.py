@@ -1,4 +1,4 @@
-"""From films and pictures to the zip of a data set: each source in its order, each picture once."""
+"""Converts films and pictures to the zip of a data set: sources in order, each picture once."""
 
 import base64
 import io
@@ -32,7 +32,7 @@ ALIKE = "like an earlier picture"
 
 @dataclass(frozen=True)
 class Making:
-    """How pictures become those of the data set."""
+    """Settings for the pictures of the data set."""
 
     size: int
     """Pixels a side."""
@@ -48,7 +48,7 @@ class Making:
 
 
 class Square(NamedTuple):
-    """One picture of the data set, and its flipped copy where there are such."""
+    """A picture of the data set, and its flipped copy if there is one."""
 
     pngs: list[bytes]
     fingerprint: UInt8[np.ndarray, "n"] | None
@@ -68,7 +68,7 @@ class _Task(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What went into a data set."""
+    """Numbers of a finished data set."""
 
     pictures: int
     """In the zip, flipped copies included."""
@@ -86,7 +86,7 @@ def convert(
     making: Making,
     advance: Callable[[int], None],
 ) -> None:
-    """Add the pictures of all sources that the archive does not hold yet. facts: of each film that can be read.
+    """Add the pictures of all sources that the archive does not contain yet. facts: those of all readable films.
 
     advance is called with the number of frames and picture files so far.
     """
@@ -117,7 +117,7 @@ def convert(
 
 
 def counts(lines: Iterable[Line], items: list[Still | Film]) -> Counts:
-    """What the journal of an archive says."""
+    """The content of an archive's journal."""
     omissions, pictures, frames_read, enlarged = [], 0, 0, 0
     for line in lines:
         name = items[line["item"]].name
@@ -186,7 +186,7 @@ def _add(archive: GrowingArchive, task: _Task, result: list[Square] | LeftOut, l
 def _tasks(
     items: list[Still | Film], facts: dict[int, FilmFacts], making: Making, finished: int, begun: int
 ) -> Generator[_Task, None, None]:
-    """All that is left to do, in order. A film that was begun is decoded from its start: its frames are the same then."""
+    """All remaining tasks, in order. An unfinished film is decoded from its start, which gives the same frames."""
     for number in range(finished, len(items)):
         item = items[number]
         reason = None
@@ -244,7 +244,7 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _in_order(tasks: Iterable[_Task]) -> Iterator[tuple[_Task, list[Square] | LeftOut]]:
-    """The result of each task, in order; a few are made at once, and no more are held."""
+    """The results of the tasks, in order. A few run at the same time, and only these are in memory."""
     waiting: deque[tuple[_Task, Future[list[Square]] | None]] = deque()
     with ThreadPoolExecutor(WORKERS) as pool:
         try:

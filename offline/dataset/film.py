@@ -1,7 +1,7 @@
-"""The frames of a film, exactly as they are in it: each once, at its own time, upright, with square pixels, in sRGB.
+"""The frames of a film, exactly once each, with their times; upright, with square pixels, in sRGB.
 
-ffmpeg decodes into a pipe. It reports each frame, and each error of the decoder, on stderr in the order in which they
-occur; that order says which frames a damaged stretch reaches.
+ffmpeg decodes into a pipe. It reports frames and errors of the decoder on stderr in the order in which they occur. That order
+tells which frames may be damaged.
 """
 
 import os
@@ -48,7 +48,7 @@ class FilmFrame(NamedTuple):
     pixels: UInt8[np.ndarray, "h w c"]
     """RGB or RGBA."""
     damage: str | None
-    """What the decoder complained about, where the frame may be wrong; else None."""
+    """The decoder's error if the frame may be damaged; else None."""
 
 
 def frames(
@@ -108,7 +108,7 @@ def _tone_maps(ffmpeg: Path) -> bool:
 
 @dataclass
 class _Damage:
-    """Which frames an error of the decoder reaches."""
+    """Tells which frames an error of the decoder affects."""
 
     reason: str | None = None
     """The first complaint since the last whole frame."""
@@ -120,7 +120,7 @@ class _Damage:
         self.reason, self.last, self._passed = self.reason or reason, reason, 0
 
     def passes(self, *, is_key: bool) -> str | None:
-        """A frame passes: the complaint that reaches it, None for a whole frame."""
+        """The error that affects the next frame; None for an intact one."""
         self._passed += 1
         if is_key and self._passed > REACH:
             self.reason = None
@@ -177,21 +177,21 @@ class _Decoder:
             self._waits = False
 
     def report(self) -> tuple[int, float | None, str | None]:
-        """Number, time in seconds and damage of the picture that was read last."""
+        """Number, time in seconds and damage of the last picture read."""
         try:
             return self._reports.get(timeout=self._patience_s)
         except queue.Empty:
             raise Failure("ffmpeg gave a picture without a report; set PONTICELLO_FFMPEG to another ffmpeg") from None
 
     def end(self) -> str:
-        """Wait until it has ended; its last complaint, empty for none."""
+        """Wait until it has ended; return its last error, empty if there is none."""
         self._active_at, self._waits = time.monotonic(), True
         status = self._process.wait()
         self._threads[0].join()
         return self._damage.last or (f"status {status}" if status else "")
 
     def kill(self) -> None:
-        """End it at once, and the threads with it."""
+        """Kill it, and end the threads."""
         self._over.set()
         self._end_process()
         self._process.wait()
@@ -202,7 +202,7 @@ class _Decoder:
     def _end_process(self) -> None:
         if self._process.poll() is None:
             if os.name == "posix":
-                os.killpg(self._process.pid, signal.SIGKILL)  # the program and, where it is a script, what it started
+                os.killpg(self._process.pid, signal.SIGKILL)  # the program and its children, in case it is a script
             else:
                 self._process.kill()
 

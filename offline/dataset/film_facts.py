@@ -1,4 +1,4 @@
-"""What ffmpeg says about a film before any frame is decoded."""
+"""Facts about a film that ffmpeg reports before it decodes frames."""
 
 import os
 import re
@@ -22,7 +22,7 @@ HD_LINES = 720  # a film of at least so many lines that states no matrix has tha
 
 @dataclass(frozen=True)
 class FilmFacts:
-    """What is needed to decode a film right, and to estimate the work."""
+    """Facts needed to decode a film correctly, and to estimate the work."""
 
     width: int
     height: int
@@ -33,12 +33,12 @@ class FilmFacts:
     transfer: str | None
     """The transfer curve of an HDR film, as zscale calls it."""
     matrix: str | None
-    """The colour matrix to assume, where the film states none and the usual guess is wrong."""
+    """The colour matrix to assume if the film states none and ffmpeg's default is wrong."""
     alpha: bool
 
 
 def film_input(path: Path) -> list[str]:
-    """The arguments that make ffmpeg read this file, and no other place that it may name."""
+    """Arguments that make ffmpeg read this file, and no other places that it may refer to."""
     return ["-format_whitelist", DEMUXERS, "-protocol_whitelist", "file", "-i", f"file:{os.path.abspath(path)}"]
 
 
@@ -78,7 +78,7 @@ def film_facts(path: Path) -> FilmFacts:
 
 
 def _reason(text: str) -> str:
-    """The last thing that ffmpeg says about a file that it does not read."""
+    """The last line of ffmpeg about a file that it cannot read."""
     lines = [line for line in text.splitlines() if line.strip() and "At least one output file" not in line]
     line = lines[-1].partition(": ")[2] or lines[-1] if lines else ""
     return f"ffmpeg: {printable(re.sub(r'^file:.*: ', '', line).strip())[:200]}" if line else ""

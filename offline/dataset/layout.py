@@ -18,12 +18,12 @@ Label = int | list[float]
 
 
 class Listing(NamedTuple):
-    """What dataset.json says."""
+    """The content of dataset.json."""
 
     labels: dict[str, Label]
-    """By picture name; empty where there are none."""
+    """Labels by picture name; empty if there are none."""
     classes: list[str]
-    """Name of each class; empty where there are none. Other tools ignore it."""
+    """Name of each class; empty if there are none. Other tools ignore it."""
 
 
 def picture_name(number: int) -> str:
@@ -32,7 +32,7 @@ def picture_name(number: int) -> str:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file name in a data set is a picture's; hidden files are none."""
+    """Whether a file name in a data set is that of a picture, and not hidden."""
     base, dot, suffix = name.rpartition("/")[2].rpartition(".")
     return bool(base) and not base.startswith(".") and f"{dot}{suffix}".lower() in PICTURE_SUFFIXES
 

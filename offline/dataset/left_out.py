@@ -1,4 +1,4 @@
-"""What does not go into a data set, and why."""
+"""Pictures that are left out of a data set, and the reasons."""
 
 import csv
 from collections import Counter
@@ -23,7 +23,7 @@ class Omission(NamedTuple):
     source: str
     reason: str
     pictures: int = 0
-    """How many are missing in the data set; 0 where their number is unknown."""
+    """Number of pictures missing in the data set; 0 if it is unknown."""
     frame: int | None = None
     """Counted from 0 over the whole film; None for anything but frames."""
     time_s: float | None = None

@@ -14,10 +14,10 @@ def fingerprint(image: Image.Image) -> UInt8[np.ndarray, "n"]:
 
 
 class Likeness:
-    """Compares each picture with all that were kept before it. 768 bytes a picture stay in memory."""
+    """Compares each picture with all kept pictures before it, with 768 bytes of memory for each."""
 
     def __init__(self, threshold: float = THRESHOLD) -> None:
-        """threshold: two pictures are alike where no block differs by more, in grey levels."""
+        """threshold: two pictures are alike if no block differs by more than this, in grey levels."""
         self._threshold = threshold
         self._kept = np.zeros((64, BLOCKS * BLOCKS * 3), np.uint8)
         self._means = np.zeros(64)

@@ -1,4 +1,4 @@
-"""Which frames of a film are used: within ranges of time, and every so manyth of those."""
+"""Selects frames of a film: those within ranges of time, and every n-th of them."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -54,7 +54,7 @@ class Selection:
         return text
 
     def estimate(self, facts: FilmFacts) -> int:
-        """About how many frames of a film are selected, by what its container says; 0 where it does not say."""
+        """Estimated number of selected frames, from the container's facts; 0 if it has none."""
         if not (facts.seconds and facts.rate_hz):
             return 0
         seconds = facts.seconds

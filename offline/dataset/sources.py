@@ -1,4 +1,4 @@
-"""What the given paths hold: films and picture files, with the label of each."""
+"""Finds films and picture files in the given paths, with their labels."""
 
 import zipfile
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ class Still(NamedTuple):
     name: str
     read: Callable[[], bytes]
     label: str | Label | None
-    """The name of its class, or a number or numbers that a data set gives; None for none."""
+    """The name of its class, or the number or numbers in a data set; None if there is no label."""
     identity: tuple[int, int]
     """Size in bytes and time of the last change, or the zip's checksum."""
 
@@ -48,10 +48,10 @@ class Sources:
 
 
 def find_sources(paths: Sequence[Path]) -> Sources:
-    """What the paths hold: folders with their subfolders, in the order of names. Raises UserError.
+    """Find the sources in the paths, including subfolders, sorted by name. Raises UserError.
 
-    The class of a file is the first folder below the given one, the given folder where the file lies right in it, and
-    the folder around it for a file that is given itself. A data set's own labels come before its folders.
+    A file's class is the first folder below the given one, the given folder if the file lies directly in it, or the parent
+    folder of a file that is given itself. Labels of a data set take precedence over its folders.
     """
     sources = Sources()
     for path in paths:

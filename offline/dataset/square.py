@@ -1,4 +1,4 @@
-"""From a picture of any shape to squares: what is cut out, and how it is resized."""
+"""Cuts squares out of pictures of any shape, and resizes them."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Crop:
-    """Which squares of a picture are used: the centre one, those of a grid, or the centre one of a rectangle."""
+    """The squares of a picture to use: the centre one, those of a grid, or the centre one of a rectangle."""
 
     rows: int = 0
     """Of the grid, along the shorter side; 0 for none."""
@@ -55,7 +55,7 @@ class Crop:
 
 
 def centre_square(width: int, height: int) -> Box:
-    """The largest square in the middle of a picture; an odd rest lies on the right or below."""
+    """The largest square in the centre of a picture; an odd pixel is left over on the right or below."""
     side = min(width, height)
     left, upper = (width - side) // 2, (height - side) // 2
     return left, upper, left + side, upper + side
@@ -67,7 +67,7 @@ def resized(image: Image.Image, box: Box, size: int) -> Image.Image:
 
 
 def _starts(length: int, side: int) -> list[int]:
-    """Where squares start that cover `length` pixels from edge to edge, evenly spread; they overlap where they must."""
+    """Start positions of squares that cover `length` pixels from edge to edge, evenly spaced; they may overlap."""
     count = -(-length // side)
     if length - side * (length // side) < max(1, length // 100) and length >= side:
         count = length // side  # a rest of a few pixels is no reason for one more

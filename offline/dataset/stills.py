@@ -1,4 +1,4 @@
-"""A picture file to 8-bit RGB: turned as its EXIF says, without alpha, in sRGB."""
+"""Converts picture files to 8-bit sRGB without alpha, rotated according to EXIF."""
 
 import io
 import warnings
@@ -60,7 +60,7 @@ def eight_bit_rgb(image: Image.Image, background: Colour) -> Image.Image:
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB; by the colour profile of an RGB or CMYK picture, where there is one that fits."""
+    """RGB, converted by the picture's colour profile if it has one that fits."""
     if profile and image.mode in ("RGB", "CMYK"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

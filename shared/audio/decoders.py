@@ -1,4 +1,4 @@
-"""How a sound file is decoded: by libsndfile where it knows the format, link by link for a chained Ogg, else by ffmpeg."""
+"""Decoders of sound files: libsndfile for formats that it reads, link by link for chained Ogg files, else ffmpeg."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from shared.audio.ogg import FileRange, chain_links
 from shared.errors import Failure, SoundError
 from shared.regular_file import open_regular
 
-READ = 65536  # frames read at a time, independent of the block size, so that damage shows at the same place for all
+READ = 65536  # frames read at a time; independent of the block size, so that damage is always found at the same frame
 
 WIDTHS = {
     1: ("PCM_S8", "PCM_U8", "ULAW", "ALAW"),
@@ -33,7 +33,7 @@ SHORTENED = ("GSM610",)  # codecs of long blocks, of which the WAV header says h
 
 @runtime_checkable
 class Decoder(Protocol):
-    """A decoded sound. frames: its length; promised: its length by the header where more than that is missing.
+    """A decoded sound. frames: its length. promised: the length in the header if the file is shorter.
 
     damage: what is wrong with the file, or None.
     """
@@ -47,7 +47,7 @@ class Decoder(Protocol):
     damage: str | None
 
     def read(self, start: int, stop: int) -> Generator[NDArray[Any], None, None]:
-        """Frames from `start` up to `stop` in pieces (n, channels) of floating point; fewer where the sound ends."""
+        """Frames from `start` up to `stop` in pieces (n, channels) of floating point; fewer if the sound ends."""
 
 
 def open_sound(path: Path) -> Decoder:
@@ -187,7 +187,9 @@ def _read_on(file: soundfile.SoundFile, count: int) -> Iterator[NDArray[np.float
         buffer = np.full((asked, file.channels), np.nan)
         try:
             chunk: NDArray[np.float64] = file.read(out=buffer)
-        except soundfile.SoundFileError:  # the error does not say how much is good: what was overwritten
+        except (
+            soundfile.SoundFileError
+        ):  # the error does not tell the number of good frames: compare what was overwritten
             untouched = np.isnan(buffer).all(axis=1)
             chunk = buffer[: untouched.argmax()] if untouched.any() else buffer
             count = 0  # the last one
@@ -205,7 +207,7 @@ def _count(path: Path, size: int, changed_ns: int) -> int:
 
 
 def _fact_frames(file: soundfile.SoundFile) -> int | None:
-    """How many samples the `fact` chunk of a WAV counts, for codecs that fill their last block with silence."""
+    """The number of samples in a WAV's `fact` chunk, for codecs that fill their last block with silence."""
     if file.subtype not in SHORTENED:
         return None
     found = re.search(r"^fact : \d+\s+frames\s*: (\d+)", file.extra_info, re.MULTILINE)
@@ -213,7 +215,7 @@ def _fact_frames(file: soundfile.SoundFile) -> int | None:
 
 
 def _promised_frames(file: soundfile.SoundFile) -> int | None:
-    """The length in the header, where libsndfile has found less and shortened `frames`: its log says so."""
+    """The length in the header according to libsndfile's log, if the file is shorter than that."""
     if file.format in ("AIFF", "RF64"):
         counted = re.search(r"^\s*Frames\s*: (\d+)", file.extra_info, re.MULTILINE)
         return int(counted[1]) if counted else None

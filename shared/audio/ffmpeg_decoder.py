@@ -16,7 +16,7 @@ from jaxtyping import Float32
 from shared.errors import Failure, SoundError, printable
 from shared.ffmpeg import find_ffmpeg
 
-DEMUXERS = (  # no playlists and no lists of files: they would make ffmpeg read other places
+DEMUXERS = (  # no playlists or lists of files, which would make ffmpeg read other places
     "aac,ac3,aiff,amr,amrnb,amrwb,asf,asf_o,au,avi,caf,dts,eac3,flac,flv,m4v,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,"
     "mpeg,mpegts,ogg,tta,w64,wav,wv,ape"
 )
@@ -25,13 +25,13 @@ MAX_CHANNELS = 64
 
 
 class Form(NamedTuple):
-    """Rate in Hz, number of channels, and how many frames a decoded sound has."""
+    """Rate in Hz, number of channels, and number of frames of a decoded sound."""
 
     rate: int
     channels: int
     frames: int
     remark: str
-    """What ffmpeg complained about; empty for a whole file."""
+    """ffmpeg's error; empty for an intact file."""
 
 
 def sound_form(path: Path) -> Form:
@@ -44,9 +44,9 @@ def sound_form(path: Path) -> Form:
 
 
 def decoded(path: Path, start: int, stop: int, chunk: int) -> Generator[Float32[np.ndarray, "n channels"], None, None]:
-    """The frames from `start` up to `stop`, in pieces of `chunk` frames; fewer where the sound ends.
+    """The frames from `start` up to `stop`, in pieces of `chunk` frames; fewer if the sound ends.
 
-    The sound is decoded from its beginning, so a frame is the same wherever the reading starts.
+    The sound is decoded from its beginning, so frames do not depend on `start`.
     """
     with _running(path) as (output, _):
         _, channels = _read_header(path, output)
@@ -77,7 +77,7 @@ def _sound_form(path: Path, size: int, changed_ns: int) -> Form:
 
 @contextmanager
 def _running(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """Ffmpeg's output, a WAV of 32-bit floating-point numbers, and what it reports. It is ended with the block."""
+    """The output of ffmpeg, a WAV of 32-bit floating-point numbers, and its errors. ffmpeg ends with the block."""
     try:
         ffmpeg = _ffmpeg()
     except Failure as error:

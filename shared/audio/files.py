@@ -16,20 +16,20 @@ from shared.audio.resampling import Resampler
 from shared.errors import SoundError
 
 HEADER_BYTES = 4096  # no empty sound has a longer header
-ESTIMATE = {"MP3": 2 * 1152}  # frames by which a header may be wrong: without a tag an MP3's is a guess
+ESTIMATE = {"MP3": 2 * 1152}  # frames by which a header may be wrong; that of an MP3 without a tag is an estimate
 
 
 class SoundReader:
     """A sound file. A frame here is one sample of every channel at the file's own rate.
 
     rate            Hz
-    channels        how many
+    channels        number of channels
     subtype         libsndfile's name of the sample format (PCM_16, PCM_24, FLOAT, VORBIS, ...), or "ffmpeg"
-    frames          their number by the header, or counted where the header is silent or estimates
-    frames_read     their number as `blocks` has read them: the true length of the sound once it has ended
-    nonfinite       samples that `blocks` has set to 0 because they are NaN, infinite or absurdly loud
+    frames          their number in the header, or counted if the header has none or an estimate
+    frames_read     the number that `blocks` has read: the true length of the sound once it has ended
+    nonfinite       samples that `blocks` has set to 0 because they were NaN, infinite or absurdly loud
     soundtrack_nonfinite   the same for `soundtrack`, over all channels
-    truncated       None, or what is missing of the file; some formats show it only when `blocks` has ended
+    truncated       None, or a line about the missing end of the file; complete once `blocks` has ended
 
     As a context manager it ends all unfinished readings. Raises SoundError if the file cannot be read as a sound, is
     empty, or has no channel of that number (from 1).
@@ -101,7 +101,7 @@ class SoundReader:
         yield resampler.finish()
 
     def remarks(self) -> list[str]:
-        """What the user should know about this file, a line each, complete once `blocks` has ended."""
+        """Lines for the user about problems of this file, complete once `blocks` has ended."""
         lines = [self.truncated] if self.truncated else []
         if self.nonfinite:
             many = "s" if self.nonfinite > 1 else ""
@@ -115,7 +115,7 @@ class SoundReader:
     ) -> Iterator[Float32[np.ndarray, "n channels"]]:
         """All channels at the file's own rate, cleaned, from `start_frame` up to and without `stop_frame` (or the end).
 
-        Readings are independent: this one may run beside `blocks`.
+        It is independent of `blocks`; both may run at the same time.
         """
         stop = self.frames if stop_frame is None else min(stop_frame, self.frames)
         for chunk in self._read(start_frame, stop):
@@ -124,7 +124,7 @@ class SoundReader:
             yield samples
 
     def _read(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
-        """Frames start to stop, (n, channels) floating point; fewer where the file ends or is damaged."""
+        """Frames start to stop, (n, channels) floating point; fewer if the file ends or is damaged."""
         if start < stop:
             yield from self._readings.enter_context(closing(self._decoder.read(start, stop)))
 

@@ -21,7 +21,7 @@ class Framer(Stage[NDArray[np.float32], NDArray[np.float32]]):
         self._count = HOP
 
     def process(self, block: Float32[np.ndarray, "n"], /) -> Float32[np.ndarray, "m 1024"]:
-        """Every frame that is now complete."""
+        """All frames that are complete now."""
         count = self._count + len(block)
         if count < WINDOW:
             self._held[self._count : count] = block
@@ -38,7 +38,7 @@ class Framer(Stage[NDArray[np.float32], NDArray[np.float32]]):
         return frames
 
     def reset(self) -> None:
-        """Start before sample 0, where there are zeros."""
+        """Start before sample 0, with zeros."""
         self._held[:HOP] = 0
         self._count = HOP
 
@@ -53,5 +53,5 @@ class Framer(Stage[NDArray[np.float32], NDArray[np.float32]]):
 
 
 def tail(samples: int) -> int:
-    """How many zeros (1 to 512) a driver feeds after a sound of `samples` samples to complete its last frame."""
+    """The number of zeros (1 to 512) to feed after a sound of `samples` samples to complete its last frame."""
     return HOP - samples % HOP

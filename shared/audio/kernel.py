@@ -20,9 +20,9 @@ VECTOR = types.Array(types.float64, 1, "C")
 def kernel(*arguments: types.Type, reorder: bool = True) -> Callable[[Loop], Loop]:
     """Compile a loop for these arguments when its module is imported, so that nothing compiles in an audio callback.
 
-    The machine code is cached on disk for the next start. The cache depends on the file of a kernel alone, so a kernel
-    calls none of another module. Products may be fused with sums (`contract`) and, with `reorder`, sums reordered. The
-    result of a row is the same to the last bit in every block all the same, as every row runs through the same code.
+    The machine code is cached on disk for the next start. The cache depends only on a kernel's own file, so a kernel must not
+    call kernels of other modules. Products may be fused with sums (`contract`) and, with `reorder`, sums reordered. A row's
+    result is still the same bits in every block, because all rows run through the same code.
     """
     flags = {"contract", "nsz", "reassoc"} if reorder else {"contract"}
 

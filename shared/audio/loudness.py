@@ -77,13 +77,13 @@ def frame_loudness(frames: NDArray[np.float32], memory: NDArray[np.float64], out
         y4, y3, y2, y1 = memory[ORDER], memory[ORDER + 1], memory[ORDER + 2], memory[ORDER + 3]
         energy = 0.0
         for i in range(ORDER, ORDER + WINDOW):
-            # The second difference first: of a constant it leaves exactly nothing, where a sum of five products would
-            # leave rounding errors that the poles at 38 Hz amplify a hundred thousand times.
+            # The second difference comes first: it is exactly 0 for a constant, while a sum of five products would leave
+            # rounding errors that the poles at 38 Hz amplify a hundred thousand times.
             newest = x[i] - 2.0 * x[i - 1] + x[i - 2]
             middle = x[i - 1] - 2.0 * x[i - 2] + x[i - 3]
             oldest = x[i - 2] - 2.0 * x[i - 3] + x[i - 4]
             forward = TAPS[0] * newest + TAPS[1] * middle + TAPS[2] * oldest
-            # The newest output last: all other terms are ready before it, so a sample takes the time of one product.
+            # The newest output comes last: all other terms are ready before it, so a sample takes the time of one product.
             y = ((forward - A[4] * y4) - A[3] * y3 - A[2] * y2) - A[1] * y1
             y4, y3, y2, y1 = y3, y2, y1, y
             energy += y * y

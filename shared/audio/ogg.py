@@ -32,7 +32,7 @@ def chain_links(path: Path) -> list[tuple[int, int]]:
 
 
 class FileRange(io.RawIOBase):
-    """Part of a file as a file of its own."""
+    """A part of a file as a file object."""
 
     def __init__(self, path: Path, start: int, stop: int) -> None:
         super().__init__()
@@ -40,25 +40,25 @@ class FileRange(io.RawIOBase):
         self._start, self._size, self._place = start, stop - start, 0
 
     def readable(self) -> bool:
-        """It can be read."""
+        """True."""
         return True
 
     def seekable(self) -> bool:
-        """It can be sought in."""
+        """True."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a place, counted from the beginning, the present place or the end."""
+        """Move to a position relative to the beginning, the present position or the end."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
         self._place = max(0, base + offset)
         return self._place
 
     def tell(self) -> int:
-        """The present place."""
+        """The present position."""
         return self._place
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer, as far as there is something."""
+        """Fill the buffer with the next bytes; return their number."""
         self._file.seek(self._start + self._place)
         content = self._file.read(max(0, min(len(buffer), self._size - self._place)))
         buffer[: len(content)] = content
