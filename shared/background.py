@@ -25,7 +25,7 @@ class _Job:
 
 
 class Background:
-    """Runs jobs one after the other in a thread of its own. A job that fails affects no other."""
+    """Runs jobs one after the other in a thread. A job that fails does not affect others."""
 
     def __init__(self, name: str = "background") -> None:
         self._jobs: list[_Job] = []
@@ -41,13 +41,13 @@ class Background:
         self._thread.start()
 
     def close(self, seconds: float = 5.0) -> None:
-        """Finish the queued jobs, for at most so long; what is not done by then is abandoned."""
+        """Finish the queued jobs within a time limit; abandon the others."""
         self.stop()
         if self._thread.is_alive():
             self._thread.join(seconds)
 
     def stop(self, finish: bool = True) -> None:
-        """Take no more time than needed from here on: finish the queued jobs, or only the one that runs."""
+        """Hurry from now on: finish the queued jobs, or only the running one."""
         with self._changed:
             self._closing = True
             if not finish:

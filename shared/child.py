@@ -1,4 +1,4 @@
-"""Start one of our modules as a program in a process of its own."""
+"""Start one of the program's modules as a child process."""
 
 import os
 import sys
@@ -10,5 +10,5 @@ def module_command(module: str, *arguments: str) -> list[str]:
 
 
 def module_environment() -> dict[str, str]:
-    """Environment variables with which the process finds every module where this one does."""
+    """Environment variables with which a child process finds modules in the same places as this one."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path)}

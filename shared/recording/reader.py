@@ -36,19 +36,18 @@ MOST_AHEAD = 60 * SAMPLE_RATE  # samples between the request of a change and its
 
 
 def is_recording(path: Path) -> bool:
-    """Whether it is a folder with a recording in it."""
+    """Whether a path is a folder with a recording in it."""
     return (path / LOG).is_file()
 
 
 class Recording:
-    """A recorded performance. Raises PresetError or SoundError if it cannot be played.
+    """A recorded show. Raises PresetError or SoundError if it cannot be played.
 
-    preset: its generator replaces the one that the recording began with, wherever that one played; with the same
-    generator the pictures are the same.
+    preset: its generator replaces the one with which the recording began; with the same generator the pictures are the same.
 
     samples         length at 44.1 kHz
     first_sample    the sample of the show at which it begins
-    remarks         what the user should know, a line each
+    remarks         lines for the user about problems
     """
 
     def __init__(self, folder: Path, preset: Preset) -> None:
@@ -86,14 +85,14 @@ class Recording:
 
     @property
     def presets(self) -> tuple[Preset, ...]:
-        """All presets that play in it."""
+        """All presets that play in the recording."""
         waiting = [entry.change for entries in self.state.scheduled.values() for entry in entries]
         changes = [*waiting, *(change for _, _, change in self._changes)]
         later = (change for change in changes if isinstance(change, Preset))
         return (*(playing.preset for playing in self.state.playing), *self.state.last_presets, *later)
 
     def numbers(self, fps: Fraction) -> range:
-        """The numbers of its ticks at a tick rate, counted from the beginning of the show."""
+        """The numbers of the ticks at a tick rate, counted from the beginning of the show."""
         analysed = (self.first_sample + self.samples) // HOP * HOP
         first = ticks_within(self.state.frames * HOP, fps) if fps != self.fps else self.state.ticks
         return range(first, max(first, min(ticks_within(analysed, fps), ticks_within(self._last_sample, fps))))
@@ -142,7 +141,7 @@ class Recording:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that determines the pictures: the log names all but the sound, with hashes."""
+        """SHA-256 of everything that determines the pictures: the log, which contains hashes of presets, and the sound."""
         parts = (self.folder / LOG, self.folder / "state.safetensors", *(path for path, _ in self._files))
         return hashlib.sha256("".join(map(sha256_of, parts)).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""WAV files that grow: after every `sync` a reader finds all that has been written so far, whatever happens next."""
+"""WAV files that grow: after each `sync`, everything written so far can be read, whatever happens next."""
 
 import os
 import struct
@@ -12,7 +12,7 @@ HEADER = struct.Struct("<4sI4s4sIHHIIHHH4sII4sI")
 
 
 class GrowingWav:
-    """Floating-point samples (n, channels), or (n,) where there is one channel, of the type `dtype` (f4 or f8)."""
+    """Floating-point samples (n, channels), or (n,) for one channel, of the type `dtype` (f4 or f8)."""
 
     def __init__(self, path: Path, rate: int, channels: int, bytes_each: int) -> None:
         self._rate, self._channels, self._width = rate, channels, bytes_each
@@ -21,12 +21,12 @@ class GrowingWav:
         self.sync()
 
     def write(self, samples: NDArray[Any]) -> None:
-        """Append; a float of another width becomes one of this file's."""
+        """Append samples, converted to the file's type."""
         self._file.write(samples.astype(f"<f{self._width}").tobytes())
         self.frames += len(samples)
 
     def sync(self) -> None:
-        """Bring everything to the disk, the header too."""
+        """Flush everything to the disk, including the header."""
         self._file.seek(0)
         self._file.write(self._header())
         self._file.seek(0, os.SEEK_END)

@@ -47,7 +47,7 @@ class RecordingWriter:
             ) from error
         self.folder = folder
         self.samples = 0
-        """Recorded so far, at 44.1 kHz."""
+        """Samples recorded so far, at 44.1 kHz."""
         self._snapshots = Snapshots(folder)
         self._log = (folder / "log.jsonl").open("ab")
         self._first_sample = 0
@@ -65,12 +65,12 @@ class RecordingWriter:
         self.sync()
 
     def sound(self, samples: Float32[np.ndarray, "n"]) -> None:
-        """Append a block that the pipeline took in."""
+        """Append a block of samples that the pipeline has processed."""
         self._append(samples, "samples", SAMPLE_RATE, 1, 4)
         self.samples += len(samples)
 
     def frames(self, frames: Float64[np.ndarray, "m 23"]) -> None:
-        """Append frames that the pipeline took in."""
+        """Append frames that the pipeline has processed."""
         self._append(frames, "frames", FRAME_RATE, frames.shape[1], 8)
         self.samples += len(frames) * HOP
 
@@ -79,14 +79,14 @@ class RecordingWriter:
         self._append_line(encode_change(self._first_sample + self.samples, sample, change, self._snapshots))
 
     def sync(self) -> None:
-        """Bring everything to the disk: the changes first, as they come before the sound that they act on."""
+        """Flush everything to the disk: changes first, because they precede the sound on which they act."""
         self._log.flush()
         os.fsync(self._log.fileno())
         if self._file is not None:
             self._file.sync()
 
     def end(self, sample: int) -> None:
-        """End at this sample of the show. Sound after it is the zeros that complete its last frame."""
+        """End at this sample of the show. Sound after it consists of zeros that complete the last frame."""
         self._append_line(End(sample))
         self.close()
 

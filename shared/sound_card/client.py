@@ -1,4 +1,4 @@
-"""Our side of the sound card's process: list devices, record, play."""
+"""The client of the sound card's process: lists devices, records and plays."""
 
 import contextlib
 import json
@@ -19,19 +19,19 @@ from shared.errors import Failure
 from shared.sound_card.process import BLOCK, BLOCK_FRAMES
 
 PROGRAM = Path(__file__).with_name("process.py")
-OPENING_S, LEAVING_S = 15.0, 1.0  # a sound system that has not answered by then has hung
-BUFFERED_S = 10.0  # of sound, for an engine that stalls
+OPENING_S, LEAVING_S = 15.0, 1.0  # time limit for an answer of the sound system
+BUFFERED_S = 10.0  # of sound kept for a reader that stalls
 
 NO_PORTAUDIO = "no sound card without the library PortAudio; install it (Debian, Ubuntu: apt install libportaudio2)"
 
 
 class NoPortAudio(Failure):
-    """PortAudio is not installed: no sound card, but all else works."""
+    """PortAudio is not installed. There is no sound card, but everything else works."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """A sound device as PortAudio lists it: channels in and out, and the rate it runs at now (Hz)."""
+    """A sound device as PortAudio lists it: input and output channels, and the rate at which it runs now (Hz)."""
 
     number: int
     name: str
@@ -47,8 +47,8 @@ class Device:
 
 
 class Recorded(NamedTuple):
-    """A block from a sound card: the number of its first frame, float32 (n, k) samples, when its first frame was at the
-    converter (s, monotonic), how long before the callback that was (s), and whether sound was lost before it.
+    """A recorded block: number of its first frame, float32 (n, k) samples, time of its first frame at the converter (s,
+    monotonic), delay from there to the callback (s), and whether sound was lost before it.
     """
 
     number: int
@@ -59,8 +59,8 @@ class Recorded(NamedTuple):
 
 
 class Played(NamedTuple):
-    """A block that went to a sound card: the number of its first frame (-1: silence, as nothing was there), when that is
-    heard (s, monotonic), and whether the sound system found a gap before it.
+    """A played block: number of its first frame (-1 for silence, if no block was queued), time at which it is heard (s,
+    monotonic), and whether the sound system reported a gap before it.
     """
 
     number: int
@@ -69,7 +69,7 @@ class Played(NamedTuple):
 
 
 def list_devices() -> list[Device]:
-    """The devices there are now. Raises NoPortAudio or Failure."""
+    """List the present devices. Raises NoPortAudio or Failure."""
     with SoundProcess({"do": "list"}) as process:
         return [Device(**row) for row in process.answer["devices"]]
 
@@ -78,7 +78,7 @@ class InputStream:
     """A device that records: blocks of its chosen columns (channels from 0), at the rate asked for, else its own.
 
     rate    Hz
-    over    whether the device has failed: nothing comes any more
+    over    whether the device has failed and delivers nothing more
     """
 
     def __init__(self, device: Device, columns: list[int], rate: int | None) -> None:
@@ -103,7 +103,7 @@ class InputStream:
         self._blocks.put(None)
 
     def take(self, timeout: float = 0.0) -> list[Recorded]:
-        """The blocks that have come, waiting up to `timeout` s for one. Where nobody took them for 10 s, the oldest are gone."""
+        """The recorded blocks; waits up to `timeout` s for one. Blocks older than 10 s are dropped."""
         taken: list[Recorded] = []
         try:
             while (block := self._blocks.get(timeout > 0 and not taken, timeout)) is not None:
@@ -118,10 +118,10 @@ class InputStream:
 
 
 class OutputStream:
-    """A device that plays so many channels, at its own rate.
+    """A device that plays a number of channels, at its own rate.
 
-    rate, channels   Hz, and how many
-    over             whether the device has failed: nothing is played any more
+    rate, channels   Hz, and number of channels
+    over             whether the device has failed and plays nothing more
     """
 
     def __init__(self, device: Device, channels: int) -> None:
@@ -140,11 +140,11 @@ class OutputStream:
         self.over = True
 
     def send(self, samples: Float32[np.ndarray, "512 channels"]) -> None:
-        """One block to play. Who sends sees from `reports` how far it is played, and keeps no more than is needed waiting."""
+        """Send a block to play. `reports` tells the caller what has been played, so that it can keep the queue short."""
         self._process.write(np.ascontiguousarray(samples).tobytes())
 
     def reports(self) -> list[Played]:
-        """What has been played since the last call."""
+        """The blocks played since the last call."""
         taken = []
         while self._reports:
             taken.append(self._reports.popleft())
@@ -156,7 +156,7 @@ class OutputStream:
 
 
 class SoundProcess:
-    """The process, and its first line: `answer`. Raises NoPortAudio or Failure if it could not do what was asked."""
+    """The process, and its first line, `answer`. Raises NoPortAudio or Failure if it reports an error."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         # -P: its own folder is no place to find modules in, else ours would stand in for others of the same name
@@ -180,31 +180,31 @@ class SoundProcess:
             raise Failure(self.answer["error"])
 
     def read(self, size: int) -> bytes:
-        """So many bytes, or none at the end."""
+        """Read exactly `size` bytes; empty at the end."""
         assert self._process.stdout is not None
         piece = self._process.stdout.read(size)
         return piece if len(piece) == size else b""
 
     def write(self, data: bytes) -> None:
-        """Hand data on; where the process is gone, `read` finds it out."""
+        """Write data. If the process has ended, `read` notices it."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError, ValueError):
             self._process.stdin.write(data)
             self._process.stdin.flush()
 
     def end(self) -> None:
-        """Let it leave in good order, or kill it: a sound system that hangs hears nothing else."""
+        """Let it end by itself, or kill it if its sound system hangs."""
         assert self._process.stdin is not None
         hung = threading.Timer(LEAVING_S, self._process.kill)
         hung.daemon = True
         hung.start()
-        with contextlib.suppress(OSError):  # what had not been sent yet
+        with contextlib.suppress(OSError):  # unsent data
             self._process.stdin.close()
         self._process.wait()
         hung.cancel()
 
     def release(self) -> None:
-        """Close this end of the pipe that the process writes; only the reader may call it."""
+        """Close the end of the pipe that this side reads; only the reading thread may call it."""
         assert self._process.stdout is not None
         self._process.stdout.close()
 

@@ -1,4 +1,4 @@
-"""Which sound device is meant: by number or by part of its name."""
+"""Find a sound device by number or by part of its name."""
 
 from typing import Literal
 
@@ -9,10 +9,10 @@ Direction = Literal["input", "output"]
 
 
 def find_device(given: str | None, direction: Direction, devices: list[Device]) -> Device:
-    """The device that is meant: by its number, by part of its name (host API included), or the system's default for None.
+    """The device with a number, or with part of its name (host API included); for None, the system's default.
 
-    Words may be parts of words, in any case; all must be there. A whole name wins over parts of others. Raises UserError
-    that lists the candidates where none or more than one is meant.
+    All words must occur in the name, in any case, also as parts of words. A device with exactly this name is preferred.
+    Raises UserError with the candidates unless exactly one device matches.
     """
     allowed = [device for device in devices if channels_of(device, direction) > 0]
     if not allowed:
@@ -44,5 +44,5 @@ def listing(devices: list[Device]) -> str:
 
 
 def channels_of(device: Device, direction: Direction) -> int:
-    """How many channels the device has in this direction."""
+    """The device's number of channels in this direction."""
     return device.inputs if direction == "input" else device.outputs

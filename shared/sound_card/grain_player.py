@@ -1,4 +1,4 @@
-"""Hearing sounds grain by grain: on a sound card, or silently by the clock."""
+"""Players of sounds by grains: on a sound card, or silently by the clock."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ from shared.sound_card.client import Device, SoundProcess
 from shared.sound_card.grains import FASTEST, HOP, SLOWEST
 from shared.sound_card.process import GRAIN_REPORT, RATE
 
-KEPT = 64  # reports: those of the sound card's buffers lie ahead of the clock
+KEPT = 64  # reports kept; those of blocks in the sound card's buffers are ahead of the clock
 
 
 class Playhead(NamedTuple):
@@ -25,7 +25,7 @@ class Playhead(NamedTuple):
 
 @runtime_checkable
 class GrainPlayer(Protocol):
-    """One sound at a time, played, scrubbed or still."""
+    """Plays, scrubs or stops one sound at a time."""
 
     underflows: int
     over: bool
@@ -62,7 +62,7 @@ class CardPlayer:
     """Grains made in the process that owns the sound card. Raises NoPortAudio or Failure if it cannot play.
 
     underflows   blocks before which the sound system had a gap
-    over         whether the device has failed: nothing is played any more
+    over         whether the device has failed and plays nothing more
     """
 
     def __init__(self, device: Device, now: Callable[[], float] = time.monotonic) -> None:
@@ -119,10 +119,10 @@ class CardPlayer:
         self._send(volume=min(max(volume, 0.0), 1.0))
 
     def playhead(self) -> Playhead:
-        """What is heard now, by the reports of the newest command and the clock."""
+        """What is heard now, computed from the reports since the newest command and the clock."""
         now = self._now()
         newest = None
-        for report in reversed(tuple(self._reports)):  # a copy, as the other thread adds to them
+        for report in reversed(tuple(self._reports)):  # a copy, because the other thread appends to them
             if report[0] < self._number:
                 break
             newest = report
@@ -131,7 +131,7 @@ class CardPlayer:
         if newest is None:
             return self._asked
         _, position, heard, speed, moves = newest
-        ahead = min(max(now - heard, 0.0) * RATE, 2 * HOP) * speed  # a device that is stuck does not move it on
+        ahead = min(max(now - heard, 0.0) * RATE, 2 * HOP) * speed  # a device that hangs must not move the playhead
         return Playhead(position + ahead, moves)
 
     def close(self) -> None:
@@ -144,7 +144,7 @@ class CardPlayer:
 
 
 class SilentPlayer:
-    """The same without a sound card: the playhead moves by the clock, nothing is heard."""
+    """The same without a sound card: the playhead moves by the clock, and nothing is heard."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.underflows, self.over = 0, False
@@ -186,12 +186,12 @@ class SilentPlayer:
         """Nothing is heard."""
 
     def playhead(self) -> Playhead:
-        """Where it is now."""
+        """The playhead's position now."""
         self._advance()
         return Playhead(self._position, self._mode != "stopped")
 
     def close(self) -> None:
-        """There is nothing to end."""
+        """Do nothing."""
 
     def _advance(self) -> None:
         now = self._now()

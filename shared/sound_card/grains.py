@@ -1,10 +1,10 @@
 """Overlap-add of short grains: play, scrub, loop and slow motion differ only in where the next grain begins.
 
-Grains of 2048 samples, tapered by a Hann window, begin every 512 samples of the output; the four that overlap add up to one.
-At speed 1 the sound is therefore itself again, to float32 rounding. At lower speeds the pitch stays (Roads 2001,
+Grains of 2048 samples, tapered by a Hann window, begin every 512 samples of the output; four overlapping windows add up to
+one. At speed 1 the output therefore equals the sound, to float32 rounding. Lower speeds keep the pitch (Roads 2001,
 Microsound, chapter 3).
 
-The sound card's process finds this module by its path: it imports nothing of the program.
+The sound card's process loads this module by its path, so it imports nothing else of the program.
 """
 
 from queue import SimpleQueue
@@ -19,8 +19,8 @@ OVERLAP = GRAIN // HOP
 TAPER = ((1 - np.cos(2 * np.pi * np.arange(GRAIN) / GRAIN)) / OVERLAP).astype(np.float32)
 """A periodic Hann window, scaled: four of them, 512 samples apart, add up to one."""
 SLOWEST, FASTEST = 1 / 8, 1.0
-SPREAD = 400  # samples to either side: grains of a still point that were all alike would buzz at 86 Hz
-GOLDEN = (np.sqrt(5) - 1) / 2  # its multiples, modulo 1, spread evenly at any length
+SPREAD = 400  # samples to either side; identical grains of a still point would buzz at 86 Hz
+GOLDEN = (np.sqrt(5) - 1) / 2  # its multiples modulo 1 are evenly distributed for any count
 
 
 class Grains:
@@ -38,14 +38,14 @@ class Grains:
         self.position = 0.0
         self.speed = 1.0
         self.loop: tuple[int, int] | None = None
-        self._sum = np.zeros(GRAIN, np.float32)  # of the grains, from the next sample on
-        self._still = 0  # grains of a still point so far
+        self._sum = np.zeros(GRAIN, np.float32)  # sum of the grains, from the next sample on
+        self._still = 0  # number of grains of a still point so far
 
     def play(self, position: float) -> None:
-        """Play from a sample on. From the very first one, it sounds in full at once; from elsewhere it fades in over 35 ms."""
+        """Play from a sample on. Sample 0 starts at full level; other positions fade in over 35 ms."""
         self.position, self.mode = float(position), "playing"
         if position < HOP and self.speed == 1:
-            for before in range(OVERLAP - 1, 0, -1):  # grains that would have begun before the sound
+            for before in range(OVERLAP - 1, 0, -1):  # the grains that overlap the beginning of the sound
                 tail = self._grain(int(position) - before * HOP)[before * HOP :]
                 self._sum[: len(tail)] += tail
 
@@ -54,7 +54,7 @@ class Grains:
         self.position, self.mode = float(position), "scrubbing"
 
     def stop(self) -> None:
-        """Begin no more grains; those that sound fade out within 35 ms."""
+        """Start no more grains; the present ones fade out within 35 ms."""
         self.mode = "stopped"
 
     def block(self) -> Any:
@@ -74,7 +74,7 @@ class Grains:
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing sounds and nothing will."""
+        """Whether nothing sounds, and nothing is about to."""
         return self.mode == "stopped" and not self._sum.any()
 
     def _move(self) -> None:
@@ -88,7 +88,7 @@ class Grains:
             self.position = self.loop[0] + (self.position - end) % (end - self.loop[0])
 
     def _grain(self, start: int) -> Any:
-        """A tapered grain from this sample on; outside the sound there is silence."""
+        """A tapered grain from this sample on, with silence outside the sound."""
         first, last = max(start, 0), min(start + GRAIN, len(self.samples))
         grain = np.zeros(GRAIN, np.float32)
         if first < last:
@@ -98,10 +98,10 @@ class Grains:
 
 
 class GrainVoice:
-    """Grains under commands, as blocks of the device's rate (Hz). Commands act at the beginning of a block.
+    """Grains controlled by commands, in blocks at the device's rate (Hz). Commands act at the beginning of a block.
 
-    commands   dictionaries, as the process's own docstring has them
-    last       what `fill` gave last: command number, position, speed, whether it moves
+    commands   dictionaries, see process.py
+    last       the last result of `fill`: command number, position, speed, whether it moves
     """
 
     def __init__(self, rate: int) -> None:
@@ -113,7 +113,7 @@ class GrainVoice:
         self._made = np.zeros(0, np.float32)  # resampled, not played yet
 
     def fill(self, outdata: Any) -> tuple[int, float, float, bool] | None:
-        """Fill (n, channels); gives number, position, speed and whether it moves, None if there is nothing new."""
+        """Fill (n, channels). Return number, position, speed and whether it moves; None if nothing is new."""
         is_new = False
         while not self.commands.empty():
             self._obey(self.commands.get())
@@ -135,7 +135,7 @@ class GrainVoice:
 
     def _samples(self, count: int) -> Any:
         if self._resampler is None:
-            return self._engine.block()  # of as many samples as a block has
+            return self._engine.block()  # as long as a block
         while len(self._made) < count:
             piece = self._resampler.resample_chunk(self._engine.block())
             self._made = np.concatenate([self._made, piece])

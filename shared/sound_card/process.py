@@ -1,9 +1,8 @@
-"""The sound card's own process: `python process.py REQUEST`, REQUEST as JSON. Started by `client` and `grain_player`.
+"""The process that owns the sound card: `python process.py REQUEST`, REQUEST as JSON; started by `client` and `grain_player`.
 
-A sound system may hang or abort the process that uses it when a device disappears (PortAudio with JACK does both), and
-its callbacks wait for Python's interpreter lock. So it lives here: a process that can be ended and started again at any
-time, has the devices of that moment, and does nothing but hand blocks on. It needs nothing of the program but this file
-and `grains` beside it.
+A sound system may hang or abort its process when a device disappears (PortAudio with JACK does both), and its callbacks wait
+for Python's interpreter lock. It therefore has a process of its own, which can be ended and restarted at any time, sees the
+present devices, and only passes blocks on. It uses nothing of the program but this file and `grains` beside it.
 
     {"do": "list"}                          one line of JSON: the devices
     {"do": "record", "device": ..., ...}    one line of JSON, then to stdout: for every block BLOCK and its samples
@@ -11,7 +10,7 @@ and `grains` beside it.
     {"do": "grains", "device": ...}         one line of JSON, then from stdin: commands, a line of JSON each; to stdout:
                                             GRAIN_REPORT for each block that sounds, and for the first one after a command
 
-Samples are float32, interleaved. The line is {"error": "..."} where it could not be done. It ends when stdin does.
+Samples are float32, interleaved. If a request fails, the line is {"error": "..."}. The process ends when stdin does.
 
 Commands of "grains" have a "number" that the reports repeat, and any of: "load" (a file of float32 samples at 44.1 kHz),
 "speed", "loop" ([first, end] in samples, or null), "volume" (0 to 1), and one of "play" (from a sample), "scrub" (at a
@@ -36,44 +35,46 @@ from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-BLOCK_FRAMES = 512  # 11.6 ms at 44.1 kHz; with smaller ones Python loses samples
-BLOCK = struct.Struct("<qdd?7x")  # frame number, time in s, delay in s, whether the sound system has lost something
-"""What goes with a block. The time is the monotonic clock's, at which its first frame is at the converter; the delay is
-from there to the callback (record) or from the callback to there (play). Frame number -1: nothing was there to play."""
+BLOCK_FRAMES = 512  # 11.6 ms at 44.1 kHz; Python loses samples with smaller blocks
+BLOCK = struct.Struct("<qdd?7x")  # frame number, time in s, delay in s, whether sound was lost
+"""The header of a block. Time: when its first frame is at the converter, on the monotonic clock. Delay: from there to the
+callback (record), or from the callback to there (play). Frame number -1: no block was queued for playing."""
 GRAIN_REPORT = struct.Struct("<qddd??6x")
-"""Number of the last command, position in samples, time in s at which the block is heard, speed (samples of the sound for
-each that is heard, 0 where it stands), whether it moves or sounds, whether the sound system had a gap."""
-RATE = 44100  # Hz, of the sounds that grains are made of, as in `grains`
-LATENCY_S = 0.04  # from a command to the ear, at most, where the sound system allows it
-WAITING = 1000  # blocks (11 s) held for a reader that does not come, at most
+"""Number of the last command, position in samples, time in s at which the block is heard, speed (samples of the sound per
+sample heard, 0 while it stands), whether it moves or sounds, whether the sound system had a gap."""
+RATE = 44100  # Hz, of the sounds for grains, as in `grains`
+LATENCY_S = 0.04  # requested limit of the delay from a command to the ear
+WAITING = 1000  # limit of the blocks (11 s) kept for a reader that stalls
 LARGEST_S = 2.0  # from a converter to a callback
 PRIORITY = 5  # of real time: below the sound system's own (JACK's clients have 5 less than it, 10 and more)
-FIRST_S, NEXT_S = 3.0, 1.0  # a device that gives no block for so long has failed
+FIRST_S, NEXT_S = 3.0, 1.0  # a device that delivers no block for this time has failed
 
 
 class Stamp(NamedTuple):
-    """When a block was at the converter, in seconds of the monotonic clock, and how far that is from its callback."""
+    """The time at which a block was at the converter, in seconds of the monotonic clock, and its distance to the callback."""
 
     time: float
     delay: float
 
 
 class StampClock:
-    """The sound system's stamps on the monotonic clock.
+    """Converts the sound system's time stamps to the monotonic clock.
 
-    usual    from the callback to the converter (s, negative where it records) for stamps that make no sense
-    latest   the most it can be: a block has been recorded before it is given. Some stamps say otherwise (JACK's, where another
-             program is recorded); they are moved alike, as their distances from each other are right.
+    usual    time from the callback to the converter (s, negative for recording), for implausible stamps
+    latest   upper limit of that time: a block is recorded before it is delivered. Stamps beyond it (JACK's, when it records
+             another program) are all moved by the same amount, because their differences are right.
     """
 
     def __init__(self, usual: float, latest: float) -> None:
         self._usual, self._latest = usual, latest
-        self._offsets: deque[float] = deque(maxlen=256)  # of the two clocks, and how late the callbacks were
+        self._offsets: deque[float] = deque(
+            maxlen=256
+        )  # differences of the two clocks, including the callbacks' delays
         self._excesses: deque[float] = deque(maxlen=256)
 
     def stamp(self, converter: float, current: float, monotonic: float) -> Stamp:
-        """A block's: when its first frame was at the converter, when its callback came (both as the sound system says, in s)
-        and when that was on the monotonic clock.
+        """The stamp of a block. Times in s: of its first frame at the converter and of its callback, on the sound system's
+        clock, and of the callback on the monotonic clock.
         """
         current = current if current > 0 else monotonic
         distance = converter - current
@@ -90,9 +91,9 @@ WIRE = os.fdopen(os.dup(1), "wb") if __name__ == "__main__" else sys.stdout.buff
 
 
 def main() -> None:
-    """Do what is asked, and say in one line of JSON whether it can be done."""
+    """Handle the request; the first line of JSON tells whether it can be done."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that started this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program that started this one handles Ctrl-C
     request = json.loads(sys.argv[1])
     come_first()
     try:
@@ -102,12 +103,12 @@ def main() -> None:
             reason = " ".join(str(error).split()) or type(error).__name__
             say({"error": reason, "missing": "sounddevice" not in sys.modules})  # it finds no PortAudio
     finally:
-        os._exit(0)  # not through PortAudio's clean-up: where a device has failed, that hangs
+        os._exit(0)  # skips PortAudio's clean-up, which hangs after a device has failed
 
 
 def come_first() -> None:
-    """Before other programs: what comes too late is lost. Linux allows it to root and to those whose `ulimit -r` is above 0
-    (the group audio, on systems made for sound); elsewhere, and for others, the sound system's own threads have to do.
+    """Request real-time priority, because late blocks are lost. Linux grants it to root and to users whose `ulimit -r` is
+    above 0 (often the group audio). Elsewhere, the priority of the sound system's own threads has to suffice.
     """
     if hasattr(os, "sched_setscheduler"):
         with suppress(PermissionError):
@@ -115,13 +116,13 @@ def come_first() -> None:
 
 
 def say(answer: dict[str, Any]) -> None:
-    """A line of JSON."""
+    """Print a line of JSON."""
     WIRE.write(json.dumps(answer).encode() + b"\n")
     WIRE.flush()
 
 
 def list_devices(_: dict[str, Any]) -> None:
-    """Tell which devices are there now."""
+    """Report the present devices."""
     import sounddevice
 
     say({"devices": devices()})
@@ -129,7 +130,7 @@ def list_devices(_: dict[str, Any]) -> None:
 
 
 def devices() -> list[dict[str, Any]]:
-    """The devices that are there now: a row each."""
+    """The present devices, a row each."""
     import sounddevice
 
     apis = sounddevice.query_hostapis()
@@ -150,7 +151,7 @@ def devices() -> list[dict[str, Any]]:
 
 
 def record(request: dict[str, Any]) -> None:
-    """Hand on what comes in, until stdin ends or the device fails."""
+    """Pass recorded blocks on until stdin ends or the device fails."""
     import sounddevice
 
     blocks: SimpleQueue[tuple[int, Any, tuple[float, float, float], bool]] = SimpleQueue()
@@ -162,7 +163,7 @@ def record(request: dict[str, Any]) -> None:
     def callback(indata: Any, frames: int, stamps: Any, status: Any) -> None:
         nonlocal recorded
         times = (stamps.inputBufferAdcTime, stamps.currentTime, time.monotonic())
-        if blocks.qsize() < WAITING:  # else nobody reads; the numbers will show it
+        if blocks.qsize() < WAITING:  # otherwise the reader stalls; a gap in the frame numbers shows it
             blocks.put((recorded, indata[:, columns], times, status.input_overflow))  # a list of columns: a copy
         recorded += frames
 
@@ -191,11 +192,11 @@ def record(request: dict[str, Any]) -> None:
 
 
 def play(request: dict[str, Any]) -> None:
-    """Play what comes from stdin until it ends or the device fails; say of each block when it is heard."""
+    """Play blocks from stdin until it ends or the device fails; report when each block is heard."""
     import numpy
     import sounddevice
 
-    waiting: deque[Any] = deque()  # the sender knows from the reports how much waits here, and sends no more
+    waiting: deque[Any] = deque()  # unlimited: the sender limits it by the reports
     reports: SimpleQueue[tuple[int, tuple[float, float, float], bool]] = SimpleQueue()
     device = located(request["device"])
     channels, rate = request["channels"], device["rate"]
@@ -238,7 +239,7 @@ def play(request: dict[str, Any]) -> None:
 
 
 def grains(request: dict[str, Any]) -> None:
-    """Make grains of sounds as commands say, until stdin ends or the device fails."""
+    """Play grains of sounds by commands, until stdin ends or the device fails."""
     import sounddevice
 
     device = located(request["device"])
@@ -282,7 +283,7 @@ def grains(request: dict[str, Any]) -> None:
 
 
 def output_rate(device: dict[str, Any]) -> int:
-    """44.1 kHz where the device takes it, else its own rate."""
+    """44.1 kHz if the device supports it, else its own rate."""
     import sounddevice
 
     try:
@@ -293,7 +294,7 @@ def output_rate(device: dict[str, Any]) -> int:
 
 
 def neighbour(name: str) -> Any:
-    """A module beside this file, wherever that is: this program is started by its path, outside any package."""
+    """Load a module beside this file. This program is started by its path, outside any package."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
@@ -303,7 +304,7 @@ def neighbour(name: str) -> Any:
 
 
 def arrivals(stream: Any, items: SimpleQueue[T], ended: threading.Event) -> Iterator[T]:
-    """What the callback puts in, until the device fails or nobody wants it any more."""
+    """The items that the callback queues, until the device fails or stdin ends."""
     patience, last = FIRST_S, time.monotonic()
     while stream.active and not ended.is_set() and time.monotonic() - last < patience:
         try:
@@ -315,7 +316,7 @@ def arrivals(stream: Any, items: SimpleQueue[T], ended: threading.Event) -> Iter
 
 
 def close(stream: Any, ended: threading.Event) -> None:
-    """Leave in good order where that is wanted: other clients of a sound server hear it when one just disappears."""
+    """Close the stream properly, if requested: other clients of a sound server hear a click when one just disappears."""
     import sounddevice
 
     if ended.is_set():
@@ -324,7 +325,7 @@ def close(stream: Any, ended: threading.Event) -> None:
 
 
 def located(wanted: dict[str, Any]) -> dict[str, Any]:
-    """The device of this name and host API as it is now; of twins, the one with the number it had before."""
+    """The present device of this name and host API; of several equal ones, the one with the same number as before."""
     twins = [row for row in devices() if (row["name"], row["host_api"]) == (wanted["name"], wanted["host_api"])]
     if not twins:
         raise ValueError("it is not there")
