@@ -72,6 +72,7 @@ GROUPS = {
             "offline.pairing.studio_command", "open the studio window: hear sounds on a map, put images on it"
         ),
         "dataset": Entry("offline.dataset.command", "make a training data set from films and pictures"),
+        "train-gan": Entry("offline.training.command", "train a StyleGAN3 on a data set"),
         "convert": Entry("offline.convert", "convert an official StyleGAN3 checkpoint"),
         "new": Entry("offline.new", "make a preset around a generator"),
         "analyse": Entry("offline.analyse", "put sounds on the preset's map, or write their descriptors to files"),

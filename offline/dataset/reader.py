@@ -1,8 +1,11 @@
 """A data set for training: a zip or folder of square pictures of one size, with labels in dataset.json."""
 
+import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +50,16 @@ class Dataset:
                 raise UserError(f"{path}: {len(missing)} pictures have no label, the first is {missing[0]}; add them")
             labels = label_array([listing.labels[name] for name in self._names], f"{path}: {LABELS_FILE}")
             self.labels = np.concatenate([labels] * self._copies)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the names and contents of all files, by their checksums in a zip, by their sizes in a folder."""
+        if self.path.is_dir():
+            facts = [[name, (self.path / name).stat().st_size] for name in self._names]
+        else:
+            with zipfile.ZipFile(self.path) as archive:
+                facts = sorted([info.filename, info.file_size, info.CRC] for info in archive.infolist())
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def __len__(self) -> int:
         """Number of pictures, flipped copies included."""

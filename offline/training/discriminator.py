@@ -6,7 +6,11 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, leaky_relu, linear, pad
+from torch.nn.functional import conv2d, leaky_relu, linear
+
+from offline.training.lowpass import lowpass
+from shared.errors import ModelError
+from shared.image.architecture import MAX_RESOLUTION
 
 SLOPE = 0.2
 GAIN = math.sqrt(2)
@@ -36,6 +40,13 @@ class DiscriminatorArchitecture:
     num_fp16_res: int = 4
     mbstd_group_size: int = 4
     mbstd_num_channels: int = 1
+
+    def check(self) -> None:
+        """Raises ModelError for arguments that make no discriminator."""
+        side = self.img_resolution
+        numbers = (self.channel_base // max(side, 1), self.channel_max, self.mbstd_group_size, self.mbstd_num_channels)
+        if side < 8 or side & (side - 1) or side > MAX_RESOLUTION or self.c_dim < 0 or min(numbers) < 1:
+            raise ModelError(f"{self} makes no discriminator; sizes are powers of two from 8 to {MAX_RESOLUTION}")
 
     @property
     def resolutions(self) -> tuple[int, ...]:
@@ -93,8 +104,6 @@ class Discriminator(nn.Module):
                 if name.startswith("mapping.fc"):
                     value /= MAPPING_LR_MULTIPLIER
             self.weights[name.replace(".", "/")] = nn.Parameter(value)  # a parameter's name may not hold a dot
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-        self.register_buffer("lowpass", torch.outer(taps, taps)[None, None], persistent=False)
 
     def get(self, name: str) -> nn.Parameter:
         """A parameter by its published name."""
@@ -129,9 +138,9 @@ class Discriminator(nn.Module):
         x = x.to(dtype)
         if r == self.architecture.img_resolution:
             x = self._activated(self._conv(x, f"b{r}.fromrgb"), f"b{r}.fromrgb")
-        skip = self._conv(self._filtered(x, 1)[:, :, ::2, ::2], f"b{r}.skip") * math.sqrt(0.5)
+        skip = self._conv(lowpass(x, 1)[:, :, ::2, ::2], f"b{r}.skip") * math.sqrt(0.5)
         x = self._activated(self._conv(x, f"b{r}.conv0", padding=1), f"b{r}.conv0")
-        x = self._conv(self._filtered(x, 2), f"b{r}.conv1", stride=2)
+        x = self._conv(lowpass(x, 2), f"b{r}.conv1", stride=2)
         return self._activated(x, f"b{r}.conv1", math.sqrt(0.5)) + skip
 
     def _conv(self, x: Tensor, name: str, padding: int = 0, stride: int = 1) -> Tensor:
@@ -143,13 +152,6 @@ class Discriminator(nn.Module):
         x = leaky_relu(x + self.get(f"{name}.bias").to(x.dtype)[None, :, None, None], SLOPE) * (GAIN * scale)
         clamp = self.architecture.conv_clamp
         return x if clamp is None else x.clamp(-clamp * scale, clamp * scale)
-
-    def _filtered(self, x: Tensor, padding: int) -> Tensor:
-        """[1, 3, 3, 1] / 8 along both axes, with zeros outside."""
-        n, c, h, w = x.shape
-        lowpass = self.get_buffer("lowpass").to(x.dtype)
-        planes = pad(x, [padding] * 4).reshape(n * c, 1, h + 2 * padding, w + 2 * padding)
-        return conv2d(planes, lowpass).reshape(n, c, h + 2 * padding - 3, w + 2 * padding - 3)
 
     def _epilogue(self, x: Float32[Tensor, "n c 4 4"]) -> Float32[Tensor, "n outputs"]:
         x = self._with_deviation(x)

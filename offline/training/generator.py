@@ -90,7 +90,7 @@ class TrainableGenerator(nn.Module):
         for name, tensor in geometry.tensors(self.architecture).items():
             if tensor.required:
                 factor = ratio if name.startswith("mapping.fc") else 1.0
-                arrays[name] = np.asarray((self.get(name).detach() * factor).numpy(), np.float32)
+                arrays[name] = np.asarray((self.get(name).detach() * factor).cpu().numpy(), np.float32)
         return arrays
 
     def map(

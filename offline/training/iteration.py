@@ -24,7 +24,7 @@ LARGEST_GRADIENT = 1e5
 
 @dataclass(frozen=True)
 class Rules:
-    """What an iteration needs to know of a run.
+    """The settings of an iteration.
 
     batch           images of an iteration, of all processes together
     micro_batch     images that a process puts through the networks at once
@@ -32,6 +32,7 @@ class Rules:
     blur_sigma      width of the blur at the start, in pixels; 0 for none
     blur_kimg       thousand images within which it fades
     fixed_p         the augmentation probability; None adapts it
+    warm_up_kimg    thousand images before the generator learns, while the discriminator does
     """
 
     batch: int
@@ -47,6 +48,7 @@ class Rules:
     adaptation: Adaptation = field(default_factory=Adaptation)
     fixed_p: float | None = None
     frozen_layers: int = 0
+    warm_up_kimg: float = 0.0
     seed: int = 0
 
 
@@ -91,7 +93,7 @@ class Batch:
 
 @dataclass
 class Progress:
-    """Where a run stands."""
+    """How far a run is."""
 
     iteration: int = 0
     images: int = 0
@@ -151,11 +153,14 @@ class Iteration:
         rules, progress = self.networks.rules, self.progress
         sigma = blur_sigma(progress.images, rules.batch, rules.blur_sigma, rules.blur_kimg) if rules.blur_sigma else 0.0
         parts = batch.parts(rules.micro_batch)
-        self._train_generator(parts, sigma)
+        is_warm = progress.images >= rules.warm_up_kimg * 1000
+        if is_warm:
+            self._train_generator(parts, sigma)
         self._train_discriminator(parts, sigma)
         if progress.iteration % R1_INTERVAL == 0:
             self._regularise_discriminator(parts, sigma)
-        self._average()
+        if is_warm:
+            self._average()
         progress.images += rules.batch
         progress.iteration += 1
         if rules.fixed_p is not None:

@@ -4,16 +4,27 @@ Each takes every W-th image of a batch. Gradients, magnitudes and the average w 
 random number is named by its image's place in the whole batch. So any number of processes gives what one gives.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
+
+from shared.errors import Failure
+
+PATIENCE = timedelta(minutes=30)  # for the slowest: a snapshot or a report of the first process
+RANK, COUNT, LOCAL, ATTEMPT = "RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT"
+BACKENDS = "cpu:gloo,cuda:nccl"
 
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a run: this one's rank, and how many there are."""
+    """The processes of a run: the rank of this one, and their number."""
 
     rank: int = 0
     count: int = 1
@@ -47,6 +58,40 @@ class Processes:
         reduced = torch.tensor(values, dtype=torch.float64)
         distributed.all_reduce(reduced)
         return tuple(reduced.tolist())
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        self.sums(0.0)
+
+
+@contextmanager
+def connected(device: str) -> Iterator[Processes]:
+    """The processes that torchrun, or another program that sets RANK and WORLD_SIZE, has started; else this one alone.
+
+    Raises Failure where they cannot connect.
+    """
+    count = int(os.environ.get(COUNT, "1"))
+    if count == 1:
+        yield ALONE
+        return
+    rank = int(os.environ[RANK])
+    try:
+        store, _, _ = next(rendezvous("env://", rank, count, timeout=PATIENCE))
+        # after a restart the keys of the attempt before are still in the store
+        attempt = PrefixStore(f"attempt {os.environ.get(ATTEMPT, '0')}", store)
+        backend = BACKENDS if device.startswith("cuda") else "gloo"
+        distributed.init_process_group(backend, store=attempt, rank=rank, world_size=count, timeout=PATIENCE)
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise Failure(f"process {rank} of {count} cannot connect to the others: {error}") from error
+    try:
+        yield Processes(rank, count)
+    finally:
+        distributed.destroy_process_group()
+
+
+def local_device(device: str) -> str:
+    """The card of this process where several processes share a machine: `cuda` becomes `cuda:LOCAL_RANK`."""
+    return f"cuda:{os.environ[LOCAL]}" if device == "cuda" and LOCAL in os.environ else device
 
 
 ALONE = Processes()

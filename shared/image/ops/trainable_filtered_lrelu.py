@@ -1,6 +1,8 @@
 """The filtered leaky ReLU with a gradient, for training: fused on a CPU, one pass forwards and one backwards; plain elsewhere."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -171,4 +173,19 @@ def _run(
     first, second = terms
     taps = first.along_y, first.along_x, second.along_y, second.along_x
     bounds = np.float32(filters.slope), np.float32(filters.clamp)
-    filter_maps(maps, taps, (*factors, *places), bounds, forwards)
+
+    def run(images: slice) -> None:
+        filter_maps(tuple(each[images] for each in maps), taps, (*factors, *places), bounds, forwards)
+
+    count, threads = len(x), min(torch.get_num_threads(), len(x))
+    if threads < 2:
+        run(slice(count))
+        return
+    bounds_of_parts = [count * part // threads for part in range(threads + 1)]
+    list(_pool(threads).map(run, map(slice, bounds_of_parts[:-1], bounds_of_parts[1:])))
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads for the images of a batch: each image is computed by one, so the results are the same for any number."""
+    return ThreadPoolExecutor(threads, "filtered_lrelu")

@@ -1,0 +1,193 @@
+"""A training run, from its first iteration or its newest snapshot to its end or a stop."""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+
+from offline.prefetch import prefetch
+from offline.training.alarm import Alarm
+from offline.training.batches import Batches, Images
+from offline.training.configuration import Configuration
+from offline.training.grids import COLUMNS, ROWS, generated, write_grid
+from offline.training.iteration import Batch, Iteration, Progress
+from offline.training.processes import ALONE, Processes
+from offline.training.run_folder import BEST_FILE, Best, RunFolder, write_generator
+from offline.training.score.scores import FEWEST, SCORED, Scorer, Scores
+from offline.training.start import Source, begin
+from shared.errors import ModelError
+from shared.image.device import set_card_numerics
+from shared.image.memory import keep_memory
+
+AHEAD = 2  # batches that are read ahead
+SNAPSHOT_S = 900.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """The state of a run after some iterations; `floor` are the scores of other real images."""
+
+    progress: Progress
+    seconds_per_kimg: float
+    losses: dict[str, float]
+    scores: Scores
+    floor: Scores
+    warnings: list[str]
+
+    def line(self) -> dict[str, object]:
+        """The report as the log keeps it."""
+        return {
+            "iteration": self.progress.iteration,
+            "kimg": self.progress.images / 1000,
+            "seconds_per_kimg": round(self.seconds_per_kimg, 3),
+            "time": round(time.time(), 3),
+            "p": self.progress.p,
+            "losses": self.losses,
+            "scores": self.scores.as_dict(),
+            "real_scores": self.floor.as_dict(),
+            "warnings": self.warnings,
+        }
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What a run calls: after each iteration with the number of iterations done, with each report, and to ask for a stop."""
+
+    on_iteration: Callable[[int], None] = lambda _: None
+    on_report: Callable[[Report], None] = lambda _: None
+    is_stopped: Callable[[], bool] = lambda: False
+
+
+class TrainingRun:
+    """The networks, the data and the folder of a run. The folder's settings are in place when it is made."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        images: Images,
+        folder: RunFolder,
+        device: torch.device,
+        *,
+        processes: Processes = ALONE,
+        source: Source | None = None,
+    ) -> None:
+        keep_memory()
+        set_card_numerics()
+        torch.set_num_threads(configuration.threads)
+        self.configuration, self.folder, self.processes = configuration, folder, processes
+        self.networks = begin(configuration, source, device)
+        restored = folder.restore(self.networks)
+        progress, self._best = restored or (Progress(p=configuration.augment_p or 0.0), Best())
+        self.is_resumed = restored is not None
+        if processes.is_first:
+            folder.rewind(progress)
+        else:
+            progress.sign_sum, progress.sign_count = 0.0, 0  # the first process holds the sums of all
+        self.iteration = Iteration(self.networks, progress, processes)
+        self.batches = Batches(configuration, images, device)
+        self._image_count = len(images)
+        self._scorer: Scorer | None = None
+        self._alarm = Alarm(configuration)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run is."""
+        return self.iteration.progress
+
+    def train(self, listener: Listener, snapshot_s: float = SNAPSHOT_S) -> bool:
+        """Iterate to the end of the run, with a snapshot each `snapshot_s` seconds and at the end or stop.
+
+        Returns whether the end was reached.
+        """
+        progress, last = self.progress, self.configuration.iterations
+        saved = time.monotonic()
+        pace = Pace(progress.images)
+        saved_at = progress.iteration if self.is_resumed else -1
+        is_stopped = False
+        with closing(self._read_ahead(progress.iteration, last)) as batches:
+            for batch in batches:
+                self.iteration.run(batch)
+                listener.on_iteration(progress.iteration)
+                if self.configuration.is_tick(progress.iteration) and self.processes.is_first:
+                    with pace.paused():
+                        self._report(listener, pace.seconds_per_kimg(progress.images))
+                is_due = time.monotonic() - saved >= snapshot_s
+                is_stopped, is_due = self._agreed(listener.is_stopped(), is_due)
+                if is_stopped:
+                    break
+                if is_due:
+                    with pace.paused():
+                        self.save()
+                    saved, saved_at = time.monotonic(), progress.iteration
+        if progress.iteration != saved_at:
+            self.save()
+        return progress.iteration >= last
+
+    def save(self) -> None:
+        """Write a snapshot, the averaged generator and a grid of its images. Every process takes part."""
+        progress = self.progress
+        sign_sum, sign_count = self.processes.sums(progress.sign_sum, progress.sign_count)
+        if not self.processes.is_first:
+            return
+        whole = replace(progress, sign_sum=sign_sum, sign_count=int(sign_count))
+        try:
+            self.folder.save(self.networks, whole, self._best)
+        except ModelError:  # weights that are not finite: the snapshot before stays; the alarm reports it
+            return
+        fakes = generated(self.networks.averaged, self.batches, COLUMNS * ROWS, "grid")
+        write_grid(self.folder.path / f"fakes-{progress.images / 1000:08.1f}.png", fakes)
+
+    def _read_ahead(self, first: int, last: int) -> Generator[Batch, None, None]:
+        samples = self.processes.samples(self.configuration.batch)
+
+        def batches() -> Iterator[Batch]:
+            for number in range(first, last):
+                yield self.batches.batch(number, samples)
+
+        return prefetch(batches(), AHEAD)
+
+    def _agreed(self, *wishes: bool) -> tuple[bool, ...]:
+        """Each wish of any process."""
+        return tuple(total > 0 for total in self.processes.sums(*map(float, wishes)))
+
+    def _report(self, listener: Listener, seconds_per_kimg: float) -> None:
+        if self._scorer is None:
+            write_grid(self.folder.path / "reals.png", self.batches.reals(COLUMNS * ROWS))
+            count = min(SCORED, self._image_count // 2)
+            parts = 2 if count >= FEWEST else 1
+            count = count if parts == 2 else self._image_count
+            reals, others = (self.batches.reals(count, part=part % parts, parts=parts) for part in (0, 1))
+            self._scorer = Scorer(reals, others)
+        fakes = generated(self.networks.averaged, self.batches, max(self._scorer.count, FEWEST), "score")
+        scores = self._scorer(fakes)
+        progress, losses = replace(self.progress), dict(self.iteration.losses)
+        warnings = self._alarm.warnings(progress, losses, scores)
+        report = Report(progress, seconds_per_kimg, losses, scores, self._scorer.floor, warnings)
+        self.folder.log(report.line())
+        listener.on_report(report)
+        if self._best.distance is None or scores.gabor_frechet < self._best.distance:
+            try:
+                write_generator(self.folder.path / BEST_FILE, self.networks.averaged)
+            except ModelError:  # not finite: no better than the best before
+                return
+            self._best = Best(scores.gabor_frechet, progress.images / 1000)
+
+
+class Pace:
+    """Seconds for a thousand images, without the pauses for reports and snapshots."""
+
+    def __init__(self, images: int) -> None:
+        self._started, self._first = time.monotonic(), images
+
+    def seconds_per_kimg(self, images: int) -> float:
+        """The mean since the run began or went on."""
+        return (time.monotonic() - self._started) / max(images - self._first, 1) * 1000
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """A context whose time does not count."""
+        began = time.monotonic()
+        yield
+        self._started += time.monotonic() - began

@@ -1,0 +1,231 @@
+"""A run's folder is its state: what a run needs to go on, bit for bit, and what it has made.
+
+run.json                      the settings
+state-000123.safetensors      a snapshot after 123 iterations: networks, optimisers, counters; the last three are kept
+generator.safetensors         G_ema of the newest snapshot, as `live` and `render` play it
+best.safetensors              the G_ema with the best score so far
+log.jsonl                     a line of JSON for each report
+reals.png, fakes-000004.png   images of the data set, and generated ones at fixed seeds, by thousand images shown
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from offline.training.configuration import Configuration
+from offline.training.generator import TrainableGenerator
+from offline.training.iteration import Networks, Progress
+from offline.training.network_file import AVERAGED, DISCRIMINATOR, GENERATOR, read_networks, write_networks
+from offline.training.start import load, tensors
+from shared.atomic import make_folder, written_atomically
+from shared.errors import ModelError, SettingError, UserError, one_line, refusal
+from shared.image.checkpoint import write_checkpoint
+
+SETTINGS, LOG, GENERATOR_FILE, BEST_FILE, LOCK = (
+    "run.json",
+    "log.jsonl",
+    "generator.safetensors",
+    "best.safetensors",
+    ".lock",
+)
+KEPT = 3  # snapshots
+CHANGEABLE = {"kimg", "threads", "tick"}  # settings that may differ when a run goes on
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps for each parameter
+
+
+@dataclass
+class Best:
+    """The smallest Fréchet distance so far."""
+
+    distance: float | None = None
+    kimg: float = 0.0
+
+
+class RunFolder:
+    """Reads and writes a run's files. Every file is whole or absent; the log loses at most its last line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run has begun here."""
+        return (self.path / SETTINGS).exists()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder against other programs. UserError where one has it, or the folder holds something else."""
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path} is a file; name a folder for the run")
+        strangers = self.path.is_dir() and any(file.name != LOCK for file in self.path.iterdir())
+        if strangers and not self.exists:
+            raise UserError(f"{self.path} is not empty and holds no run; name a new folder")
+        make_folder(self.path)
+        try:
+            with FileLock(self.path / LOCK, timeout=0):
+                yield
+        except Timeout:
+            raise UserError(f"another program is training in {self.path}; wait for its end or stop it") from None
+
+    def configuration(self) -> Configuration:
+        """The settings of the run. UserError where they cannot be read."""
+        try:
+            return msgspec.json.decode((self.path / SETTINGS).read_bytes(), type=Configuration)
+        except (OSError, msgspec.DecodeError) as error:
+            raise UserError(
+                f"{self.path / SETTINGS} cannot be read: {one_line(error)}; restore it or name a new folder"
+            ) from error
+
+    def begin(self, configuration: Configuration) -> None:
+        """Write the settings of a run that begins, or goes on with others among those that may change."""
+        with written_atomically(self.path / SETTINGS) as temporary:
+            temporary.write_bytes(msgspec.json.format(msgspec.json.encode(configuration)) + b"\n")
+
+    def check(self, given: Configuration) -> None:
+        """SettingError where the run in the folder was started with other settings."""
+        found = self.configuration()
+        for name in given.__struct_fields__:
+            before, now = getattr(found, name), getattr(given, name)
+            if before == now or name in CHANGEABLE:
+                continue
+            if name in ("data", "images"):
+                raise SettingError(f"{self.path} was started with another data set; give that one, or a new folder")
+            raise SettingError(
+                f"{self.path} was started with {name} {_shown(before)}, now {_shown(now)} is given; "
+                "give the same settings or a new folder"
+            )
+
+    def save(self, networks: Networks, progress: Progress, best: Best) -> None:
+        """Write a snapshot and the averaged generator; of older snapshots two are kept."""
+        arrays = {
+            f"{prefix}{name}": tensor.detach().cpu().numpy()
+            for prefix, named in _parts(networks).items()
+            for name, tensor in named.items()
+        }
+        facts = {"progress": asdict(progress), "best": asdict(best)}
+        write_networks(
+            self._snapshot(progress.iteration),
+            networks.generator.architecture,
+            networks.discriminator.architecture,
+            {**arrays, **_moments(networks)},
+            facts,
+        )
+        write_generator(self.path / GENERATOR_FILE, networks.averaged)
+        for old in self.snapshots()[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+    def snapshots(self) -> list[Path]:
+        """Paths of the snapshots, the oldest first."""
+        return sorted(self.path.glob("state-*.safetensors"))
+
+    def restore(self, networks: Networks) -> tuple[Progress, Best] | None:
+        """Load the newest snapshot that can be read; None where there is none yet. ModelError where none can be read."""
+        damaged = None
+        for path in reversed(self.snapshots()):
+            try:
+                file = read_networks(path)
+                progress = msgspec.convert(file.facts["progress"], Progress)
+                best = msgspec.convert(file.facts["best"], Best)
+                for prefix, named in _parts(networks).items():
+                    load(named, file.part(prefix))
+                _load_moments(networks, file.arrays)
+            except (ModelError, KeyError, msgspec.ValidationError) as error:
+                damaged = damaged or error
+                continue
+            return progress, best
+        if damaged is not None:
+            raise ModelError(f"no snapshot can be read: {one_line(damaged)}; restore one or name a new folder")
+        return None
+
+    def log(self, line: Mapping[str, object]) -> None:
+        """Append a line of JSON to the log. Raises Failure where the disk is full."""
+        try:
+            with open(self.path / LOG, "a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise refusal(f"cannot write {self.path / LOG}", error) from error
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The log's lines; a last line that was cut off is left out."""
+        if not (self.path / LOG).exists():
+            return []
+        lines = []
+        for text in (self.path / LOG).read_text("utf-8", "replace").splitlines():
+            try:
+                lines.append(dict(json.loads(text)))
+            except (ValueError, TypeError):
+                continue
+        return lines
+
+    def rewind(self, progress: Progress) -> None:
+        """Remove lines of the log from after the snapshot that a run goes on from: the same reports follow again."""
+        lines = self.lines()
+        kept = [line for line in lines if line.get("iteration", 0) <= progress.iteration]
+        if len(kept) < len(lines):
+            with written_atomically(self.path / LOG) as temporary:
+                temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+
+    def _snapshot(self, iteration: int) -> Path:
+        return self.path / f"state-{iteration:08d}.safetensors"
+
+
+def write_generator(path: Path, generator: TrainableGenerator) -> None:
+    """Write a generator in float16, as `live` and `render` take it. Raises ModelError where training has diverged."""
+    write_checkpoint(path, generator.architecture, generator.arrays(), half=True)
+
+
+def _shown(value: object) -> str:
+    """A setting's value in a message."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return {None: "auto", "": "none"}.get(value, str(value)) if isinstance(value, str | None) else str(value)
+
+
+def _parts(networks: Networks) -> dict[str, dict[str, Tensor]]:
+    """The tensors of each network, by its prefix in a file."""
+    return {
+        GENERATOR: tensors(networks.generator),
+        AVERAGED: tensors(networks.averaged),
+        DISCRIMINATOR: dict(networks.discriminator.named()),
+    }
+
+
+def _optimisers(networks: Networks) -> dict[str, tuple[torch.optim.Adam, Mapping[str, nn.Parameter]]]:
+    return {
+        "adam_G/": (networks.adam_generator, networks.generator.parameters_by_name()),
+        "adam_D/": (networks.adam_discriminator, networks.trained_of_discriminator()),
+    }
+
+
+def _moments(networks: Networks) -> dict[str, NDArray[Any]]:
+    """The state of both optimisers: the step and the two moments of each parameter that has had a step."""
+    return {
+        f"{prefix}{name}/{moment}": adam.state[parameter][moment].cpu().numpy()
+        for prefix, (adam, parameters) in _optimisers(networks).items()
+        for name, parameter in parameters.items()
+        if parameter in adam.state
+        for moment in MOMENTS
+    }
+
+
+def _load_moments(networks: Networks, arrays: Mapping[str, NDArray[Any]]) -> None:
+    for prefix, (adam, parameters) in _optimisers(networks).items():
+        adam.state.clear()
+        for name, parameter in parameters.items():
+            if f"{prefix}{name}/step" in arrays:
+                adam.state[parameter] = {
+                    moment: torch.from_numpy(np.array(arrays[f"{prefix}{name}/{moment}"])).to(
+                        "cpu" if moment == "step" else parameter.device
+                    )
+                    for moment in MOMENTS
+                }
