@@ -19,12 +19,12 @@ class Alarm:
     configuration: Configuration
     _given: set[str] = field(default_factory=set)
 
-    def warnings(self, progress: Progress, losses: dict[str, float], scores: Scores) -> list[str]:
+    def warnings(self, progress: Progress, scores: Scores) -> list[str]:
         """New lines for the user."""
         lines = []
         gamma = self.configuration.gamma_used
         advice = f"begin a new run with --gamma {2 * gamma:g} or {4 * gamma:g}, or half the --g-rate"
-        if not all(map(math.isfinite, losses.values())):
+        if not all(map(math.isfinite, progress.losses.values())):
             lines.append(f"the losses are no longer finite: the run has diverged; {advice}")
         if progress.images >= PATIENCE_KIMG * 1000 and scores.diversity < COLLAPSED:
             lines.append(

@@ -101,6 +101,8 @@ class Progress:
     sign_sum: float = 0.0
     sign_count: int = 0
     """Of D's logits of real images since p was adjusted."""
+    losses: dict[str, float] = field(default_factory=dict)
+    """Of the last iteration, and of the last one with R1: generator, fakes, reals, r1."""
 
 
 @dataclass
@@ -139,12 +141,11 @@ class Networks:
 
 @dataclass
 class Iteration:
-    """Carries out iterations; `losses` of the last one are kept for the log."""
+    """Carries out iterations."""
 
     networks: Networks
     progress: Progress
     processes: Processes = ALONE
-    losses: dict[str, float] = field(default_factory=dict)
     on_gradients: Callable[[str, dict[str, Tensor]], None] | None = None
     """Is shown each phase's gradients by name ("Gmain", "Dmain", "Dreg"), just before the optimiser's step."""
 
@@ -178,7 +179,7 @@ class Iteration:
                 part_loss = losses.generator_loss(logits)
                 part_loss.backward()  # type: ignore[no-untyped-call]
                 loss += float(part_loss.detach())
-        self.losses["generator"] = loss / len(parts)
+        self.progress.losses["generator"] = loss / len(parts)
 
     def _train_discriminator(self, parts: list[Batch], sigma: float) -> None:
         networks = self.networks
@@ -199,7 +200,7 @@ class Iteration:
                 real_loss.backward()  # type: ignore[no-untyped-call]
                 on_fakes += float(fake_loss.detach())
                 on_reals += float(real_loss.detach())
-        self.losses |= {"fakes": on_fakes / len(parts), "reals": on_reals / len(parts)}
+        self.progress.losses |= {"fakes": on_fakes / len(parts), "reals": on_reals / len(parts)}
         self.processes.average_(
             [tensor for name, tensor in networks.generator.buffers_by_name().items() if name.endswith(AVERAGES)]
         )
@@ -215,7 +216,7 @@ class Iteration:
                 penalty = losses.r1_penalty(logits, reals, networks.rules.gamma)
                 (penalty * R1_INTERVAL).backward()  # type: ignore[no-untyped-call]
                 loss += float(penalty.detach())
-        self.losses["r1"] = loss / len(parts)
+        self.progress.losses["r1"] = loss / len(parts)
 
     def _judged(
         self, images: Tensor, labels: Tensor, sigma: float, phase: Phase, samples: Sequence[int]

@@ -31,7 +31,6 @@ class Report:
 
     progress: Progress
     seconds_per_kimg: float
-    losses: dict[str, float]
     scores: Scores
     floor: Scores
     warnings: list[str]
@@ -44,7 +43,7 @@ class Report:
             "seconds_per_kimg": round(self.seconds_per_kimg, 3),
             "time": round(time.time(), 3),
             "p": self.progress.p,
-            "losses": self.losses,
+            "losses": self.progress.losses,
             "scores": self.scores.as_dict(),
             "real_scores": self.floor.as_dict(),
             "warnings": self.warnings,
@@ -162,9 +161,9 @@ class TrainingRun:
             self._scorer = Scorer(reals, others)
         fakes = generated(self.networks.averaged, self.batches, max(self._scorer.count, FEWEST), "score")
         scores = self._scorer(fakes)
-        progress, losses = replace(self.progress), dict(self.iteration.losses)
-        warnings = self._alarm.warnings(progress, losses, scores)
-        report = Report(progress, seconds_per_kimg, losses, scores, self._scorer.floor, warnings)
+        progress = replace(self.progress, losses=dict(self.progress.losses))
+        warnings = self._alarm.warnings(progress, scores)
+        report = Report(progress, seconds_per_kimg, scores, self._scorer.floor, warnings)
         self.folder.log(report.line())
         listener.on_report(report)
         if self._best.distance is None or scores.gabor_frechet < self._best.distance:

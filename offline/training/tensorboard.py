@@ -26,7 +26,7 @@ def open_writer(folder: Path | None) -> Iterator[Callable[[Report], None]]:
     def write(report: Report) -> None:
         step = report.progress.images
         values = {
-            **{f"loss/{name}": value for name, value in report.losses.items()},
+            **{f"loss/{name}": value for name, value in report.progress.losses.items()},
             **{f"score/{name}": value for name, value in report.scores.as_dict().items()},
             "augmentation/p": report.progress.p,
             "speed/seconds_per_kimg": report.seconds_per_kimg,

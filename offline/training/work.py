@@ -277,7 +277,7 @@ def _train(
 
 def summary(report: Report, configuration: Configuration) -> str:
     """A report in a line; the values in brackets are those of other real images."""
-    kimg, losses, s, real = report.progress.images / 1000, report.losses, report.scores, report.floor
+    kimg, losses, s, real = report.progress.images / 1000, report.progress.losses, report.scores, report.floor
     left = duration(report.seconds_per_kimg * (configuration.kimg - kimg))
     augmented = f"p {report.progress.p:.3f} | " if configuration.augment else ""
     return (

@@ -26,7 +26,20 @@ def frames(size=64, count=FRAMES):
 def write_film(path, pictures):
     """Write frames as a lossless film of 30 frames a second."""
     size = pictures.shape[1]
-    command = [find_ffmpeg(), "-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size}x{size}", "-r", "30"]
+    command = [
+        find_ffmpeg(),
+        "-y",
+        "-v",
+        "error",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-s",
+        f"{size}x{size}",
+        "-r",
+        "30",
+    ]
     command += ["-i", "-", "-c:v", "ffv1", str(path)]
     subprocess.run(command, input=pictures.tobytes(), check=True, timeout=60)
     return path
