@@ -17,6 +17,7 @@ BENCHMARKS = {
     "generator": "the fast paths beside the generator as the paper states it",
     "live": "the cost from sound to latent, and the time from sound to picture beyond the generator's",
     "studio": "the studio window with 50,000 frames of sound, and with an hour of them",
+    "training": "a step of train-gan beside the paper's formulas with automatic gradients",
     "render": "the time of a whole render beside its slowest part",
 }
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from offline.options import MACHINE, DeviceOption, example, new_app
+from shared.command_line import MACHINE, DeviceOption, example, new_app
 
 NETWORKS, TRAINING, RUN = "Networks", "Training", "Run"
 RECIPE_HELP = "Starting point: laptop (64 pixels, a processor), small (256 pixels, a card) or paper (R, 1024 pixels)."

@@ -9,7 +9,7 @@ from offline.training import averages, blur
 from offline.training.adaptation import Adaptation
 from offline.training.augmentation import Augmentation
 from offline.training.augmentation.parameters import DEFAULT_GROUPS, GROUPS
-from offline.training.discriminator import DiscriminatorArchitecture
+from offline.training.discriminator_architecture import DiscriminatorArchitecture
 from offline.training.iteration import Rules
 from offline.training.losses import published_gamma
 from shared.errors import SettingError

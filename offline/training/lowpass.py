@@ -12,7 +12,7 @@ SUM = 8.0
 
 
 def lowpass(x: Float[Tensor, "n c h w"], padding: int) -> Float[Tensor, "n c h2 w2"]:
-    """x between `padding` zeros on each side, filtered: h2 = h + 2 padding - 3.
+    """Filter x between `padding` zeros on each side: h2 = h + 2 padding - 3.
 
     The gradient is the same filter with a padding of 3 - `padding`, so it is written as one: PyTorch's convolution of single
     planes took 42 % of an iteration on a CPU, most of it backwards.

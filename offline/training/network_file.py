@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
-from offline.training.discriminator import DiscriminatorArchitecture
+from offline.training.discriminator_architecture import DiscriminatorArchitecture
 from shared import safetensors_format
 from shared.errors import ModelError
 from shared.image.architecture import Architecture

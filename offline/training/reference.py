@@ -22,7 +22,8 @@ from offline.training.augmentation.filtering import FILTERS
 from offline.training.augmentation.geometry import LOWPASS
 from offline.training.augmentation.parameters import Draws
 from offline.training.chance import numbers
-from offline.training.discriminator import Discriminator, DiscriminatorArchitecture
+from offline.training.discriminator import Discriminator
+from offline.training.discriminator_architecture import DiscriminatorArchitecture
 from offline.training.generator import TrainableGenerator
 from offline.training.iteration import Batch, Iteration, Networks, Progress, Rules
 from offline.training.score.distances import frechet_distance, kernel_distance, precision_recall

@@ -98,7 +98,7 @@ class RunFolder:
             before, now = getattr(found, name), getattr(given, name)
             if before == now or name in CHANGEABLE:
                 continue
-            if name in ("data", "images"):
+            if name in ("data", "images", "size", "channels"):
                 raise SettingError(f"{self.path} was started with another data set; give that one, or a new folder")
             raise SettingError(
                 f"{self.path} was started with {name} {_shown(before)}, now {_shown(now)} is given; "

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from offline.training.configuration import Configuration
-from offline.training.discriminator import Discriminator, DiscriminatorArchitecture
+from offline.training.discriminator import Discriminator
+from offline.training.discriminator_architecture import DiscriminatorArchitecture
 from offline.training.generator import TrainableGenerator
 from offline.training.iteration import Networks
 from offline.training.network_file import (

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from offline.training.discriminator import Discriminator, DiscriminatorArchitecture
+from offline.training.discriminator import Discriminator
+from offline.training.discriminator_architecture import DiscriminatorArchitecture
 from offline.training.reference import compare, main
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from shared.image.generator import load_generator
-from tests.training.runs import digest, finish, newest, outcome, start, write_data
+from tests.training.runs import finish, outcome, start, write_data
 
 pytestmark = pytest.mark.slow
 
