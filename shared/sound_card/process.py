@@ -87,7 +87,7 @@ class StampClock:
 
 
 WIRE = os.fdopen(os.dup(1), "wb") if __name__ == "__main__" else sys.stdout.buffer
-"""Where answers go. It is stdout as we were given it: sound systems print to the other one."""
+"""The original stdout, for answers: sound systems print to the redirected one."""
 
 
 def main() -> None:

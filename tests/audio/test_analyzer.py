@@ -61,7 +61,7 @@ def test_a_row_of_a_batch_has_the_bits_of_that_row_alone():
     assert together.tobytes() == b"".join(np.fft.irfft(row[None], 1024, norm="forward").tobytes() for row in power)
 
 
-def test_latency_is_what_it_says():
+def test_latency_is_as_declared():
     """A click may show in the first frame whose centre is within a window of it: count samples until rows come."""
     analyzer = Analyzer()
     came_at = []

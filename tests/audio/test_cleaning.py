@@ -5,7 +5,7 @@ import numpy as np
 from shared.audio.cleaning import clean
 
 
-def test_what_is_no_sound_becomes_zero_and_is_counted():
+def test_nonfinite_samples_become_zero_and_are_counted():
     loudest = 2.0**100
     given = np.array([0.5, -loudest, loudest, loudest * (1 + 2**-20), -np.inf, np.nan, -0.0])
     cleaned, bad = clean(given)

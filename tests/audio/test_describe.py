@@ -43,7 +43,7 @@ def test_other_rates_describe_the_same_sound(rate):
         assert rows[middle, column] == pytest.approx(same[middle, column], abs=tolerance), name
 
 
-def test_what_is_no_number_counts_as_silence():
+def test_nonfinite_samples_count_as_silence():
     x = noise(5000)
     broken, mended = x.copy(), x.copy()
     broken[[0, 700, 701, 4000]] = np.nan, np.inf, -np.inf, np.float32(3e38)

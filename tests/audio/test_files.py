@@ -87,7 +87,7 @@ def test_blocks_are_no_larger_than_asked(tmp_path):
         assert [len(block) for block in reader.blocks(8000)] == [8000, 8000, 4000, 0]
 
 
-def test_what_is_no_number_becomes_zero(tmp_path):
+def test_nonfinite_numbers_become_zero(tmp_path):
     x = stereo().astype(np.float64)
     x[10, 0], x[11, 1], x[12] = np.nan, np.inf, (1e300, -1e31)
     mended = np.where(np.abs(x) < 10, x, 0)
@@ -145,7 +145,7 @@ def test_leaving_closes_a_reading_that_was_not_finished(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.au", "a.rf64", "a.flac", "a.mp3"])
-def test_a_truncated_file_is_read_to_what_is_there(tmp_path, name):
+def test_a_truncated_file_is_read_to_its_end(tmp_path, name):
     x = stereo(100_000)
     soundfile.write(tmp_path / name, x, 44100, format="RF64" if name == "a.rf64" else None)
     content = (tmp_path / name).read_bytes()
@@ -210,7 +210,7 @@ def write_header_alone(path):
         (lambda path: soundfile.write(path, stereo(), 300), "a.wav: a sample rate of 300 Hz; allowed are 1000 to"),
     ],
 )
-def test_what_cannot_be_read(tmp_path, make, words):
+def test_unreadable_files(tmp_path, make, words):
     make(tmp_path / "a.wav")
     with pytest.raises(SoundError, match=words) as caught:
         SoundReader(tmp_path / "a.wav")

@@ -56,7 +56,7 @@ def test_codecs_that_cannot_be_sought_in(tmp_path, name, container, subtype, rat
     assert np.corrcoef(whole[:20_000, 0], x)[0, 1] > 0.9
 
 
-def test_the_fact_chunk_says_how_many_samples_of_the_last_block_count(tmp_path):
+def test_the_fact_chunk_limits_the_samples_of_the_last_block(tmp_path):
     soundfile.write(tmp_path / "a.wav", sine(500, 8000, 8000), 8000, "GSM610")
     content = bytearray((tmp_path / "a.wav").read_bytes())
     place = content.index(b"fact") + 8

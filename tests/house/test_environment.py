@@ -45,7 +45,7 @@ def checkout(tmp_path):
     return Recorded(root)
 
 
-def test_what_fits_is_left_alone(checkout):
+def test_an_environment_that_fits_is_left_alone(checkout):
     checkout.prepare(dev=False)
     checkout.prepare(dev=False)
     assert checkout.calls == ["create", ".[studio]"]
@@ -57,7 +57,7 @@ def test_what_fits_is_left_alone(checkout):
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
-def test_a_change_of_what_is_installed_brings_up_to_date(checkout, name):
+def test_a_change_of_the_requirements_updates_the_environment(checkout, name):
     checkout.prepare(dev=True)
     (checkout.root / name).write_text("changed")
     checkout.prepare(dev=False)  # the tools of the tests stay, and stay up to date
@@ -115,7 +115,7 @@ def test_pips_many_lines_become_one(log, line):
     assert re.search(line, said)
 
 
-def test_an_old_python_can_read_what_tells_it_so():
+def test_an_old_python_can_run_the_version_check():
     """The first module that a script imports leads to console.py; all up to there must be readable."""
     for name in ("demo", "test", "check", "checks.py", "console.py"):
         ast.parse((ROOT / "scripts" / name).read_text(encoding="utf-8"), feature_version=(3, 6))

@@ -84,7 +84,7 @@ def test_a_missing_program_skips_with_the_package_or_fails_under_ci(monkeypatch)
         pass
 
 
-def test_expect_tells_what_was_said_instead():
+def test_expect_reports_the_output_it_got_instead():
     with rig.Program(["sh", "-c", "echo one; echo two; exit 3"]) as program:
         assert program.expect("one") == "one"
         with pytest.raises(EOFError, match=r"status 3[^$]*one\ntwo"):

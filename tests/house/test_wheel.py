@@ -113,7 +113,7 @@ def test_it_holds_every_module_and_nothing_beside_the_package(wheel):
     assert wheel[f"{about}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
 
 
-def test_presets_are_in_it_whole_without_what_made_them(wheel):
+def test_presets_are_complete_without_their_make_folders(wheel):
     shipped = [path for path in (ROOT / "presets").rglob("*") if path.is_file() and "make" not in path.parts]
     suffixes = {path.suffix for path in shipped if path.is_relative_to(ROOT / "presets" / "glass")}
     assert {".toml", ".safetensors", ".flac"} <= suffixes
@@ -184,7 +184,7 @@ def test_rewriting(source, result):
         "x = 'live.osc.' + name",
     ],
 )
-def test_what_cannot_be_rewritten_stops_the_build(source):
+def test_an_import_that_cannot_be_rewritten_stops_the_build(source):
     modules = Modules(["live/__init__.py", "live/osc/__init__.py", "live/osc/port.py"])
     with pytest.raises(NotUnderstood, match=r"^x\.py:1: "):
         modules.rewritten(source.encode(), "x.py")
@@ -206,7 +206,7 @@ def test_an_editable_installation_is_the_checkout(tmp_path):
         assert archive.read(path_file).decode().strip() == str(ROOT)
 
 
-def test_no_room_is_a_package_of_its_own(installed):
+def test_no_room_is_a_top_level_package(installed):
     code = f"import importlib.util as i; print([n for n in {TOPS} if i.find_spec(n)], i.find_spec('ponticello').origin)"
     printed = installed.run(installed.python, "-c", code)
     assert printed.startswith("[] ")

@@ -170,7 +170,7 @@ def test_memory_grows_with_the_area():
     assert 2.5 < four / one < 4
 
 
-def test_available_memory_is_read_where_the_system_tells(tmp_path, monkeypatch):
+def test_available_memory_is_read_on_systems_that_report_it(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
     assert memory.available_bytes() is None
     (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:   2048 kB\n")

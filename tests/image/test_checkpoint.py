@@ -62,7 +62,7 @@ def test_a_float16_file(tmp_path, cases):
     assert 0 < np.abs(image - case.outputs["img_psi07"][:1]).max() < 0.05
 
 
-def test_the_header_says_what_it_is(parts, cases):
+def test_the_header_holds_the_architecture(parts, cases):
     _, metadata, _ = parts
     assert metadata.keys() == {"format", "arch", "config"}
     assert (metadata["format"], metadata["arch"]) == ("1", "stylegan3-t")
@@ -119,7 +119,7 @@ def test_nothing_half_written_stays(tmp_path, cases, monkeypatch):
         (lambda arrays, metadata: metadata.update(config="{}"), "missing required field `z_dim`"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said_in_a_line(parts, damage, message):
+def test_a_wrong_file_is_one_line(parts, damage, message):
     arrays, metadata, rewrite = parts
     damage(arrays, metadata)
     path = rewrite()
@@ -150,7 +150,7 @@ def test_other_files(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_pickle_is_told_how_to_become_one():
+def test_a_pickle_gets_the_advice_to_convert_it():
     with pytest.raises(ModelError, match=r"is a pickle; make it safetensors with: ponticello convert .*t64\.pkl"):
         read_checkpoint(FOLDER / "t64.pkl")
 

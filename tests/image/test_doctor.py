@@ -53,7 +53,7 @@ def test_a_card_that_is_not_used(examine, monkeypatch):
     assert "this machine has an NVIDIA card" in text_of(examine("--device", "cpu"), "faster")
 
 
-def test_what_is_broken_ends_it_with_status_1(examine, monkeypatch, capsys):
+def test_something_broken_gives_status_1(examine, monkeypatch, capsys):
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     monkeypatch.setattr(doctor, "_ffmpeg", lambda: iter([Check("ffmpeg", "broken", "none\nthere")]))
     with pytest.raises(Failure, match="broken: ffmpeg, threads, generator; see above"):

@@ -127,7 +127,7 @@ def test_rounding_to_bfloat16_is_torchs():
     assert torch.equal(results[0].bfloat16(), results[1])
 
 
-def test_kernels_are_compiled_anew_when_any_file_of_theirs_changes(tmp_path):
+def test_kernels_are_recompiled_when_one_of_their_files_changes(tmp_path):
     """Numba looks at the file that a function stands in alone: the name of what it keeps has a hash of the others."""
     folder = tmp_path / "ops"
     shutil.copytree(Path(fused.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -216,7 +216,7 @@ def test_agreement(cases):
     assert 45 < agreement_db(other, one) < 90
 
 
-def test_what_runs_is_logged(caplog):
+def test_the_backend_in_use_is_logged(caplog):
     with caplog.at_level("INFO"):
         load_generator(GLASS)
     assert "generator.safetensors on cpu: the fused path, float32 convolutions" in caplog.text
@@ -281,7 +281,7 @@ def test_a_convolution_gives_the_same_bits_with_any_number_of_threads(dtype):
 
 
 @pytest.mark.usefixtures("threads_as_before")
-def test_what_is_no_number_spreads_the_same_with_any_number_of_threads():
+def test_nans_spread_alike_with_any_number_of_threads():
     x = torch.randn(1, 8, 64, 64, generator=torch.Generator().manual_seed(0))
     x[0, 0, 40, 30], x[0, 0, 2, 2] = np.nan, 1e6
     taps = mirrored(torch.rand(12, generator=torch.Generator().manual_seed(1)) / 6)

@@ -188,7 +188,7 @@ def test_a_grey_generator_gives_three_equal_channels(cases):
     assert grey.synthesize(w).shape == (64, 64, 3)
 
 
-def test_what_does_not_fit_is_said_in_a_line(cases):
+def test_mismatched_tensors_are_one_line(cases):
     t64, conditional = cases["t64"].generator(), cases["t64_cond5"].generator()
     z, w = cases["t64"].outputs["z"], cases["t64"].outputs["w_psi10"]
     broken = z.copy()
@@ -222,7 +222,7 @@ def test_no_rows_are_no_rows(t64):
     assert t64.synthesize_float(np.empty((0, 16, 64), np.float32)).shape == (0, 3, 64, 64)
 
 
-def test_the_files_own_transform_holds_until_told_otherwise(cases):
+def test_the_files_own_transform_is_the_default(cases):
     case = cases["t64"]
     moved = case.weights | {"synthesis.input.transform": case.outputs["transform"]}
     g = type(case)(case.arguments, moved, {}).generator()

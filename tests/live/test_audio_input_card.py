@@ -23,7 +23,7 @@ def opened(sound, rate=44100, channels=(1,)):
     return source, microphone, desk, clock
 
 
-def test_samples_pass_to_the_bit():
+def test_samples_pass_bit_for_bit():
     sound = noise(44100, 2)
     source, microphone, _, clock = opened(sound, channels=(2,))
     blocks = []
@@ -68,7 +68,7 @@ def test_another_rate_is_resampled_and_its_delay_counted():
     assert source.time_of(0) == pytest.approx(microphone.begun, abs=1e-4)
 
 
-def test_what_is_no_number_becomes_zero_and_is_counted():
+def test_nonfinite_samples_become_zero_and_are_counted():
     sound = noise(5120)
     sound[700:703, 0] = [np.nan, np.inf, -np.inf]
     source, microphone, _, _ = opened(sound)
@@ -101,7 +101,7 @@ def test_overflows_are_counted_from_flags_and_from_stamps_but_once():
     assert source.time_of(source.position) == pytest.approx(microphone.block_time(microphone.given), abs=1e-3)
 
 
-def test_what_an_engine_that_stalled_has_missed_is_silence_of_that_length():
+def test_samples_missed_by_a_stalled_engine_are_silence_of_that_length():
     sound = noise(44100 * 4)
     source, microphone, _, _ = opened(sound)
     microphone.run(1.0)
@@ -206,7 +206,7 @@ def test_sound_that_returns_is_taken_up_at_its_time():
     assert source.time_of(begin) == pytest.approx(second.begun, abs=1e-3)
 
 
-def test_a_device_that_says_nothing_any_more_is_lost():
+def test_a_device_that_delivers_nothing_is_lost():
     source, microphone, _, clock = opened(noise(44100))
     microphone.run(0.5)
     source.read()

@@ -131,7 +131,7 @@ def test_tape_of_a_file_that_disappears_ends_and_says_so(tmp_path):
     assert "no file" in tape.damage
 
 
-def test_tape_counts_what_is_no_number(tmp_path):
+def test_tape_counts_nonfinite_samples(tmp_path):
     sound = noise(3000, 2)
     sound[5, 0] = sound[2000, 1] = np.nan
     tape = Tape(write(tmp_path / "a.wav", sound), loop=True)
@@ -270,7 +270,7 @@ def test_a_machine_that_slept(tmp_path):
     assert source.place_s == pytest.approx(2.0, abs=0.05)
 
 
-def test_what_is_wrong_with_a_file_is_told(tmp_path):
+def test_problems_of_a_file_are_reported(tmp_path):
     with pytest.raises(SoundError, match="no file"):
         Tape(tmp_path / "none.wav")
     path = write(tmp_path / "a.wav", noise(44100 * 3, 2))
@@ -310,7 +310,7 @@ def played(path, rate=44100, channels=2, ahead=0, latency=0.02):
 
 
 @pytest.mark.parametrize("ahead", [0, 6000, 30000])
-def test_what_is_read_is_tied_to_what_is_heard(tmp_path, ahead):
+def test_reading_follows_the_sound_that_is_heard(tmp_path, ahead):
     sound = noise(44100 * 3, 2)
     source, clock, device, _ = played(write(tmp_path / "a.wav", sound), ahead=ahead, latency=0.08)
     blocks = run(source, clock, 2.0)
@@ -372,7 +372,7 @@ def test_a_device_that_is_gone_and_back(tmp_path):
     assert "is back after" in back
 
 
-def test_a_device_that_says_nothing_any_more_is_lost(tmp_path):
+def test_a_device_that_delivers_nothing_is_lost(tmp_path):
     source, clock, device, _ = played(write(tmp_path / "a.wav", noise(44100 * 9)))
     run(source, clock, 1.0)
     device.reports = list

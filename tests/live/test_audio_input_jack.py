@@ -49,7 +49,7 @@ def retried(attempt):
     pytest.skip("the machine is too busy for JACK: samples were lost three times")
 
 
-def test_a_violin_arrives_to_the_bit(at_server, tmp_path):
+def test_a_violin_arrives_bit_for_bit(at_server, tmp_path):
     sound = noise(44100)
     wav = write(tmp_path / "violin.wav", sound)
 
@@ -75,7 +75,7 @@ def test_a_violin_arrives_to_the_bit(at_server, tmp_path):
     retried(attempt)
 
 
-def test_a_file_is_heard_to_the_bit_and_at_the_time_that_is_told(at_server, tmp_path):
+def test_a_file_is_played_bit_for_bit_at_the_reported_time(at_server, tmp_path):
     sound = noise(44100, 2)
     path, heard_file = write(tmp_path / "tape.wav", sound), tmp_path / "hall.npy"
     recorder = [sys.executable, str(Path(__file__).with_name("jack_recorder.py")), "hall", "1.8", str(heard_file)]

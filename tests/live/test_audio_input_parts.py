@@ -129,7 +129,7 @@ def test_queue_keeps_the_count_of_what_it_drops(steps):
     assert put[-11:] == taken[-11:]  # the newest never go: no piece here is longer than 40 of the 50
 
 
-def test_reconnection_waits_longer_each_time_and_starts_anew_after_a_steady_while():
+def test_reconnection_waits_longer_each_time_and_restarts_after_a_steady_while():
     clock = StandingClock()
     desk = Desk(FakeMicrophone(clock, noise(10)))
     links = Reconnector(desk.connect, clock, at_once)
@@ -182,7 +182,7 @@ def test_a_device_found_after_the_end_is_closed_again():
     assert links.poll() is None
 
 
-def test_the_first_opening_says_why_it_fails():
+def test_the_first_opening_reports_why_it_fails():
     with pytest.raises(Failure, match="it is not there"):
         Reconnector(Desk().connect, StandingClock()).open()
 
@@ -210,7 +210,7 @@ def test_osc_frames_come_with_the_clock_whenever_messages_come():
     assert source.sample_at(clock()) == pytest.approx(4 * 512 + 44100, abs=1)
 
 
-def test_osc_frames_refuse_what_is_no_frame_and_mend_what_is_no_number():
+def test_osc_frames_refuse_other_messages_and_replace_nonfinite_numbers():
     clock = StandingClock()
     source = OscFrames(clock)
     source.start()

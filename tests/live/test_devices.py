@@ -117,7 +117,7 @@ def test_a_device_that_is_in_use(library):
         source.start()
 
 
-def test_choices_that_cannot_be(library):
+def test_impossible_choices(library):
     for arguments, message in (
         ({"channel": "19"}, "input 1 Box (Core Audio) has 18 channels, --channel 19 given; allowed is 1 to 18"),
         ({"channel": "left"}, "--channel left given"),
@@ -156,13 +156,13 @@ def test_a_file_goes_to_the_default_output_or_the_one_named(library, tmp_path):
         open_input(path, output="hdmi")
 
 
-def test_a_sound_system_that_crashes_or_says_nothing(library):
+def test_a_sound_system_that_crashes_or_hangs(library):
     library.write_text("import os; os.abort()")
     with pytest.raises(Failure, match="the sound system does not answer"):
         list_devices()
 
 
-def test_what_is_a_file_and_what_a_device(tmp_path, monkeypatch):
+def test_files_and_devices_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "tape.wav", noise(10))
     (tmp_path / "tape").write_text("")

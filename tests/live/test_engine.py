@@ -104,7 +104,7 @@ def test_the_level_meter_follows_in_ten_hops(running):
         assert running.engine.level_db == pytest.approx(10 * math.log10(0.25 * (1 - 0.9**heard)), abs=1e-6)
 
 
-def test_ticks_carry_what_was_true_at_their_time(running, preset):
+def test_ticks_carry_the_state_at_their_time(running, preset):
     samples = sound(0.5)[:, 0]
     running.hear(samples)
     ticks = Pipeline(preset).process(samples)
@@ -155,7 +155,7 @@ def test_a_change_that_is_not_allowed_is_reported_and_the_show_goes_on(running):
     assert running.handed
 
 
-def test_what_listens_and_fails_does_not_stop_the_sound(running):
+def test_a_failing_listener_does_not_stop_the_sound(running):
     heard = []
     running.engine.listener = heard.append
     running.hear(sound(0.1)[:, 0])

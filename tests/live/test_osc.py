@@ -53,7 +53,7 @@ def names(taken):
     return [(e.name, e.value if isinstance(e, Change) else getattr(e, "argument", "?")) for e in taken]
 
 
-def test_what_comes_is_there_in_its_order_and_once(port, client):
+def test_messages_arrive_in_order_and_once(port, client):
     before = time.monotonic()
     for name, *given in (
         ("smoothing", 0.9),
@@ -86,7 +86,7 @@ def test_what_comes_is_there_in_its_order_and_once(port, client):
     assert port.counters.received == 10
 
 
-def test_answers_go_to_whoever_asked(port, client):
+def test_answers_go_to_the_sender_of_the_question(port, client):
     with Client(port.port) as other:
         client.send("smoothing", "?")
         other.send("weight/pitch", "?")
@@ -150,7 +150,7 @@ def test_outputs_fit_their_table(port, client):
     assert "/ponticello/out/tick was not sent" in port.last_error
 
 
-def test_what_is_wrong_is_answered_and_changes_nothing(port, client):
+def test_wrong_messages_are_answered_and_change_nothing(port, client):
     client.send("smoothing", 0.5)
     for wrong, text in (
         (message("/ponticello/smoothing", 2.0), "smoothing = 2.0 given; allowed is a number from 0 to 0.999"),

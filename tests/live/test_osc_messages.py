@@ -197,7 +197,7 @@ def test_inputs_of_another_preset():
         ("/qqq", "/ponticello/"),
     ],
 )
-def test_unknown_addresses_and_what_is_near(address, near):
+def test_unknown_addresses_get_suggestions(address, near):
     reader = MessageReader(DESCRIPTORS)
     with pytest.raises(UnknownAddressError):
         reader.read(address, (0.5,), ME, 0)

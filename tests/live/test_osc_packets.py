@@ -115,7 +115,7 @@ def test_bundles_nested_for_ever():
 
 
 @pytest.mark.slow
-def test_nothing_but_bad_packets_comes_of_20_000_mutated_ones():
+def test_20_000_mutated_packets_give_bad_packets_only():
     rng = random.Random(1)
     rich = message("/ponticello/x", 1, 0.5, "text", b"blob", True, [1, 2.0])
     seeds = [FREQUENCY, FOO, rich, HANGING, bundle(time.time() + 1, rich, FOO), bundle(None, rich, FREQUENCY)]

@@ -26,7 +26,7 @@ def test_committed_file_is_up_to_date():
 
 
 @pytest.mark.parametrize("file", PROGRAMS, ids=lambda file: file.name)
-def test_examples_use_addresses_that_there_are(file):
+def test_examples_use_existing_addresses(file):
     known = {PREFIX + name for name in (*controls.incoming_names(DESCRIPTORS), "weight", "offset")} | {
         OUT + name for name in OUTPUTS
     }

@@ -78,7 +78,7 @@ def test_every_picture_made_is_the_one_that_a_render_makes(a, sound, tmp_path):
     assert numbers["excess_ms"]["p95"] >= numbers["generator_ms"]["p50"] > 0
 
 
-def test_steered_by_osc_it_is_what_the_same_changes_make_of_a_pipeline(a, sound, tmp_path):
+def test_steered_by_osc_it_equals_a_pipeline_with_the_same_changes(a, sound, tmp_path):
     with show([a], sound, tmp_path) as playing:
         for step, (name, *values) in enumerate(
             [
@@ -134,7 +134,7 @@ def test_a_preset_loads_in_the_background_and_swaps_with_its_cross_fade(folder, 
     assert playing.numbers["errors"] >= 2
 
 
-def test_what_a_preset_change_shows_is_what_a_pipeline_makes_of_it(folder, a, sound, tmp_path):
+def test_a_preset_change_equals_that_of_a_pipeline(folder, a, sound, tmp_path):
     with show([a, folder / "b"], sound, tmp_path) as playing:
         playing.until_tick(5)
         playing.client.send("preset", "b")
@@ -172,7 +172,7 @@ def test_presets_called_one_after_the_other_keep_their_generators_until_they_hav
         painter.paint(Picture(called[0].generator_sha256, called[0].pairs.latents[0], "z", 1.0, 0.0, (0.0, 0.0), 1.0))
 
 
-def test_a_generator_whose_file_was_exchanged_is_read_anew(tmp_path):
+def test_a_generator_whose_file_was_replaced_is_loaded_again(tmp_path):
     painter, folder = Painter(), make_preset(tmp_path / "p")
     library = PresetLibrary([Preset.load(folder)], painter)
     write_generator(folder / "generator.safetensors", seed=7)
@@ -213,7 +213,7 @@ def test_when_the_generator_fails_the_last_picture_stays_until_it_recovers(a, so
     assert capsys.readouterr().err.count("out of memory, say") == 1
 
 
-def test_a_slow_generator_gets_the_newest_tick_and_every_tick_is_told(a, sound, tmp_path):
+def test_a_slow_generator_gets_the_newest_tick_and_all_ticks_are_reported(a, sound, tmp_path):
     class Slow(Painter):
         def paint(self, picture):
             time.sleep(0.15)

@@ -172,7 +172,7 @@ def test_equal_pictures_are_not_painted_twice():
     assert same(replace(one, under=one), replace(one, under=replace(one)))
 
 
-def test_a_line_is_told_once_in_a_while():
+def test_a_repeated_line_is_reported_once_in_a_while():
     notices = Notices()
     for _ in range(3):
         notices.tell("two\nlines", "/ponticello/fade")
@@ -301,7 +301,7 @@ def test_a_hall_file_is_read_and_written(tmp_path):
         ("gain = ", "cannot be read"),
     ],
 )
-def test_a_wrong_hall_file_is_told_of(tmp_path, text, said):
+def test_a_wrong_hall_file_is_reported(tmp_path, text, said):
     file = tmp_path / "hall.toml"
     file.write_text(text, "utf-8")
     with pytest.raises(SettingError) as error:
@@ -356,7 +356,7 @@ def test_a_file_that_is_no_hall_file_is_never_overwritten(tmp_path, text):
         hall.save(tmp_path / "fifo.toml", defaults(()))
 
 
-def test_options_of_a_sound_check_are_saved_beside_what_is_there(tmp_path):
+def test_options_of_a_sound_check_are_added_to_a_hall_file(tmp_path):
     file = tmp_path / "hall.toml"
     file.write_text(
         "# the cellar\ndisplay = 1\n[scaler]  # of June\n" + "".join(f"{n} = [0.0, 1.0]\n" for n in DESCRIPTORS),

@@ -126,7 +126,7 @@ def test_in_a_window_until_it_is_closed(folder, close):
     assert numbers(folder)["errors"] <= 1  # that the generator is slow on a busy machine
 
 
-def test_the_demo_plays_in_a_window_and_says_what_to_try_next():
+def test_the_demo_plays_in_a_window_and_suggests_what_to_try_next():
     with rig.xvfb() as screen, rig.Program([sys.executable, str(ROOT / "ponticello.py"), "demo"], screen) as program:
         program.expect("glass plays: glass.flac", 90)
         key(screen, "2")
@@ -154,6 +154,6 @@ def key(screen, name):
         (["--hall", "none.toml"], "hall file none.toml cannot be read"),
     ],
 )
-def test_mistakes_are_told(folder, options, said):
+def test_mistakes_are_reported(folder, options, said):
     with pytest.raises(UserError, match=re.escape(said)):
         ponticello.run(["live", str(folder / "a"), "--osc-port", "0", *options])

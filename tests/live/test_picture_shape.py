@@ -54,7 +54,7 @@ def test_a_shape_that_is_asked_for_is_kept_however_long_it_takes():
 @pytest.mark.parametrize(
     ("per_area", "chosen"), [(0.01, "2:1"), (0.017, "3:2"), (0.021, "4:3"), (0.026, "square"), (1.0, "square")]
 )
-def test_auto_takes_the_widest_that_is_fast_enough_and_says_so(per_area, chosen):
+def test_auto_takes_the_widest_shape_that_is_fast_enough_and_reports_it(per_area, chosen):
     value, drawn, line = first_shape("auto", Window((200, 100)), lambda aspect: per_area * float(aspect), 30)
     assert value == drawn == chosen
     assert line.startswith(f"shape auto: {chosen} was chosen (a picture takes: 2:1 {per_area * 2000:.0f} ms")

@@ -199,7 +199,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("said", REFUSED)
-def test_what_tells_nothing_is_refused_in_a_line(folder, said, monkeypatch):
+def test_unusable_input_is_refused_in_one_line(folder, said, monkeypatch):
     monkeypatch.setattr(soundcheck, "ALL", 15 * RATE)  # 10 s of playing say as much as 30
     with pytest.raises(SoundError) as error:
         found(REFUSED[said](), Preset.load(folder / "a"))
@@ -217,7 +217,7 @@ def test_sound_that_got_lost_is_refused(folder):
         check.judge(Preset.load(folder / "a"))
 
 
-def test_it_is_told_each_second_what_to_do():
+def test_instructions_appear_every_second():
     check = SoundCheck(OscFrames(), False)
     told = []
     for at in range(0, 36 * RATE, RATE // 4):
@@ -255,7 +255,7 @@ def test_the_scaler_goes_into_the_hall_file_and_comes_back(tmp_path):
 
 
 @pytest.mark.parametrize("row", ["[1.0]", "[1.0, -1.0]", "[nan, 1.0]", "['1', '2']", "'12'", "3", "[true, 1]"])
-def test_a_wrong_scaler_is_told_of(tmp_path, row):
+def test_a_wrong_scaler_is_reported(tmp_path, row):
     file = tmp_path / "hall.toml"
     rows = [f"{name} = [1.0, 2.0]" for name in DESCRIPTORS]
     file.write_text("\n".join(["[scaler]", *rows]), "utf-8")
@@ -343,7 +343,7 @@ def short(tmp_path, monkeypatch):
     return tmp_path / "short.wav"
 
 
-def test_a_show_plays_by_what_it_found(folder, tmp_path, short):
+def test_a_show_uses_the_findings(folder, tmp_path, short):
     """What is exchanged at a sample, and nothing else, makes the pictures that follow: a record of it gives them again."""
     file = tmp_path / "hall.toml"
     file.write_text("# the cellar\n", "utf-8")
@@ -464,7 +464,7 @@ def test_the_command_refuses_and_writes_nothing(tmp_path, folder):
         (["--hall", "nowhere/hall.toml"], "no folder"),
     ],
 )
-def test_mistakes_are_told_before_anybody_plays(folder, monkeypatch, options, said):
+def test_mistakes_are_reported_before_anyone_plays(folder, monkeypatch, options, said):
     monkeypatch.chdir(folder)
     with pytest.raises(UserError) as error:
         ponticello.run(["soundcheck", str(folder / "a"), *options])

@@ -351,7 +351,7 @@ def test_nothing_is_drawn_where_nothing_is_new(opened, monkeypatch):
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_what_cannot_be_shown_is_told_and_the_last_picture_stays(opened):
+def test_a_failure_to_draw_is_reported_and_the_last_picture_stays(opened):
     display = opened()
     before = shown(display, NOISE)
     for image in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((20000, 2, 3), np.uint8)):

@@ -103,7 +103,7 @@ def test_texts_are_in_letters_that_the_font_has():
     assert face.shortened("short", 600) == "short"
 
 
-def test_it_is_drawn_anew_ten_times_a_second_at_most():
+def test_it_is_redrawn_at_most_ten_times_a_second():
     hud = Hud()
     hud.inform(STATE, 0.0)
     first = hud.overlays(AREA, 1.0, 0.0)
@@ -173,7 +173,7 @@ def test_offscreen_scales_like_pillow():
     "image",
     [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8)],
 )
-def test_what_is_no_picture_is_told_and_the_last_one_stays(image):
+def test_a_wrong_array_is_reported_and_the_last_picture_stays(image):
     display = OffscreenDisplay((4, 4))
     picture = np.full((4, 4, 3), 7, np.uint8)
     display.show(picture)

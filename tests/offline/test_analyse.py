@@ -65,7 +65,7 @@ def test_an_existing_table_is_replaced(sound, tmp_path):
     assert (tmp_path / "a.csv").read_text().startswith("centroid,")
 
 
-def test_a_truncated_sound_is_told(sound, tmp_path, capsys):
+def test_a_truncated_sound_is_reported(sound, tmp_path, capsys):
     sound.write_bytes(sound.read_bytes()[:200_000])
     run(sound, "-o", tmp_path / "a.csv")
     assert "its header promises 48000 samples" in capsys.readouterr().err
@@ -103,7 +103,7 @@ def test_mistakes(sound, tmp_path, monkeypatch, arguments, words):
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
 
-def test_a_bad_sound_is_told_before_any_work(sound, tmp_path):
+def test_a_bad_sound_is_reported_before_any_work(sound, tmp_path):
     with pytest.raises(SoundError, match="no file"):
         run(sound, tmp_path / "missing.wav", "--csv", tmp_path / "tables")
     assert not (tmp_path / "tables").exists()

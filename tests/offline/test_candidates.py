@@ -43,7 +43,7 @@ def found(folder):
     return Preset.load(folder).candidates
 
 
-def test_an_image_is_what_the_generator_makes_of_its_seed(folder, capsys):
+def test_an_image_is_the_generators_for_its_seed(folder, capsys):
     run(folder, "-n", 5, "--seed", 3)
     made = found(folder)
     assert made.names == ("seed3", "seed4", "seed5", "seed6", "seed7")
@@ -69,7 +69,7 @@ def test_in_w_the_latent_is_what_the_mapping_network_gives(folder):
     assert found(folder).space == "w"
 
 
-def test_the_same_again_paints_nothing_and_what_is_missing_is_made(folder, monkeypatch, capsys):
+def test_repeating_paints_only_missing_images(folder, monkeypatch, capsys):
     run(folder, "-n", 6)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
     run(folder)  # as they are
@@ -148,7 +148,7 @@ def test_farthest_points_by_hand():
     assert farthest_point_sampling(points, 3, np.arange(5)).tolist() == []
 
 
-def test_a_proposal_is_far_from_what_is_chosen_and_chooses_nothing(folder, capsys):
+def test_a_proposal_differs_from_the_choice_and_does_not_change_it(folder, capsys):
     run(folder, "-n", 20)
     run(folder, "--keep", "2,4", "--spread", "5")
     said = capsys.readouterr().out
@@ -217,7 +217,7 @@ def test_a_shipped_preset_is_never_written_to(tmp_path, monkeypatch, capsys):
     assert list(own.parent.iterdir()) == [own]
 
 
-def test_what_cannot_be_done_in_a_shipped_preset_leaves_no_copy_and_names_the_preset(tmp_path, monkeypatch, capsys):
+def test_a_failed_change_of_a_shipped_preset_leaves_no_copy_and_names_the_preset(tmp_path, monkeypatch, capsys):
     make_preset(tmp_path / "shipped" / "glassy")
     monkeypatch.setattr(presets, "SHIPPED", tmp_path / "shipped")
     monkeypatch.setattr(presets, "OWN", tmp_path / "documents" / "own")
@@ -227,7 +227,7 @@ def test_what_cannot_be_done_in_a_shipped_preset_leaves_no_copy_and_names_the_pr
     assert "own copy" not in capsys.readouterr().err
 
 
-def test_images_that_go_are_told_of(folder, capsys):
+def test_removed_images_are_reported(folder, capsys):
     run(folder, "-n", 5, "--seed", 10, "--keep", "11")
     capsys.readouterr()
     run(folder, "-n", 2, "--seed", 0)
@@ -236,7 +236,7 @@ def test_images_that_go_are_told_of(folder, capsys):
         run(folder, "--keep", "9")
 
 
-def test_what_a_line_proposes_can_be_pasted(tmp_path, capsys):
+def test_suggested_commands_can_be_pasted(tmp_path, capsys):
     folder = make_preset(tmp_path / "il mio violino")
     run(folder, "-n", 3)
     run(folder, "--spread", 2)

@@ -57,7 +57,7 @@ def test_the_converted_generator_makes_the_reference_picture(tmp_path):
     assert np.abs(image.numpy() - wanted["img_psi07"][:1]).max() <= 1e-4
 
 
-def test_the_command_says_what_it_was(tmp_path):
+def test_the_command_prints_the_kind_of_generator(tmp_path):
     output = tmp_path / "model.safetensors"
     for name, dtype, words in [
         ("r64", "float32", "StyleGAN3-R, 64 x 64 pixels, z 64, w 64, unconditional, float32"),
@@ -376,6 +376,6 @@ def test_damaged_checkpoints_end_in_one_line(tmp_path):
     assert refused > 4
 
 
-def test_a_storage_that_is_none():
+def test_a_wrong_storage():
     with pytest.raises(unpickling.Refused):
         read_storage(b"")

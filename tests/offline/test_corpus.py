@@ -271,7 +271,7 @@ def test_points_are_placed_between_the_nearest_that_are_known():
     assert found[1] == pytest.approx([0.9, 0.1])
 
 
-def test_of_many_frames_a_sample_is_embedded_and_the_others_lie_near_it(monkeypatch):
+def test_of_many_frames_a_sample_is_embedded_and_the_others_are_placed_near_it(monkeypatch):
     monkeypatch.setattr(sound_map, "MOST", 400)
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((3, 23)) * 30

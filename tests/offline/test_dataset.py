@@ -92,7 +92,7 @@ def test_a_wrong_crop_is_one_line(text):
         Crop.parse(text)
 
 
-def test_a_picture_is_turned_as_its_exif_says():
+def test_a_picture_is_rotated_according_to_exif():
     exif = Image.Exif()
     exif[0x0112] = 6
     given = decoded(content(noise(), exif=exif), BLACK)
@@ -141,7 +141,7 @@ def test_a_colour_profile_is_turned_to_srgb():
     "file",
     [b"", b"text", content(noise())[:800], content(noise(), "jpeg")[:500], content(Image.new("F", (4, 4)), "tiff")],
 )
-def test_what_cannot_be_used_says_why(file):
+def test_unusable_files_are_listed_with_the_reason(file):
     with pytest.raises(LeftOut, match=r"damaged|not a picture|floating-point"):
         decoded(file, BLACK)
 
@@ -283,7 +283,7 @@ def test_the_same_command_goes_on_to_the_same_bytes(tmp_path, moments):
     assert not (tmp_path / "a.zip.part").exists()
 
 
-def test_what_a_power_failure_leaves_is_cut_off(tmp_path):
+def test_the_incomplete_end_after_a_power_failure_is_cut_off(tmp_path):
     sources = [stills(tmp_path / "in", 9)]
     make_dataset(sources, tmp_path / "whole.zip", Making(16))
     with stop_after(5), pytest.raises(Stopped):
@@ -297,7 +297,7 @@ def test_what_a_power_failure_leaves_is_cut_off(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
-def test_a_killed_process_loses_little_and_goes_on(tmp_path):
+def test_a_killed_process_loses_little_and_can_be_continued(tmp_path):
     stills(tmp_path / "in", 120)
     command = [sys.executable, "ponticello.py", "dataset", tmp_path / "in", "-o", tmp_path / "a.zip", "--size", "256"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)

@@ -186,7 +186,7 @@ def test_no_damaged_frame_passes_as_whole(damaged):
     assert not any(frame.damage for frame in whole.values())
 
 
-def test_what_is_no_film_says_so(tmp_path):
+def test_a_file_that_is_not_a_film_is_reported(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"nothing" * 100)
     with pytest.raises(LeftOut, match="ffmpeg: "):
@@ -205,7 +205,7 @@ def test_a_playlist_opens_no_other_file(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
-def test_a_decoder_that_hangs_is_ended_and_what_came_before_is_kept(tmp_path, monkeypatch):
+def test_a_decoder_that_hangs_is_ended_and_earlier_frames_are_kept(tmp_path, monkeypatch):
     path = film(tmp_path / "a.mkv", TEST_SOURCE, 3)
     facts = film_facts(path)
     script = tmp_path / "ffmpeg"

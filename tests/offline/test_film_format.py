@@ -149,7 +149,7 @@ def test_other_sizes_are_refused(text):
         (None, None, "stretch", "allowed are: wide, square, crop, mirror"),
     ],
 )
-def test_requests_that_make_no_frame(size, shape, fit, reason):
+def test_wrong_requests(size, shape, fit, reason):
     with pytest.raises(SettingError, match=reason):
         FormatRequest.parse(size, shape, fit)
 

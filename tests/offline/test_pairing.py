@@ -122,7 +122,7 @@ def test_changes_are_taken_back_one_by_one(folder):
         run("undo", folder)
 
 
-def test_what_changes_nothing_is_no_step(folder):
+def test_a_change_without_effect_is_not_a_step(folder):
     for _ in range(3):
         run("auto", folder, "assignment", "--count", 5)
     run("list", folder)
@@ -132,7 +132,7 @@ def test_what_changes_nothing_is_no_step(folder):
     assert len(list((folder / "history").iterdir())) == 2
 
 
-def test_what_was_taken_back_is_brought_back_until_something_else_is_done(folder):
+def test_undone_steps_can_be_redone_until_another_change(folder):
     for image in (1, 2, 3):
         run("place", folder, image, 0.1 * image, 0.5)
     made = pairs(folder)
@@ -310,7 +310,7 @@ def test_components_meet_components(folder):
         assert line[row] / deviation == pytest.approx(steps, abs=0.1)
 
 
-def test_images_that_look_different_are_taken_where_there_are_too_many(folder):
+def test_of_too_many_images_different_looking_ones_are_taken(folder):
     corpus, candidates = Preset.load(folder).corpus, Preset.load(folder).candidates
     images = images_for(candidates, corpus, 4)
     points = appearance(candidates.thumbnails)
@@ -320,7 +320,7 @@ def test_images_that_look_different_are_taken_where_there_are_too_many(folder):
         images_for(candidates, corpus, 0)
 
 
-def test_pairs_keep_their_moments_when_the_sounds_are_analysed_anew(folder):
+def test_pairs_keep_their_moments_when_the_sounds_are_analysed_again(folder):
     run("auto", folder, "kmeans", "--count", 6)
     old, corpus = pairs(folder), Preset.load(folder).corpus
     rows = [corpus.most_like(row) for row in old.descriptors]
@@ -412,7 +412,7 @@ def test_several_pairs_are_removed_in_one_step(folder, capsys):
     assert len(pairs(folder)) == 3
 
 
-def test_what_does_not_belong_together_is_refused(folder):
+def test_parts_that_do_not_belong_together_are_refused(folder):
     run("place", folder, "1", 0.5, 0.5)
     write_candidates(folder, space="w")
     with pytest.raises(

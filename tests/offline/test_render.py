@@ -106,7 +106,7 @@ def test_size_codec_and_folder(tmp_path, preset):
     assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == [f"{i:06d}.png" for i in range(3, 9)]
 
 
-def test_sounds_that_give_no_picture(tmp_path, preset):
+def test_sounds_shorter_than_a_picture(tmp_path, preset):
     soundfile.write(tmp_path / "short.wav", np.zeros(10, np.float32), 44100)
     with pytest.raises(SoundError, match=r"short.wav is shorter than one picture: 10 samples at 44100 Hz"):
         render(Job(preset, tmp_path / "short.wav"), tmp_path / "out.mp4")
@@ -117,7 +117,7 @@ def test_sounds_that_give_no_picture(tmp_path, preset):
 
 
 @pytest.mark.parametrize("text", ["fast", "1/0", "", "1e99999999", "9" * 5000])
-def test_rates_that_are_none(text):
+def test_wrong_rates(text):
     with pytest.raises(SettingError, match="allowed are numbers and fractions"):
         parse_fps(text)
     assert parse_fps("29.97") == parse_fps("29.97003") == Fraction(30000, 1001)
@@ -249,7 +249,7 @@ def test_every_mistake_is_answered_in_one_line(tmp_path, preset, run):
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_what_is_finished(tmp_path, preset, ending):
+def test_a_signal_keeps_the_finished_part(tmp_path, preset, ending):
     path = write_sound(tmp_path / "in.wav", 60)
     command = [sys.executable, ROOT / "ponticello.py", "render", preset.folder, path, "-o", tmp_path / "x.mp4"]
     process = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True)

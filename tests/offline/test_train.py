@@ -107,7 +107,7 @@ def test_conflicts_by_hand():
     assert conflicts(pairs.at([0])) == []
 
 
-def test_too_few_epochs_are_told(folder, capsys):
+def test_too_few_epochs_are_reported(folder, capsys):
     (folder / "preset.toml").write_text("version = 1\n[training]\nepochs = 10\n[controls]\nsmoothing = 0\n")
     run(folder)
     said = capsys.readouterr().err
@@ -141,7 +141,7 @@ def test_a_preset_without_its_corpus_is_trained_in_its_own_scale(tmp_path):
     assert Pairs.load(folder / "pairs.safetensors").scaler.equals(before.mapping.scaler)
 
 
-def test_what_is_missing_is_told(folder):
+def test_missing_parts_are_reported(folder):
     clear(Preset.load(folder))
     with pytest.raises(PresetError, match=r"pairs.safetensors holds no pairs; pair at least one image"):
         run(folder)

@@ -260,7 +260,7 @@ def test_eight_channels_keep_their_order_and_their_treble_in_mp4(tmp_path):
     assert (abs(np.argmax(abs(decoded), axis=0) % 36000 - 12000) < 48).all()
 
 
-def test_sounds_that_mp4_cannot_hold_are_refused_at_once(tmp_path):
+def test_sounds_that_mp4_cannot_hold_are_refused_at_the_start(tmp_path):
     _, sound = clicks(48000, 9)
     with pytest.raises(UserError, match=r"9 channels; \.mp4 holds up to 8: choose \.mov or \.mkv"):
         write(tmp_path / "film.mp4", soundtrack=sound)
@@ -268,7 +268,7 @@ def test_sounds_that_mp4_cannot_hold_are_refused_at_once(tmp_path):
     write(tmp_path / "film.mov", 3, soundtrack=sound)
 
 
-def test_what_is_no_number_does_not_spoil_the_film(tmp_path):
+def test_nonfinite_samples_do_not_spoil_the_film(tmp_path):
     samples, _ = clicks(44100)
     samples[100:200] = np.nan
     samples[300] = np.inf
@@ -291,7 +291,7 @@ def test_sizes_that_a_codec_cannot_take(tmp_path, name, codec, size, said):
 
 
 @pytest.mark.parametrize("fps", [Fraction(0), Fraction(-30), Fraction(1000), Fraction(29.97)])
-def test_rates_that_cannot_be(tmp_path, fps):
+def test_impossible_rates(tmp_path, fps):
     with pytest.raises(SettingError, match="--fps"):
         write(tmp_path / "film.mp4", fps=fps)
 
@@ -312,7 +312,7 @@ def test_the_ending_chooses_the_codec(tmp_path, name, asked, chosen):
     ("a.mp4", "png", r"png makes a folder"),
     ("a.mp4", "divx", r"--codec divx given; allowed are h264, prores, ffv1, hap or png"),
 ])  # fmt: skip
-def test_pairs_that_cannot_be(tmp_path, name, asked, said):
+def test_impossible_combinations_of_codec_and_name(tmp_path, name, asked, said):
     with pytest.raises(UserError, match=said):
         choose_codec(tmp_path / name, asked)
 
@@ -351,7 +351,7 @@ def test_a_resumed_film_is_the_same_as_an_uninterrupted_one(tmp_path, name, code
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mov", "film.mkv"])
-def test_interrupted_leaves_a_film_with_sound_of_what_there_is(tmp_path, name):
+def test_an_interruption_leaves_a_film_of_the_finished_part_with_sound(tmp_path, name):
     _, sound = clicks(44100, 1)
     output = tmp_path / name
     with VideoWriter(output, codec=choose_codec(output), fps=Fraction(30), image_size=(SIZE, SIZE), soundtrack=sound,
@@ -661,7 +661,7 @@ def test_a_full_disk_while_pictures_are_written(out, fake):
 
 
 @posix_only
-def test_an_ffmpeg_that_loses_pictures_is_found_out(out, fake):
+def test_an_ffmpeg_that_loses_pictures_is_noticed(out, fake):
     fake("""head -c 61440 | "$REAL" "$@"; cat >/dev/null""")
     with pytest.raises(Failure, match=r"was given 10 pictures for unfinished-000000\.mov and wrote 5"):
         write(out / "film.mp4", 10)
@@ -783,7 +783,7 @@ def test_a_relative_output_and_the_folder_one_stands_in(tmp_path, monkeypatch):
     assert len(leftovers(tmp_path / "far")) == 3
 
 
-def test_a_feed_that_is_killed_says_so(tmp_path):
+def test_a_killed_ffmpeg_is_reported(tmp_path):
     feed = Feed(find_ffmpeg(), ["-f", "f32le", "-i", "pipe:0", "x.wav"], folder=tmp_path, task="waiting")
     feed.kill()
     feed.kill()

@@ -15,7 +15,7 @@ from shared.errors import one_line, printable
         (b"\xff.wav".decode("utf-8", "surrogateescape"), "\\udcff.wav"),
     ],
 )
-def test_what_steers_a_terminal_is_escaped_and_nothing_else(text, shown):
+def test_control_characters_are_escaped_and_nothing_else(text, shown):
     assert printable(text) == shown
     shown.encode("utf-8")
 

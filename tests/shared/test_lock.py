@@ -94,7 +94,7 @@ def test_a_link_of_that_name_is_not_followed(tmp_path):
     assert victim.read_text() == "precious"
 
 
-def test_settings_saved_by_two_programs_at_once_are_all_there(tmp_path):
+def test_settings_saved_by_two_programs_at_the_same_time_are_all_kept(tmp_path):
     folder = make_preset(tmp_path / "p")
     programs = [subprocess.Popen([sys.executable, "-c", SAVE, folder, str(first)]) for first in (0, 1)]
     assert [program.wait(60) for program in programs] == [0, 0]

@@ -41,7 +41,7 @@ def run(folder, *arguments):
     return done.stderr.splitlines()
 
 
-def test_a_damaged_cache_is_made_anew(tmp_path):
+def test_a_damaged_cache_is_replaced(tmp_path):
     assert run(tmp_path) == []
     for ending, length in ((".nbi", 0), (".nbc", 100)):
         files = list((tmp_path / "cache").rglob(f"*{ending}"))

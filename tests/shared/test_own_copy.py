@@ -53,7 +53,7 @@ def test_nothing_is_left_of_a_copy_that_breaks_off(places, monkeypatch):
     assert [path.name for path in (places / "own").iterdir()] == ["glassy"]
 
 
-def test_a_place_that_cannot_be_written_is_told(places):
+def test_an_unwritable_place_is_reported(places):
     (places / "own").write_text("a file")
     with pytest.raises(UserError, match="cannot copy the shipped preset glassy to "):
         Preset.load("glassy").own_copy()

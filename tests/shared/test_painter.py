@@ -116,7 +116,7 @@ def test_a_mapping_must_fit_its_generator(preset, tmp_path):
     assert Painter().load_untrained(Preset.load(folder)).z_dim == LATENT
 
 
-def test_resizing_keeps_a_level_and_the_image_of_its_own_size():
+def test_resizing_keeps_a_constant_level_and_an_image_of_the_same_size():
     image = torch.full((4, 4, 3), 7.0)
     assert resized(image, (4, 4)) is image
     assert torch.allclose(resized(image, (8, 6)), torch.full((8, 6, 3), 7.0))

@@ -343,7 +343,7 @@ def test_a_fade_over_the_same_generator_goes_through_w(preset, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_is_asked_for_around_a_preset_change_acts_on_the_right_preset(preset, other):
+def test_changes_around_a_preset_change_act_on_the_right_preset(preset, other):
     """Controls wait for a tick, presets for a frame: a tick of 1470 samples may lie between, either way."""
     samples = sound(1.0)[:, 0]
     learned = UseMapping(other_mapping(preset), preset.pairs)

@@ -68,7 +68,7 @@ def test_settings_that_are_wrong_are_named_with_the_file(tmp_path, toml, message
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_no_preset(tmp_path):
+def test_a_folder_that_is_not_a_preset(tmp_path):
     with pytest.raises(PresetError, match=r"it has no preset.toml"):
         Preset.load(tmp_path)
     (tmp_path / "file").write_text("")
@@ -147,7 +147,7 @@ def test_a_shipped_preset_is_copied_before_it_is_changed(tmp_path, monkeypatch):
     assert Preset.load("glass").folder == saved.folder  # from now on the name means one's own
 
 
-def test_the_digest_follows_what_decides_the_pictures(tmp_path):
+def test_the_digest_depends_on_everything_that_decides_the_pictures(tmp_path):
     folder = make_preset(tmp_path / "p")
     digest = Preset.load(folder).digest
     assert re.fullmatch("[0-9a-f]{64}", digest)
@@ -211,7 +211,7 @@ def test_damaged_mappings_are_named(tmp_path, change, message):
     assert str(folder / "mapping.safetensors") in str(caught.value)
 
 
-def test_pairs_that_are_none_or_another_mappings(tmp_path):
+def test_missing_pairs_and_pairs_of_another_mapping(tmp_path):
     folder = make_preset(tmp_path / "p")
     pairs = Preset.load(folder).pairs
     for other, message in [

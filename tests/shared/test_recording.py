@@ -116,7 +116,7 @@ def same(ticks, expected):
 
 
 @pytest.mark.parametrize("begin", [0, 700, 2050, 9300, 16000, 45000, 56000, 79999])
-def test_what_is_recorded_from_any_moment_on_is_played_again(preset, other, tmp_path, begin):
+def test_a_recording_from_any_moment_on_can_be_played(preset, other, tmp_path, begin):
     ticks = play(preset, other, tmp_path / "r", begin, cuts=[1000, 30001])
     recording = Recording(tmp_path / "r", preset)
     again = list(recording.ticks(Fraction(30)))
@@ -255,7 +255,7 @@ def test_the_generator_may_have_moved_and_that_of_another_preset_may_not(tmp_pat
         list(Recording(tmp_path / "r", moved).ticks(Fraction(30)))
 
 
-def test_what_is_called_often_is_kept_once(preset, other, tmp_path):
+def test_a_preset_that_plays_often_is_stored_once(preset, other, tmp_path):
     pipeline = Pipeline(preset)
     writer = RecordingWriter(tmp_path / "r")
     writer.begin(pipeline.state(), "samples", {})
@@ -289,13 +289,13 @@ def test_a_file_that_was_only_just_begun_is_left_out(preset, tmp_path, monkeypat
     same(again, ticks[: len(again)])
 
 
-def test_a_new_wav_has_its_header_at_once(tmp_path):
+def test_a_new_wav_has_a_header(tmp_path):
     wav = GrowingWav(tmp_path / "x.wav", 44100, 1, 4)
     assert soundfile.info(tmp_path / "x.wav").frames == 0
     wav.close()
 
 
-def test_what_a_failing_power_left_of_a_change_ends_the_recording_there(preset, other, tmp_path):
+def test_a_change_cut_off_by_a_power_failure_ends_the_recording(preset, other, tmp_path):
     ticks = play(preset, other, tmp_path / "r", 0)
     (tmp_path / "r" / "learned").glob("*/mapping.safetensors").__next__().write_bytes(b"")
     with pytest.raises(PresetError, match=r"mapping.safetensors is not a safetensors file"):

@@ -42,7 +42,7 @@ def test_from_the_beginning_at_speed_one_the_sound_is_itself():
 
 
 @pytest.mark.parametrize("speed", [1.0, 0.7, 0.5, 0.125])
-def test_playing_is_a_direct_overlap_add_to_the_bit(speed):
+def test_playing_equals_a_direct_overlap_add_bit_for_bit(speed):
     grains = Grains(SOUND)
     grains.speed = speed
     grains.play(10_000)

@@ -43,7 +43,7 @@ def test_steps_of_every_kind_are_undone_and_redone_in_one_row(tmp_path):
         history.redo(folder)
 
 
-def test_a_new_step_ends_what_could_be_brought_back(tmp_path):
+def test_a_new_step_ends_redo(tmp_path):
     folder = make_preset(tmp_path / "p")
     write_candidates(folder, 12)
     Preset.load(folder).save_controls({"smoothing": 0.5})
@@ -54,7 +54,7 @@ def test_a_new_step_ends_what_could_be_brought_back(tmp_path):
     assert history.last(folder).kind == "choice"
 
 
-def test_what_changes_nothing_is_no_step(tmp_path):
+def test_a_change_without_effect_is_not_a_step(tmp_path):
     folder = make_preset(tmp_path / "p")
     candidates = write_candidates(folder, 12)
     preset = Preset.load(folder)

@@ -32,7 +32,7 @@ def test_x_goes_right_and_y_up_and_the_square_fits():
 
 @calm
 @given(st.floats(0.3, 3), st.tuples(st.floats(300, 900), st.floats(100, 600)))
-def test_what_lies_under_the_pointer_stays_there(factor, pointer):
+def test_the_position_under_the_pointer_does_not_move(factor, pointer):
     plane = Plane(1200, 700, 2.0, (0.5, 0.5))
     closer = plane.zoomed(factor, pointer)
     assert closer.to_map(pointer) == pytest.approx(plane.to_map(pointer), abs=1e-9)

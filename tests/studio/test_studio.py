@@ -186,7 +186,7 @@ def test_making_images_can_be_cancelled_and_what_is_made_stays(tmp_path, monkeyp
         assert 3 <= len(studio.project.tray("all")) < 2000
 
 
-def test_what_cannot_be_done_is_one_line(tmp_path, monkeypatch):
+def test_impossible_requests_are_one_line(tmp_path, monkeypatch):
     folder = make_studio_preset(tmp_path / "p")
     with opened(folder, monkeypatch, tmp_path) as (studio, sent):
         studio.jobs.add_sounds([tmp_path / "none.wav"])

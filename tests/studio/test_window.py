@@ -287,7 +287,7 @@ def test_panning_redraws_the_points_only_when_it_has_settled(opened):
     live(opened, lambda: opened.map.points.drawn == drawn + 1)
 
 
-def test_hovering_says_what_is_there(opened):
+def test_hovering_describes_the_moment(opened):
     row = free_row(opened)
     opened.map.describe(QPointF(pixel(opened, row)))
     assert opened.map.card[0][0].startswith("a  0:0")
@@ -345,7 +345,7 @@ def test_the_tray_shows_all_chosen_free_and_similar(opened):
     assert len(tray.model.names) == 12
 
 
-def test_a_filter_leaves_out_moments_and_says_so(opened):
+def test_a_filter_hides_moments_and_is_shown(opened):
     box = opened.map_bar.filter
     box.descriptor.setCurrentText("loudness")
     box.descriptor.textActivated.emit("loudness")
@@ -433,7 +433,7 @@ def test_new_in_a_dialog_from_a_generator_file(window, tmp_path):
     assert window.memory.recent == [str(tmp_path / "mine")]
 
 
-def test_errors_stand_in_the_bar_with_what_to_do(window, tmp_path):
+def test_errors_appear_in_the_bar_with_advice(window, tmp_path):
     window.open_preset(str(tmp_path / "nothing"))
     live(window, lambda: window.notice.line != "")
     assert "no preset" in window.notice.line.lower()

@@ -47,7 +47,7 @@ def test_augmentation_is_drawn_from_the_same_distributions():
     assert [row for row in rows if not row.passes] == []
 
 
-def test_the_program_tells_what_differs(tmp_path, capsys):
+def test_the_program_reports_differences(tmp_path, capsys):
     import numpy as np
 
     with np.load(FOLDER / "blur.npz") as archive:

@@ -51,7 +51,7 @@ def launches():
 
 @pytest.mark.parametrize("card", CARDS)
 @pytest.mark.parametrize("name", LIMITS)
-def test_what_the_kernel_needs_of_a_card(compiler, name, card):
+def test_registers_and_shared_memory_of_the_kernel(compiler, name, card):
     launch = launches()[name]
     options = (*OPTIONS, "--ptxas-options=-v", *(f"-D{macro}={value}" for macro, value in launch.macros))
     code, log = compiler.compile(SOURCE.read_bytes(), options, f"sm_{card}")
