@@ -82,7 +82,7 @@ class Program:
                 return line
 
     def output(self) -> str:
-        """All that it has said so far."""
+        """All of its output so far."""
         return "\n".join(self.lines)
 
     def wait(self, seconds: float = 10) -> int:
@@ -153,7 +153,7 @@ def jack(rate: int = 44100, period: int = 256) -> Iterator[Variables]:
     require("jackd", "jack_wait")
     name = f"rig{os.getpid()}_{time.monotonic_ns() % 10**6}"
     variables = {"JACK_DEFAULT_SERVER": name, "JACK_NO_AUDIO_RESERVATION": "1", "JACK_NO_START_SERVER": "1"}
-    said = ""
+    output = ""
     for flags, samples in ((["-R", "-P70"], period), (["-r"], max(period, 1024))):
         card = ["-d", "dummy", "-r", str(rate), "-p", str(samples), "-C", "2", "-P", "2"]
         with Program(["jackd", "-n", name, *flags, *card], variables) as server:
@@ -162,8 +162,8 @@ def jack(rate: int = 44100, period: int = 256) -> Iterator[Variables]:
             if answered and server.process.poll() is None:
                 yield variables
                 return
-            said = server.output()
-    raise RuntimeError(f"jackd did not start:\n{said}")
+            output = server.output()
+    raise RuntimeError(f"jackd did not start:\n{output}")
 
 
 @contextlib.contextmanager

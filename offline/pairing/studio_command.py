@@ -58,14 +58,14 @@ def _start_probe() -> "subprocess.Popen[str]":
 def _check_display(probe: "subprocess.Popen[str]") -> None:
     """Raise UserError if Qt cannot open a display, Failure if it takes too long."""
     try:
-        said, _ = probe.communicate(timeout=PROBE_SECONDS)
+        errors, _ = probe.communicate(timeout=PROBE_SECONDS)
     except subprocess.TimeoutExpired as error:
         probe.kill()
         raise Failure(f"Qt did not open a display within {PROBE_SECONDS:g} s; check the desktop's graphics") from error
     if probe.returncode == 0:
         return
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if display and "could not connect" not in said.lower() and "failed to create wl_display" not in said:
+    if display and "could not connect" not in errors.lower() and "failed to create wl_display" not in errors:
         raise UserError(
             "Qt lacks libraries of the desktop; on Debian and Ubuntu: sudo apt-get install libxcb-cursor0 libxcb-icccm4 "
             "libxcb-keysyms1 libxkbcommon-x11-0 libegl1 libfontconfig1"

@@ -151,11 +151,11 @@ def test_a_truncated_file_is_read_to_its_end(tmp_path, name):
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(content[: len(content) * 2 // 3 + 1])
     with SoundReader(tmp_path / name, 1) as reader:
-        told = reader.truncated
+        remark = reader.truncated
         mono = np.concatenate(list(reader.blocks()))
         there = reader.frames_read
         assert f"promises 100000 samples, it holds {there}" in reader.truncated
-    assert told is not None or name in ("a.flac", "a.mp3")  # these tell at the end
+    assert remark is not None or name in ("a.flac", "a.mp3")  # detected at the end
     assert 50_000 < there < 67_000
     assert len(mono) == there
     if name != "a.mp3":

@@ -144,8 +144,8 @@ def test_commands_and_options_exist(page):
     wrong = []
     for line in code(page.read_text("utf-8")):
         if found := re.search(r"(?<![\w/.-])ponticello (?!import )[\w-].*", line):
-            if said := complaint(found.group()):
-                wrong.append(f"{line}: {said}")
+            if message := complaint(found.group()):
+                wrong.append(f"{line}: {message}")
         elif line.startswith("--") and line.split()[0].split("=")[0] not in all_options():
             wrong.append(line)
     assert not wrong
@@ -169,7 +169,7 @@ def test_paragraphs_are_short(page):
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("ponticello render glass SOUND -o FILM.mp4 --fps 25", ""),
         ("ponticello render glass SOUND -o FILM.mp4 --rate 25", "render has no option --rate"),
@@ -179,5 +179,5 @@ def test_paragraphs_are_short(page):
         ("ponticello --help", ""),
     ],
 )
-def test_a_wrong_command_line_is_noticed(line, said):
-    assert complaint(line) == said
+def test_a_wrong_command_line_is_noticed(line, message):
+    assert complaint(line) == message

@@ -110,9 +110,9 @@ def test_an_environment_made_by_hand_is_completed(checkout):
     ],
 )
 def test_pips_many_lines_become_one(log, line):
-    said = environment.why_pip_failed(log)
-    assert "\n" not in said
-    assert re.search(line, said)
+    output = environment.why_pip_failed(log)
+    assert "\n" not in output
+    assert re.search(line, output)
 
 
 def test_an_old_python_can_run_the_version_check():
@@ -130,12 +130,12 @@ def test_an_old_python_can_run_the_version_check():
 def test_missing_system_packages_are_one_line(monkeypatch):
     monkeypatch.setattr(system_packages.shutil, "which", lambda name: None)
     monkeypatch.setattr(system_packages.ctypes.util, "find_library", lambda name: None)
-    said = []
-    monkeypatch.setattr(system_packages, "say", said.append)
+    output = []
+    monkeypatch.setattr(system_packages, "say", output.append)
     system_packages.provide()
-    assert len(said) == 1
-    assert "a live sound card, tests of the window, " in said[0]
-    assert "tests of live sound" in said[0]
+    assert len(output) == 1
+    assert "a live sound card, tests of the window, " in output[0]
+    assert "tests of live sound" in output[0]
     monkeypatch.setattr(system_packages.sys, "platform", "darwin")
     assert "brew install --cask supercollider" in system_packages.advice(list(system_packages.PACKAGES))
     monkeypatch.setattr(system_packages.sys, "platform", "linux")
@@ -214,8 +214,8 @@ def test_constraints_pin_everything_that_is_needed():
 
 
 def test_the_server_runs_what_the_readme_says():
-    said = (ROOT / ".ci/run").read_text().splitlines()
-    assert [line for line in said if line and not line.startswith("#")] == [
+    output = (ROOT / ".ci/run").read_text().splitlines()
+    assert [line for line in output if line and not line.startswith("#")] == [
         'cd "$(dirname "${BASH_SOURCE[0]}")/.." && exec ./scripts/test </dev/null'
     ]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -27,8 +27,8 @@ def test_xvfb_has_the_size_asked_for(monkeypatch):
     with rig.xvfb("640x480") as variables:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        said = subprocess.run(["xdotool", "getdisplaygeometry"], capture_output=True, text=True, check=True).stdout
-        assert said.split() == ["640", "480"]
+        output = subprocess.run(["xdotool", "getdisplaygeometry"], capture_output=True, text=True, check=True).stdout
+        assert output.split() == ["640", "480"]
     assert subprocess.run(["xdotool", "getdisplaygeometry"], capture_output=True, check=False).returncode != 0
 
 

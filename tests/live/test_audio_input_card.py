@@ -138,14 +138,14 @@ def test_two_seconds_of_zeros_name_the_permission_once():
     sound[44100 : 44100 * 7] = 0
     sound[44100 * 8 :] = 0
     source, microphone, _, _ = opened(sound)
-    told = []
+    lines = []
     for second in range(1, 12):
         microphone.run(1.0)
         source.read()
-        told += [(second, line) for line in source.errors()]
-    assert [second for second, _ in told] == [4]
-    assert "microphone permission" in told[0][1]
-    assert "muted or not plugged in" in told[0][1]
+        lines += [(second, line) for line in source.errors()]
+    assert [second for second, _ in lines] == [4]
+    assert "microphone permission" in lines[0][1]
+    assert "muted or not plugged in" in lines[0][1]
 
 
 def sine(frames):

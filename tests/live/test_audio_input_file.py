@@ -362,7 +362,7 @@ def test_a_device_that_is_gone_and_back(tmp_path):
     heard = np.concatenate(again.sound)
     assert len(heard) > 20000
     assert np.array_equal(heard, sound[_find(sound, heard[:, 0])])
-    # it went in where the tape was, and what is said to be heard now is heard now
+    # it went in where the tape was, and the reported position is the one heard
     first = np.flatnonzero(sound[:, 0] == heard[0, 0])[0]
     assert abs(first - (again.begun - 0.05 - began) * 44100) < 1024
     assert source.place_s * 44100 == pytest.approx(first + (clock() - again.begun - again.latency) * 44100, abs=600)

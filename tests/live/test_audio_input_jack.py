@@ -134,13 +134,13 @@ class Server:
 
 
 def expect(source, text, seconds):
-    """Read until the source tells this; all lines it told, and the blocks."""
-    told, blocks = [], []
+    """Read until the source reports this text; return all reported lines, and the blocks."""
+    lines, blocks = [], []
     until = time.monotonic() + seconds
-    while not any(text in line for line in told):
-        assert time.monotonic() < until, told
+    while not any(text in line for line in lines):
+        assert time.monotonic() < until, lines
         blocks += source.read(0.05)
-        told += source.errors()
+        lines += source.errors()
     return blocks
 
 

@@ -184,22 +184,22 @@ def run_command(monkeypatch, capsys):
 
 
 def test_the_command_lists_everything(library, monkeypatch, capsys):
-    said = run_command(monkeypatch, capsys)
-    assert "  1 Box (Core Audio), 18 channels, 48000 Hz, the default" in said
-    assert "  1 Box (Core Audio), 1 channel, 48000 Hz\n" in said
-    assert "  0 Speakers (Core Audio), 2 channels, 48000 Hz, the default" in said
-    assert "\nmonitors (--display)\n" in said
-    assert "\n  cpu, " in said
+    output = run_command(monkeypatch, capsys)
+    assert "  1 Box (Core Audio), 18 channels, 48000 Hz, the default" in output
+    assert "  1 Box (Core Audio), 1 channel, 48000 Hz\n" in output
+    assert "  0 Speakers (Core Audio), 2 channels, 48000 Hz, the default" in output
+    assert "\nmonitors (--display)\n" in output
+    assert "\n  cpu, " in output
 
 
 def test_the_command_without_portaudio(no_portaudio, monkeypatch, capsys):
-    said = run_command(monkeypatch, capsys)
-    assert said.count("apt install libportaudio2") == 2
-    assert "\n  cpu, " in said
+    output = run_command(monkeypatch, capsys)
+    assert output.count("apt install libportaudio2") == 2
+    assert "\n  cpu, " in output
 
 
 def test_nothing_loads_portaudio_or_torch_into_the_program():
     code = "import sys, live.sound.open_input, live.devices; print(sorted({'sounddevice', 'torch'} & set(sys.modules)))"
     root = Path(__file__).parents[2]
-    said = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
-    assert said.strip() == "[]"
+    output = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "[]"

@@ -55,12 +55,12 @@ def test_supercollider_plays_hears_and_steers(show, tmp_path):
     with rig.jack() as variables, rig.sclang(script, variables) as sclang:
         assert show.until(lambda: sclang.process.poll() is not None, 40), sclang.output()
         assert sclang.wait() == 0
-        said = sclang.output()
-    assert "Ponticello answers" in said
-    assert "/ponticello/smoothing is 0.7" in said or "/ponticello/smoothing is 0.69" in said
-    assert said.count("heard 440.0 Hz, centroid 1000.0 Hz, -35.0 dB") == 4
-    assert "ERROR" not in said
-    assert "WARNING" not in said
+        output = sclang.output()
+    assert "Ponticello answers" in output
+    assert "/ponticello/smoothing is 0.7" in output or "/ponticello/smoothing is 0.69" in output
+    assert output.count("heard 440.0 Hz, centroid 1000.0 Hz, -35.0 dB") == 4
+    assert "ERROR" not in output
+    assert "WARNING" not in output
     assert show.values["smoothing"] == pytest.approx(0.7)
     assert show.values["weight/pitch"] == 1.5
     assert show.values["truncation"] == pytest.approx(0.4 + 0.8 * 25 / 45)
@@ -76,10 +76,10 @@ def test_pure_data_hears_and_steers(show, tmp_path):
         show.port.error("/ponticello/fade", "too bright")
         show.port.send("status", 30, 12.5, 1, 2, 3)
         pd.expect("status: 30 12.5 1 2 3")
-        said = pd.output()
-    assert "error: /ponticello/fade too\\ bright" in said
-    assert "no such object" not in said
-    assert "couldn't create" not in said
+        output = pd.output()
+    assert "error: /ponticello/fade too\\ bright" in output
+    assert "no such object" not in output
+    assert "couldn't create" not in output
     assert {change.name for change in show.changes} == {"truncation"}
     assert show.port.counters.bad == 0
     assert show.port.counters.subscribers == 1

@@ -184,7 +184,7 @@ def test_a_generator_whose_file_was_replaced_is_loaded_again(tmp_path):
 
 
 class Failing(Painter):
-    """Fails while it is told to."""
+    """Fails while it is set to."""
 
     fails = False
 

@@ -267,13 +267,13 @@ def test_notices_are_limited_and_escaped():
     assert lines[0] == "/ponticello/\\x07: line 0 \\x1b[2J"
 
 
-@pytest.mark.parametrize(("peak", "told"), [(0.0, True), (2.0**-16, True), (0.01, False)])
-def test_a_silent_input_is_reported_once_after_five_seconds(peak, told):
+@pytest.mark.parametrize(("peak", "is_reported"), [(0.0, True), (2.0**-16, True), (0.01, False)])
+def test_a_silent_input_is_reported_once_after_five_seconds(peak, is_reported):
     notices = Notices()
     watch = SilenceWatch(OscFrames(), notices)
     for second in range(12):
         watch.take(np.full(SAMPLE_RATE, peak, np.float32))
-        assert bool(notices.take()) == (told and second == 4)
+        assert bool(notices.take()) == (is_reported and second == 4)
 
 
 def test_a_hall_file_is_read_and_written(tmp_path):
@@ -292,7 +292,7 @@ def test_a_hall_file_is_read_and_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("gian = 3", "unknown key 'gian'; allowed are: input, output"),
         ("gain = 99", "gain = 99 given; allowed is a number from -60 to 60 dB"),
@@ -301,12 +301,12 @@ def test_a_hall_file_is_read_and_written(tmp_path):
         ("gain = ", "cannot be read"),
     ],
 )
-def test_a_wrong_hall_file_is_reported(tmp_path, text, said):
+def test_a_wrong_hall_file_is_reported(tmp_path, text, message):
     file = tmp_path / "hall.toml"
     file.write_text(text, "utf-8")
     with pytest.raises(SettingError) as error:
         hall.read(file)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert str(file) in str(error.value)
 
 

@@ -67,15 +67,15 @@ def test_a_sound_card_and_supercollider_until_sigterm(folder, tmp_path):
         script.write_text(text.replace("57140", str(port_of(program))), "utf-8")
         with rig.sclang(script, server) as sclang:
             assert until(lambda: sclang.process.poll() is not None, 40), sclang.output()
-            said = sclang.output()
+            output = sclang.output()
         program.process.send_signal(signal.SIGTERM)
         assert program.wait() == 0, program.output()
-    assert "Ponticello answers" in said
-    assert said.count("played") == 4
-    assert "/ponticello/smoothing is 0.7" in said or "/ponticello/smoothing is 0.69" in said
-    assert "ERROR" not in said
+    assert "Ponticello answers" in output
+    assert output.count("played") == 4
+    assert "/ponticello/smoothing is 0.7" in output or "/ponticello/smoothing is 0.69" in output
+    assert "ERROR" not in output
     slow = "the generator makes"  # which a busy machine may have the show say, to sclang too
-    assert [line for line in said.splitlines() if "WARNING" in line and slow not in line] == []
+    assert [line for line in output.splitlines() if "WARNING" in line and slow not in line] == []
     read = numbers(folder)
     assert "violin" in read["input"]
     assert read["osc_bad"] == 0
@@ -143,7 +143,7 @@ def key(screen, name):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--input", "nothing.wav"], "nothing.wav"),
         (["--seconds", "0"], "--seconds 0.0 given"),
@@ -154,6 +154,6 @@ def key(screen, name):
         (["--hall", "none.toml"], "hall file none.toml cannot be read"),
     ],
 )
-def test_mistakes_are_reported(folder, options, said):
-    with pytest.raises(UserError, match=re.escape(said)):
+def test_mistakes_are_reported(folder, options, message):
+    with pytest.raises(UserError, match=re.escape(message)):
         ponticello.run(["live", str(folder / "a"), "--osc-port", "0", *options])

@@ -198,12 +198,12 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("said", REFUSED)
-def test_unusable_input_is_refused_in_one_line(folder, said, monkeypatch):
+@pytest.mark.parametrize("message", REFUSED)
+def test_unusable_input_is_refused_in_one_line(folder, message, monkeypatch):
     monkeypatch.setattr(soundcheck, "ALL", 15 * RATE)  # 10 s of playing say as much as 30
     with pytest.raises(SoundError) as error:
-        found(REFUSED[said](), Preset.load(folder / "a"))
-    assert said in str(error.value)
+        found(REFUSED[message](), Preset.load(folder / "a"))
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert ";" in str(error.value)  # what to do
 
@@ -219,15 +219,15 @@ def test_sound_that_got_lost_is_refused(folder):
 
 def test_instructions_appear_every_second():
     check = SoundCheck(OscFrames(), False)
-    told = []
+    reports = []
     for at in range(0, 36 * RATE, RATE // 4):
-        told.append(check.progress())
+        reports.append(check.progress())
         check.take(Block(at, np.full(RATE // 4, 1e-3, np.float32)))
-    told = [progress for progress in told if progress is not None]
-    assert [progress.seconds for progress in told] == [*range(5, 0, -1), *range(30, 0, -1), 0]
-    assert told[0].line == "silence for 5 s, please"
-    assert told[5].line == "now play for 30 s: loud, soft, high, low"
-    assert [progress.phase for progress in (told[4], told[5], told[-1])] == ["silence", "playing", "analysis"]
+    reports = [progress for progress in reports if progress is not None]
+    assert [progress.seconds for progress in reports] == [*range(5, 0, -1), *range(30, 0, -1), 0]
+    assert reports[0].line == "silence for 5 s, please"
+    assert reports[5].line == "now play for 30 s: loud, soft, high, low"
+    assert [progress.phase for progress in (reports[4], reports[5], reports[-1])] == ["silence", "playing", "analysis"]
 
 
 def test_the_scaler_goes_into_the_hall_file_and_comes_back(tmp_path):
@@ -326,11 +326,11 @@ def fast_show(folder, tmp_path, sound, **options):
 
 
 def hear_all(playing, last, seconds=20):
-    """What is told of a sound-check until it is over."""
-    told = []
-    while not told or told[-1][1] != last:
-        told.append(playing.hear("soundcheck", seconds))
-    return told
+    """The reports of a sound-check until it is over."""
+    reports = []
+    while not reports or reports[-1][1] != last:
+        reports.append(playing.hear("soundcheck", seconds))
+    return reports
 
 
 @pytest.fixture
@@ -352,9 +352,9 @@ def test_a_show_uses_the_findings(folder, tmp_path, short):
         playing.client.send("notify", 1)
         assert playing.ask("soundcheck") == "off"
         playing.client.send("soundcheck", 1)
-        told = [playing.hear("soundcheck")]
+        reports = [playing.hear("soundcheck")]
         assert playing.ask("soundcheck") in ("silence", "playing")
-        told += hear_all(playing, "done")
+        reports += hear_all(playing, "done")
         assert until(lambda: playing.ask("gain") != 0)
         found = {"gain": playing.ask("gain"), "gate": playing.ask("gate")}
         assert playing.ask("soundcheck") == "off"
@@ -366,10 +366,10 @@ def test_a_show_uses_the_findings(folder, tmp_path, short):
         playing.until_tick(playing.ticks + 20)
     finally:
         playing.end()
-    phases = [message[1] for message in told]
+    phases = [message[1] for message in reports]
     assert list(dict.fromkeys(phases)) == ["silence", "playing", "analysis", "done"]
-    assert [message[2] for message in told if message[1] == "playing"][-1] == 1
-    assert "gain" in told[-1][3]
+    assert [message[2] for message in reports if message[1] == "playing"][-1] == 1
+    assert "gain" in reports[-1][3]
     assert file.read_text("utf-8").startswith("# the cellar")
     room = hall.read(file)
     assert {name: room.controls[name] for name in found} == pytest.approx(found)
@@ -455,7 +455,7 @@ def test_the_command_refuses_and_writes_nothing(tmp_path, folder):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--input", "osc"], "run this sound-check in the show"),
         (["--input", "nothing.wav"], "nothing.wav"),
@@ -464,8 +464,8 @@ def test_the_command_refuses_and_writes_nothing(tmp_path, folder):
         (["--hall", "nowhere/hall.toml"], "no folder"),
     ],
 )
-def test_mistakes_are_reported_before_anyone_plays(folder, monkeypatch, options, said):
+def test_mistakes_are_reported_before_anyone_plays(folder, monkeypatch, options, message):
     monkeypatch.chdir(folder)
     with pytest.raises(UserError) as error:
         ponticello.run(["soundcheck", str(folder / "a"), *options])
-    assert said in str(error.value)
+    assert message in str(error.value)

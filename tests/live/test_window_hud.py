@@ -179,5 +179,5 @@ def test_a_wrong_array_is_reported_and_the_last_picture_stays(image):
     display.show(picture)
     for _ in range(3):
         display.show(image)
-    assert len(display.errors()) == 1  # the same again and again is told once
+    assert len(display.errors()) == 1  # a repeated error is reported once
     assert np.array_equal(display.screenshot(), picture)

@@ -21,7 +21,7 @@ ALL = (LAPTOP, BEAMER, WALL)
 @pytest.mark.parametrize(
     ("connected", "wanted", "expected"),
     [
-        (ALL, None, BEAMER),  # never the operator's unless told
+        (ALL, None, BEAMER),  # never the operator's by default
         ((LAPTOP,), None, LAPTOP),
         (ALL, "0", LAPTOP),
         (ALL, "2", WALL),

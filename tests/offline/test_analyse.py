@@ -35,8 +35,8 @@ def test_csv_has_all_digits(sound, tmp_path, capsys):
         table = np.loadtxt(file, delimiter=",")
     assert table.shape == (87, 23)
     assert table.tobytes() == expected(sound).tobytes()
-    said = capsys.readouterr().err.splitlines()
-    assert said == [
+    output = capsys.readouterr().err.splitlines()
+    assert output == [
         f"{sound}: 1 invalid sample (NaN or infinite) counts as 0",
         f"{tmp_path / 'a.csv'}: 87 frames",
     ]

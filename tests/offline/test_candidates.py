@@ -151,8 +151,8 @@ def test_farthest_points_by_hand():
 def test_a_proposal_differs_from_the_choice_and_does_not_change_it(folder, capsys):
     run(folder, "-n", 20)
     run(folder, "--keep", "2,4", "--spread", "5")
-    said = capsys.readouterr().out
-    proposed = parse_seeds(said.rsplit("--keep ", 1)[1].strip())
+    output = capsys.readouterr().out
+    proposed = parse_seeds(output.rsplit("--keep ", 1)[1].strip())
     assert len(set(proposed)) == 5
     assert not {2, 4} & set(proposed)
     assert found(folder).kept == {2, 4}

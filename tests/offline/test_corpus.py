@@ -84,9 +84,9 @@ def test_the_same_again_does_nothing_and_another_seed_is_another_map(made, capsy
     assert np.array_equal(other.descriptors, first.descriptors)
     run(made / "p", made / "a.wav", made / "b.wav", "--copy", "--seed", 0)
     assert Preset.load(made / "p").corpus.digest == first.digest
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     count = principal_components(first.standardised)[0].shape[1]
-    assert f"{count} of 23 principal components keep 99." in said.out
+    assert f"{count} of 23 principal components keep 99." in output.out
 
 
 def test_the_map_is_of_the_inputs_alone_and_sounds_stay_where_they_are(tmp_path, made):

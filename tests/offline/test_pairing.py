@@ -79,9 +79,9 @@ def test_a_place_reports_its_moment_and_warns_in_empty_space(folder, capsys):
     corpus = write_corpus(folder)
     x, y = corpus.positions[7] + (0.003, 0.004)
     run("place", folder, "4", x, y)
-    said = capsys.readouterr().err
-    assert f"seed4: paired with a {corpus.frame[7] * 512 / 44100:.2f} s, 0.005 away on the map\n" in said
-    assert "empty space" not in said
+    output = capsys.readouterr().err
+    assert f"seed4: paired with a {corpus.frame[7] * 512 / 44100:.2f} s, 0.005 away on the map\n" in output
+    assert "no sound within" not in output
     replace(corpus, positions=corpus.positions * 0.5).save(folder / "corpus.safetensors")
     run("place", folder, "5", 1, 1)
     assert "no sound within 0.05 of 1 1" in capsys.readouterr().err
@@ -237,9 +237,9 @@ def test_baselines_use_each_image_and_frame_once(folder, method, count, kept, ex
         assert np.array_equal(corpus.standardised[at], row)
         assert np.array_equal(corpus.positions[at], place)
         assert np.array_equal(candidates.latents[candidates.number(name)], latent)
-    said = capsys.readouterr().err
-    assert ("given; images and different sounds are enough for" in said) == (count > expected)
-    assert ("3 images are chosen: --keep more" in said) == bool(kept)
+    output = capsys.readouterr().err
+    assert ("given; images and different sounds are enough for" in output) == (count > expected)
+    assert ("3 images are chosen: --keep more" in output) == bool(kept)
     run("auto", folder, method, "--count", count)
     assert history.same(pairs(folder), made)
 

@@ -86,13 +86,13 @@ def test_images_that_want_the_same_sound_are_named(folder, capsys):
     other = next(name for name in Preset.load(folder).candidates.names if name not in pairing.pairs.names)
     pairing.place(other, float(x), float(y))
     run(folder)
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     assert (
         f"{pairing.pairs.names[2]} and {other} are paired with nearly the same sound (0 deviations apart) "
-        "with different images; move or remove one" in said.err
+        "with different images; move or remove one" in output.err
     )
-    assert said.err.count("nearly the same sound") == 1
-    assert float(said.out.split("fallen by ")[1].split()[0]) < 5
+    assert output.err.count("nearly the same sound") == 1
+    assert float(output.out.split("fallen by ")[1].split()[0]) < 5
 
 
 def test_conflicts_by_hand():
@@ -110,9 +110,9 @@ def test_conflicts_by_hand():
 def test_too_few_epochs_are_reported(folder, capsys):
     (folder / "preset.toml").write_text("version = 1\n[training]\nepochs = 10\n[controls]\nsmoothing = 0\n")
     run(folder)
-    said = capsys.readouterr().err
-    assert "nearly the same sound" not in said
-    assert "not learned: seed" in said or "the loss should fall by 5 orders; raise epochs" in said
+    output = capsys.readouterr().err
+    assert "nearly the same sound" not in output
+    assert "not learned: seed" in output or "the loss should fall by 5 orders; raise epochs" in output
 
 
 def test_pairs_follow_a_corpus_that_is_another(folder):

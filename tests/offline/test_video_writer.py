@@ -277,14 +277,14 @@ def test_nonfinite_samples_do_not_spoil_the_film(tmp_path):
     assert np.isfinite(decode_sound(tmp_path / "film.mp4")[0]).all()
 
 
-@pytest.mark.parametrize(("name", "codec", "size", "said"), [
+@pytest.mark.parametrize(("name", "codec", "size", "message"), [
     ("film.mp4", None, 63, "h264 takes even numbers only, for example 62 or 64"),
     ("film.mov", "hap", 66, "hap takes multiples of 4 only, for example 64 or 68"),
     ("film.mov", None, 8, "16 to 8192"),
     ("film.mkv", None, 10000, "16 to 8192"),
 ])  # fmt: skip
-def test_sizes_that_a_codec_cannot_take(tmp_path, name, codec, size, said):
-    with pytest.raises(SettingError, match=rf"--size {size} given; .*{said}"):
+def test_sizes_that_a_codec_cannot_take(tmp_path, name, codec, size, message):
+    with pytest.raises(SettingError, match=rf"--size {size} given; .*{message}"):
         VideoWriter(tmp_path / name, codec=choose_codec(tmp_path / name, codec), fps=NTSC, image_size=(64, 64), size=(size, size),
                     soundtrack=None, identity="")  # fmt: skip
     assert leftovers(tmp_path) == []
@@ -304,7 +304,7 @@ def test_the_ending_chooses_the_codec(tmp_path, name, asked, chosen):
     assert choose_codec(tmp_path / name, asked) is CODECS[chosen]
 
 
-@pytest.mark.parametrize(("name", "asked", "said"), [
+@pytest.mark.parametrize(("name", "asked", "message"), [
     ("a.avi", None, r"the name of a film ends in \.mp4, \.mov or \.mkv"),
     ("a.mp4", "prores", r"prores needs a file that ends in \.mov: change the ending, or use --codec h264"),
     ("a.mkv", "hap", r"hap needs a file that ends in \.mov: .* --codec h264 or ffv1"),
@@ -312,8 +312,8 @@ def test_the_ending_chooses_the_codec(tmp_path, name, asked, chosen):
     ("a.mp4", "png", r"png makes a folder"),
     ("a.mp4", "divx", r"--codec divx given; allowed are h264, prores, ffv1, hap or png"),
 ])  # fmt: skip
-def test_impossible_combinations_of_codec_and_name(tmp_path, name, asked, said):
-    with pytest.raises(UserError, match=said):
+def test_impossible_combinations_of_codec_and_name(tmp_path, name, asked, message):
+    with pytest.raises(UserError, match=message):
         choose_codec(tmp_path / name, asked)
 
 
@@ -486,13 +486,13 @@ def test_two_renders_of_the_same_output_do_not_meet(tmp_path):
     assert len(decode(output)[0]) == 1
 
 
-@pytest.mark.parametrize(("name", "made", "said"), [
+@pytest.mark.parametrize(("name", "made", "message"), [
     ("film.mp4", "folder", "is a folder and h264 makes a file"),
     ("pictures", "file", "is a file and png makes a folder"),
     ("pictures", "full folder", "has files in it; give a new or an empty folder"),
     ("missing/film.mp4", None, "no folder .*missing"),
 ])  # fmt: skip
-def test_outputs_that_are_in_the_way(tmp_path, name, made, said):
+def test_outputs_that_are_in_the_way(tmp_path, name, made, message):
     output = tmp_path / name
     if made == "file":
         output.write_text("")
@@ -501,7 +501,7 @@ def test_outputs_that_are_in_the_way(tmp_path, name, made, said):
     if made == "full folder":
         (output / "letters.txt").write_text("dear")
     before = leftovers(tmp_path)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         write(output, codec="png" if name == "pictures" else "h264")
     assert leftovers(tmp_path) == before
 
@@ -607,7 +607,7 @@ def out(tmp_path):
 
 
 @posix_only
-@pytest.mark.parametrize(("script", "said"), [
+@pytest.mark.parametrize(("script", "message"), [
     ("head -c 100000 >/dev/null; echo 'the encoder is sulking' >&2; exit 1", "the encoder is sulking"),
     ("echo '[libx264 @ 0x55d0] bad luck' >&2; exit 1", "bad luck$"),
     ("cat >/dev/null; echo 'too late' >&2; exit 1", "too late"),
@@ -616,9 +616,11 @@ def out(tmp_path):
     ("i=0; while [ $i -lt 3000 ]; do echo 'complaint, and a long one, over and over again' >&2; i=$((i+1)); done; exit 1",
      "complaint, and a long one, over and over again$"),
 ])  # fmt: skip
-def test_a_dying_ffmpeg_speaks_for_itself(out, fake, script, said):
+def test_a_dying_ffmpeg_speaks_for_itself(out, fake, script, message):
     fake(script)
-    with pytest.raises(Failure, match=rf"^ffmpeg stopped while encoding pictures from \d+ on for .*: {said}") as caught:
+    with pytest.raises(
+        Failure, match=rf"^ffmpeg stopped while encoding pictures from \d+ on for .*: {message}"
+    ) as caught:
         write(out / "film.mp4", 40)
     assert "\n" not in str(caught.value)
     assert leftovers(out) == []

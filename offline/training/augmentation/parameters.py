@@ -40,7 +40,7 @@ TRANSFORMS = (
 )
 GROUPS = tuple(dict.fromkeys(row.group for row in TRANSFORMS))
 DEFAULT_GROUPS = frozenset(GROUPS) - {"imgfilter", "noise", "cutout"}
-"""Those that the published code applies unless told otherwise."""
+"""Those that the published code applies by default."""
 
 
 @dataclass(frozen=True, eq=False)
