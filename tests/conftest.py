@@ -1,4 +1,4 @@
-"""What holds for all tests: each call of our functions is checked against their annotations, shapes of arrays included."""
+"""For all tests: calls of the program's functions are checked against their annotations, including shapes of arrays."""
 
 import re
 import signal
@@ -18,18 +18,18 @@ USES_COMPILER = re.compile(r"^\s*(from|import) numba\b", re.MULTILINE)
 
 
 def modules_to_check() -> list[str]:
-    """All modules of ours but those that use numba directly, which cannot compile a function with a check around it."""
+    """All modules of the program except those that use numba directly, which cannot compile a checked function."""
     modules = []
     for package in ("shared", "live", "offline", "benchmarks"):
         for file in sorted((ROOT / package).rglob("*.py")):
-            # a name stands for all that is below it: packages are left out, as they would bring the others back in
+            # a name includes everything below it, so packages are left out
             if file.name != "__init__.py" and not USES_COMPILER.search(file.read_text(encoding="utf-8")):
                 modules.append(".".join(file.relative_to(ROOT).with_suffix("").parts))
     return modules
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with its arguments and result checked: int serves as float (PEP 484); `Self`, unknown here, is let be."""
+    """The function with its arguments and result checked. An int is accepted as float (PEP 484); `Self` is not checked."""
     function.__annotations__ = {name: hint for name, hint in function.__annotations__.items() if hint is not Self}
     return beartype(conf=BeartypeConf(is_pep484_tower=True))(function)
 
@@ -38,7 +38,7 @@ install_import_hook(modules_to_check(), f"{__name__}.{checked.__name__}")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """For `scripts/test --fast`, modules that are slow as a whole are not even imported."""
+    """With `scripts/test --fast`, modules of slow tests are not imported."""
     if config.getoption("markexpr") != "not slow" or collection_path.suffix != ".py":
         return None
     return bool(SLOW_MODULE.search(collection_path.read_text("utf-8"))) or None
@@ -46,7 +46,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.fixture
 def unchecked() -> Iterator[None]:
-    """For a test that gives on purpose what the annotations forbid, to see the error that a user would see."""
+    """For tests that pass arguments that the annotations forbid, to see the error that a user would see."""
     config.update("jaxtyping_disable", True)
     yield
     config.update("jaxtyping_disable", False)

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def run(stage, stream, cuts):
-    """Feed `stream` cut at the sorted positions `cuts`, with an empty block at every cut; concatenate what comes out."""
+    """Feed `stream`, cut at the sorted positions `cuts`, with an empty block at every cut; concatenate the outputs."""
     out = []
     edges = [0, *cuts, len(stream)]
     for a, b in pairwise(edges):
@@ -16,7 +16,7 @@ def run(stage, stream, cuts):
 
 
 def check_stage(make, stream, *, seed=0, finite=True):
-    """`make()` gives a new stage; `stream` (n, ...) is a fitting input of a few hundred items or more."""
+    """`make()` returns a new stage; `stream` (n, ...) is an input of a few hundred items or more."""
     rng = np.random.default_rng(seed)
     kept = stream.copy()
     stream.setflags(write=False)

@@ -1,6 +1,6 @@
 """Damages presets, recordings, generators and checkpoints at random and opens them: each must work or fail in one line.
 
-python -m tests.fuzz [COUNT] [SEED]     prints how many were tried and refused, the slowest, and the most memory
+python -m tests.fuzz [COUNT] [SEED]     prints the numbers of inputs tried and refused, the slowest one, and the peak of memory
 """
 
 import json
@@ -56,7 +56,7 @@ TOKENS = ("inf", "nan", "-1", "1e999", "9" * 5000, "true", '"\\u0000"', "[", "[[
 
 
 class Outcome(NamedTuple):
-    """What became of an input: "works", "refused", or what is wrong with its refusal."""
+    """The outcome for an input: "works", "refused", or the fault of its refusal."""
 
     kind: str
     change: str
@@ -85,7 +85,7 @@ def originals(folder: Path) -> None:
 
 
 def open_input(kind: str, path: Path, good: Path) -> None:
-    """Everything that the commands read of an input."""
+    """Read everything in an input that commands read."""
     if kind == "preset":
         preset = Preset.load(path)
         _ = preset.candidates, preset.corpus, preset.pairs, preset.generator_sha256
@@ -101,7 +101,7 @@ def open_input(kind: str, path: Path, good: Path) -> None:
 
 
 def damage(path: Path, rng: random.Random) -> str:
-    """Change a file, or one in a folder; returns what was done."""
+    """Change a file, or one in a folder; return the kind of damage."""
     file = path
     if path.is_dir():
         file = rng.choice(sorted(each for each in path.rglob("*") if each.is_file()))
@@ -111,7 +111,7 @@ def damage(path: Path, rng: random.Random) -> str:
 
 
 def bytes_changed(file: Path, rng: random.Random) -> str:
-    """Some bytes become others."""
+    """Change some bytes."""
     content = bytearray(file.read_bytes())
     for _ in range(rng.choice([1, 3, 30])):
         place = rng.randrange(min(len(content), 4000)) if rng.random() < 0.7 else rng.randrange(len(content))
@@ -121,7 +121,7 @@ def bytes_changed(file: Path, rng: random.Random) -> str:
 
 
 def cut(file: Path, rng: random.Random) -> str:
-    """Cut off, or lengthened."""
+    """Truncate or lengthen it."""
     content = file.read_bytes()
     length = rng.randrange(len(content))
     file.write_bytes(content[:length] if rng.random() < 0.7 else content + content[:length])
@@ -129,7 +129,7 @@ def cut(file: Path, rng: random.Random) -> str:
 
 
 def special(file: Path, rng: random.Random) -> str:
-    """No file at all: a pipe, a folder, a link."""
+    """Replace the file by a pipe, a folder or a link."""
     file.unlink()
     what = rng.choice(["pipe", "folder", "loop", "zero", "nothing", "empty"])
     if what == "pipe":
@@ -144,7 +144,7 @@ def special(file: Path, rng: random.Random) -> str:
 
 
 def text(file: Path, rng: random.Random) -> str:
-    """A word is replaced."""
+    """Replace a word."""
     words = file.read_text("utf-8").split(" ")
     words[rng.randrange(len(words))] = rng.choice(TOKENS)
     file.write_text(" ".join(words), "utf-8")
@@ -152,7 +152,7 @@ def text(file: Path, rng: random.Random) -> str:
 
 
 def token(file: Path, rng: random.Random) -> str:
-    """A setting is added."""
+    """Add a setting."""
     name = rng.choice(
         ["inputs", "generator.file", "generator.sha256", "training.epochs", "controls.smoothing", "x." * 5000 + "y"]
     )
@@ -163,7 +163,7 @@ def token(file: Path, rng: random.Random) -> str:
 
 
 def line(file: Path, rng: random.Random) -> str:
-    """A value in a line of a log becomes extreme."""
+    """Make a value in a line of a log extreme."""
     lines = [json.loads(each) for each in file.read_text("utf-8").splitlines()]
     chosen = rng.choice(lines)
     name = rng.choice(list(chosen))
@@ -175,7 +175,7 @@ def line(file: Path, rng: random.Random) -> str:
 
 
 def header(file: Path, rng: random.Random) -> str:
-    """A value in the header of a safetensors file, or in the tables within it, becomes extreme."""
+    """Make a value in the header of a safetensors file, or in its tables, extreme."""
     content = file.read_bytes()
     length = int.from_bytes(content[:8], "little")
     table = json.loads(content[8 : 8 + length])
@@ -206,7 +206,7 @@ def extreme_somewhere(value: dict | list, rng: random.Random) -> str:
 
 
 def sparse(file: Path, rng: random.Random) -> str:
-    """A tensor of 4 GB of nothing is added."""
+    """Add a sparse tensor of 4 GB."""
     content = file.read_bytes()
     length = int.from_bytes(content[:8], "little")
     table = json.loads(content[8 : 8 + length])
@@ -245,7 +245,7 @@ def run(count: int, seed: int, folder: Path) -> list[Outcome]:
 
 
 def attempt(kind: str, path: Path, good: Path, change: str) -> Outcome:
-    """Open an input and judge how that ends."""
+    """Open an input and judge the outcome."""
     start = time.monotonic()
     signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
     try:

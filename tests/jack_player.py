@@ -1,6 +1,6 @@
 """A JACK client that plays a mono sound file: `jack_player.py FILE LEAD_SECONDS NAME`. A part of `tests/rig.py`.
 
-It says `ready`, waits for the first connection, plays LEAD_SECONDS of silence, then the file, then a second of silence,
+It prints `ready`, waits for the first connection, plays LEAD_SECONDS of silence, then the file, then a second of silence,
 and says `xruns N`.
 """
 

@@ -1,8 +1,8 @@
 """Real programs for tests: a screen, a sound server, a player on it, SuperCollider, Pure Data.
 
 Each context manager starts a real program, waits until it answers, and ends it (that one process, by its id) on the way
-out. Where the program is not installed the test is skipped with the reason; on a server that tests every change (`CI` is
-set) it fails instead, as there all of them belong to the set-up.
+out. If the program is not installed, the test is skipped with the reason; on a CI server (`CI` is
+set) it fails instead, because the set-up there must include all of them.
 
     def test_window(monkeypatch):
         with rig.xvfb() as environment: ...        # {"DISPLAY": ":7", ...} for the program under test
@@ -30,20 +30,20 @@ Variables = dict[str, str]
 
 
 def missing(*programs: str) -> str:
-    """Why a test that needs these programs cannot run: a line that names the packages; empty when it can."""
+    """The reason why a test that needs these programs cannot run, with their packages; empty if it can."""
     absent = [program for program in programs if shutil.which(program) is None]
     packages = sorted({package.name for package in PACKAGES if package.proof in absent})
     return f"not installed: {', '.join(absent)} (Debian: {', '.join(packages)})" if absent else ""
 
 
 def require(*programs: str) -> None:
-    """Skip the running test where a program is missing; under CI, fail it."""
+    """Skip the running test if a program is missing; fail it on CI."""
     if reason := missing(*programs):
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 class Program:
-    """A running program whose output, stderr too, is read along: a test waits for a line and sees all when none comes."""
+    """A running program whose output, including stderr, is read all the time; a test can wait for a line in it."""
 
     def __init__(self, command: list[str], variables: Mapping[str, str] = {}) -> None:
         self.name = Path(command[0]).name
@@ -69,7 +69,7 @@ class Program:
         self._new.put(None)
 
     def expect(self, text: str, seconds: float = 10) -> str:
-        """Wait for the next line with `text` in it; lines that were passed over are not looked at again."""
+        """Wait for the next line that contains `text`; earlier lines are not searched again."""
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -86,11 +86,11 @@ class Program:
         return "\n".join(self.lines)
 
     def wait(self, seconds: float = 10) -> int:
-        """Wait until it ends by itself; its exit status."""
+        """Wait until it ends by itself; return its exit status."""
         return self.process.wait(seconds)
 
     def end(self, seconds: float = 5) -> None:
-        """Ask it to end, insist after some seconds."""
+        """Ask it to end, and kill it after some seconds."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -147,7 +147,7 @@ def xvfb(size: str = "1280x720") -> Iterator[Variables]:
 def jack(rate: int = 44100, period: int = 256) -> Iterator[Variables]:
     """A JACK sound server without a sound card, in stereo, under a private name; PortAudio sees its clients as devices.
 
-    In real time where the system allows it (period 256: no lost samples), else not, with a period of at least 1024
+    In real time if the system allows it (period 256: no lost samples), else with a period of at least 1024
     samples, which is as exact but later. `rate` in Hz; JACK never resamples.
     """
     require("jackd", "jack_wait")
@@ -172,7 +172,7 @@ def jack_mic(wav: Path, variables: Variables, lead: float = 0.5, name: str = "vi
 
     The file starts exactly `lead` seconds after the first connection, to the sample, and its samples arrive unchanged. It has to be
     mono at the server's rate. PortAudio lists devices once, when it starts: start the player before the program under
-    test. When it has played it says `xruns N`; if N isn't 0, the machine was too busy and samples were lost.
+    test. After playing, it prints `xruns N`; if N is not 0, the machine was too busy and samples were lost.
     """
     with Program(
         [sys.executable, str(Path(__file__).with_name("jack_player.py")), str(wav), str(lead), name], variables

@@ -50,7 +50,7 @@ def write_generator(path, resolution=16, seed=0):
 
 
 def make_preset(folder, *, space="z", toml="version = 1\n", seed=0, inputs=23):
-    """A whole preset folder; gives its path."""
+    """Make a complete preset folder; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "preset.toml").write_text(toml, "utf-8")
     write_generator(folder / "generator.safetensors", seed=seed)
@@ -80,13 +80,13 @@ def sound(seconds=1.0, rate=44100, channels=1, seed=0):
 
 
 def write_sound(path, seconds=1.0, rate=44100, channels=1, subtype="PCM_16"):
-    """A sound file; gives its path."""
+    """Write a sound file; return its path."""
     soundfile.write(path, sound(seconds, rate, channels), rate, subtype=subtype)
     return path
 
 
 def write_candidates(folder, count=8, space="z", size=LATENT, kept=()):
-    """Candidates for a preset, without the images; gives them."""
+    """Write candidates for a preset, without the images; return them."""
     rng = np.random.default_rng(count)
     candidates = Candidates(
         tuple(range(count)),
@@ -101,7 +101,7 @@ def write_candidates(folder, count=8, space="z", size=LATENT, kept=()):
 
 
 def make_unpaired(folder):
-    """A preset with a corpus and twelve candidates, before anything was paired; gives the folder."""
+    """Make a preset with a corpus and twelve candidates but no pairs; return the folder."""
     make_preset(folder)
     (folder / "pairs.safetensors").unlink()
     (folder / "mapping.safetensors").unlink()
@@ -111,7 +111,7 @@ def make_unpaired(folder):
 
 
 def write_corpus(folder, frames=(60, 40), inputs=DESCRIPTORS, seed=0):
-    """A corpus of noise for a preset: sounds a, b, ... whose every fourth frame, and the first, is silent; gives it."""
+    """Write a corpus of noise for a preset, and return it: sounds a, b, ..., with the first and every fourth frame silent."""
     rng = np.random.default_rng(seed)
     sound, frame, stands_for = [], [], []
     for number, count in enumerate(frames):

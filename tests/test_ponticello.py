@@ -1,4 +1,4 @@
-"""The front door: one line for every mistake, and no command loaded before it is asked for."""
+"""The front door: one line for every mistake, and no command loaded before it is used."""
 
 import errno
 import os
@@ -112,7 +112,7 @@ def test_unknown_commands(monkeypatch, capsys):
 
 
 def shell(command, **environment):
-    """A command line of a POSIX shell, with `ponticello` in it: gives its status, stdout and stderr."""
+    """Run a POSIX shell command that contains `ponticello`; return its status, stdout and stderr."""
     command = command.replace("ponticello ", f"{sys.executable} {ROOT / 'ponticello.py'} ")
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],

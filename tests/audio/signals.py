@@ -1,4 +1,4 @@
-"""Sounds that stages have to stand."""
+"""Sounds that every stage must handle."""
 
 import numpy as np
 

@@ -62,7 +62,7 @@ def test_a_row_of_a_batch_has_the_bits_of_that_row_alone():
 
 
 def test_latency_is_as_declared():
-    """A click may show in the first frame whose centre is within a window of it: count samples until rows come."""
+    """A click may appear in the first frame whose centre is within a window of it: count samples until rows arrive."""
     analyzer = Analyzer()
     came_at = []
     for n, sample in enumerate(noise(4096), 1):
@@ -91,7 +91,7 @@ def test_silence():
 
 
 def test_loudness_stays_at_the_floor_after_a_sound():
-    """The ringing filter must not end in subnormal numbers, which are slow, nor keep anything for ever."""
+    """The ringing filter must not end in subnormal numbers, which are slow, nor ring forever."""
     analyzer = Analyzer()
     analyzer.process(sine(100, 44100))
     rows = analyzer.process(np.zeros(10 * 44100, np.float32))

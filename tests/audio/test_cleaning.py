@@ -1,4 +1,4 @@
-"""What is removed at the input, and what is kept to the last bit."""
+"""Cleaning at the input: nonfinite samples are removed, all others keep their bits."""
 
 import numpy as np
 

@@ -24,7 +24,7 @@ def test_nothing_gives_no_rows():
 
 @pytest.mark.parametrize("rate", [8000, 22050, 48000, 96000, 192000])
 def test_other_rates_describe_the_same_sound(rate):
-    """A tone of 440 Hz with overtones to 2.2 kHz: what the descriptors say does not depend on the file's rate."""
+    """A tone of 440 Hz with overtones to 2.2 kHz: the descriptors do not depend on the file's rate."""
 
     def tone(rate):
         return sum(sine(440 * k, rate, rate, gain=0.3 / k) for k in range(1, 6))

@@ -28,7 +28,7 @@ def test_a_frame_comes_with_the_sample_it_waits_for():
     for n, sample in enumerate(noise(3000), 1):
         given_now = len(framer.process(np.array([sample])))
         assert given_now == (n % 512 == 0)
-    # Frame k is centred on sample 512 k, and out when 512 k + 512 samples are in.
+    # Frame k is centred on sample 512 k, and emitted after 512 k + 512 samples.
     assert framer.latency == 512
 
 

@@ -1,4 +1,4 @@
-"""Sounds that cannot be sought in, chains, unknown lengths, and formats that only ffmpeg reads."""
+"""Sounds without seeking, chained files, unknown lengths, and formats that only ffmpeg reads."""
 
 import subprocess
 
@@ -24,7 +24,7 @@ def all_frames(path, start=0, stop=None):
 
 
 def check_seeking(path):
-    """Any part is that part of the whole, and blocks agree with the declared length."""
+    """Any part equals that part of the whole, and blocks add up to the declared length."""
     whole = all_frames(path)
     with SoundReader(path) as reader:
         assert len(whole) == reader.frames

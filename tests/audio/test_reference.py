@@ -18,7 +18,7 @@ SHAPE_AND_MFCC, PITCH, LOUDNESS = slice(0, 20), slice(20, 22), 22
 
 
 def reference(name):
-    """FluCoMa's values (m, 23), and which of them mean something."""
+    """FluCoMa's values (m, 23), and a mask of those that are meaningful."""
     with (FOLDER / f"{name}.csv").open() as file:
         assert file.readline().strip().split(",") == list(DESCRIPTORS)
         values = np.loadtxt(file, delimiter=",", ndmin=2)
@@ -36,7 +36,7 @@ def ours(name):
 
 
 def errors(name):
-    """|ours - theirs| / max(1, |theirs|), 0 where it means nothing."""
+    """|ours - theirs| / max(1, |theirs|), 0 where the value is meaningless."""
     theirs, meant = reference(name)
     return np.where(meant, np.abs(ours(name) - theirs) / np.maximum(1, np.abs(theirs)), 0)
 
@@ -63,7 +63,7 @@ def test_table_of_errors(record_testsuite_property):
     for name, error in zip(DESCRIPTORS, worst, strict=True):
         record_testsuite_property(f"largest error of {name}", f"{error:.0e}")
         print(f"| {name} | {error:.0e} |")
-    # All but the loudness come as near as another Fourier transform lets them; the loudness as near as FluCoMa's own
+    # Differences come from the Fourier transform, for the loudness from FluCoMa's own
     # rounding of a constant.
     assert worst[:LOUDNESS].max() <= 1e-9
     assert worst[LOUDNESS] <= 5e-7

@@ -45,7 +45,7 @@ def test_any_cutting(rate, sizes):
 
 @pytest.mark.parametrize("rate", [8000, 48000, 96000])
 def test_a_tone_keeps_its_time_and_level(rate):
-    """Also proof that nothing is shifted: the resampled tone is the tone at the new rate, sample for sample."""
+    """Also checks that nothing is shifted: the resampled tone equals the tone at the new rate, sample for sample."""
     seconds = 2
     out = resample(sine(1000, seconds * rate, rate), rate)
     expected = sine(1000, seconds * 44100)

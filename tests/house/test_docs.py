@@ -1,4 +1,4 @@
-"""The documents tell the truth about names: every link, path, command and option in them exists. Paragraphs are short."""
+"""All links, paths, commands and options in the documents exist. Paragraphs are short."""
 
 import functools
 import importlib
@@ -19,11 +19,11 @@ from offline.pairing.window import keys
 ROOT = Path(__file__).parents[2]
 ROOMS = ("benchmarks", "docs", "examples", "live", "offline", "presets", "scripts", "shared", "tests")
 WIDTH, LONGEST_PARAGRAPH = 120, 5  # columns, lines
-NOT_OURS = {"--help", "--version", "--debug"}  # every command has these, whatever its own help says
+NOT_OURS = {"--help", "--version", "--debug"}  # all commands have these
 
 
 def tracked() -> list[Path]:
-    """The files of the checkout, those not yet committed included."""
+    """The files of the checkout, including uncommitted ones."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -38,7 +38,7 @@ def pages() -> tuple[Path, ...]:
 
 
 def plain(text: str) -> str:
-    """Without the tables that programs write: their words stand in the code."""
+    """The text without the tables that programs write."""
     return re.sub(r"<!-- \w+ -->\n.*?<!-- end -->", "", text, flags=re.DOTALL)
 
 
@@ -86,7 +86,7 @@ def all_options() -> frozenset[str]:
 
 
 def complaint(line: str) -> str:
-    """What is wrong with a `ponticello` command line; empty where nothing is."""
+    """The fault in a `ponticello` command line; empty if there is none."""
     words = shlex.split(line)
     if len(words) < 2 or words[1] == "COMMAND" or words[1].startswith("-"):
         return ""

@@ -1,4 +1,4 @@
-"""The set-up of a checkout: what makes it begin, what it repairs, what it says when it cannot."""
+"""The set-up of a checkout: when it runs, what it repairs, and its messages when it cannot."""
 
 import ast
 import importlib.metadata
@@ -116,7 +116,7 @@ def test_pips_many_lines_become_one(log, line):
 
 
 def test_an_old_python_can_run_the_version_check():
-    """The first module that a script imports leads to console.py; all up to there must be readable."""
+    """The first module that a script imports leads to console.py; old Pythons must be able to read everything up to there."""
     for name in ("demo", "test", "check", "checks.py", "console.py"):
         ast.parse((ROOT / "scripts" / name).read_text(encoding="utf-8"), feature_version=(3, 6))
     for name in ("demo", "test", "check", "checks.py"):
@@ -190,7 +190,7 @@ def needs(name, extras=()):
 
 
 def test_constraints_pin_everything_that_is_needed():
-    """Whatever ponticello, its tools and its build backend lead to here is pinned, at the version that is tested."""
+    """All packages that ponticello, its tools and its build backend require here are pinned to the tested version."""
     pinned = pins()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     lists = [project["build-system"]["requires"], project["project"]["dependencies"]]

@@ -1,4 +1,4 @@
-"""Files from strangers: a small run of `python -m tests.fuzz`."""
+"""Damaged files: a short run of `python -m tests.fuzz`."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""The renderer of the preset `glass` and what fits a generator to it: sound arithmetic, and runs that can be taken up again."""
+"""The renderer of the preset `glass`, and the training on it: arithmetic, and runs that can be continued."""
 
 import colorsys
 import dataclasses
@@ -37,7 +37,7 @@ SMALL = Recipe(
 
 
 def parameters(z: torch.Tensor, to_p: torch.Tensor) -> torch.Tensor:
-    """The scene that a z stands for."""
+    """The scene of a z."""
     return z * z.square().mean(dim=1, keepdim=True).rsqrt() @ to_p.T
 
 
@@ -65,7 +65,7 @@ def test_network_is_the_generator() -> None:
 
 
 def test_start_gives_the_fields() -> None:
-    """Before any training a linear reading of the first layer's pairs follows the renderer's fields."""
+    """Before training, a linear function of the first layer's output equals the renderer's fields."""
     network, fields, to_p = TrainableGenerator(SMALL.architecture, MAPPING_LR_MULTIPLIER), Fields(1), projection(1, 512)
     prepare(network, fields, to_p)
     z = torch.randn(6, 512)

@@ -1,4 +1,4 @@
-"""The faults that scripts/mutants plants."""
+"""The faults planted by scripts/mutants."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""The page of measured figures shows what the files hold."""
+"""The page of measured figures matches its files."""
 
 from benchmarks.tables import PAGE, RESULTS, page, table
 

@@ -1,4 +1,4 @@
-"""Each program of the rig starts, does its work and is gone afterwards."""
+"""Each program of the rig starts, works and ends."""
 
 import socket
 import struct

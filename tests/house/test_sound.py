@@ -1,4 +1,4 @@
-"""The shipped sounds are what their scores say, and can be made again."""
+"""The shipped sounds match their scores, and can be made again."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What `pip install ponticello` brings: one package that neither breaks others nor is broken by them."""
+"""`pip install ponticello` installs one package, which neither breaks others nor is broken by them."""
 
 import ast
 import hashlib
@@ -61,7 +61,7 @@ class Installation:
         subprocess.run([*pip, "--no-index", "--no-deps", "--no-compile", wheel_file], check=True)
 
     def run(self, *command, path="", **variables):
-        """Run a command in an empty folder, `path` as PYTHONPATH; gives what it prints."""
+        """Run a command in an empty folder, with `path` as PYTHONPATH; return its output."""
         work = self.folder / "work"
         work.mkdir(exist_ok=True)
         environment = {**os.environ, "PYTHONPATH": str(path), "HOME": str(self.folder), **variables}
@@ -134,7 +134,7 @@ def test_only_names_of_modules_change(wheel):
 
 
 def test_no_string_names_a_module_by_its_old_name(wheel):
-    """What is left of "live." and the like in strings: places in documents."""
+    """Remaining strings with "live." and the like: names in documents."""
     left = set()
     for content in modules_in(wheel).values():
         for node in ast.walk(ast.parse(content)):

@@ -11,7 +11,7 @@ def cases():
 
 @pytest.fixture(params=[True, False], ids=["plain", "as-made"])
 def plain(request):
-    """Each test that takes it runs on the plain path, and on what a generator chooses on this machine."""
+    """Runs a test on the plain path, and on the path that a generator chooses on this machine."""
     return request.param
 
 

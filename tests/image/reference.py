@@ -1,4 +1,4 @@
-"""The reference cases: networks with random weights, and what the published code makes of them (float32, one at a time)."""
+"""The reference cases: networks with random weights, and the published code's pictures (float32, one at a time)."""
 
 import json
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Case:
 
 
 def on_path(generator, plain):
-    """The generator as it was made, or held to the plain path, which judges every other and so must be right by itself."""
+    """The generator, or one forced to the plain path, the reference for all other paths."""
     if plain:
         generator._synthesis = generator.plain
     return generator

@@ -1,4 +1,4 @@
-"""`ponticello bench generator`: what it compares with is the generator, and what it says of layers holds together."""
+"""`ponticello bench generator`: its textbook version equals the generator, and its figures of layers are consistent."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A picture of another shape is the square, continued to both sides."""
+"""Pictures of other shapes are the square, continued on both sides."""
 
 import itertools
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What only a card can show: the kernel on it, graphs that are replayed, pictures beside the published code's.
+"""Tests that need a card: the kernel, replayed graphs, and pictures against the published code's.
 
 Warnings are shown, not errors: torch's about TF32 and cuDNN's plans differ from version to version.
 """

@@ -1,4 +1,4 @@
-"""What `ponticello doctor` says of a machine, and when it calls it ill."""
+"""The lines of `ponticello doctor`, and its exit status."""
 
 import pytest
 import torch

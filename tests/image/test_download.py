@@ -1,4 +1,4 @@
-"""Images on their way to the host, on a machine without a card."""
+"""Downloads of images, on a machine without a card."""
 
 import threading
 
@@ -36,7 +36,7 @@ def test_two_are_started_before_the_first_is_waited_for():
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda", "mps"])
 def test_every_device_keeps_the_order(kind):
-    """cuda here means the way that pictures are asked for: no card is touched."""
+    """ "cuda" selects the order of requests here; no card is used."""
     names = set()
 
     def start(number):

@@ -1,4 +1,4 @@
-"""The fast paths against their plain references, and that neither threads nor neighbours change a bit."""
+"""The fast paths against the plain ones; threads and other rows of a batch do not change a bit."""
 
 import re
 import shutil

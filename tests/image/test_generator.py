@@ -53,7 +53,7 @@ def test_the_shipped_generator_in_half_precision(glass):
 
 
 def test_float16_activations(cases, monkeypatch):
-    """What cuda and mps do in half precision, on the CPU."""
+    """The half precision of cuda and mps, on the CPU."""
     monkeypatch.setitem(HALF, "cpu", HALF["cuda"])
     for name in ("t64", "r64", "t64_cond5"):
         outputs = cases[name].outputs
@@ -278,7 +278,7 @@ def test_no_such_file(tmp_path):
 
 
 def test_the_numerics_of_a_card_are_set_for_good():
-    """Whatever order threads come in: nothing is restored, so nothing can be restored wrongly."""
+    """In any order of threads: settings are never restored, so none can be restored wrongly."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     names = ("allow_tf32", "deterministic", "benchmark")
     before = [getattr(cudnn, name) for name in names], matmul.allow_tf32

@@ -1,4 +1,4 @@
-"""`benchmarks/gpu.sh`: its steps in processes with time limits, and the two that matter most rehearsed on the CPU."""
+"""`benchmarks/gpu.sh`: steps in processes with time limits, and rehearsals of the two most important ones on the CPU."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_the_environment_is_rehearsed(tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card, so nothing fails")
 def test_a_step_that_fails_is_named_and_the_next_one_runs(tmp_path):
-    """`operators` on a card that is not there; a time limit that nothing can keep; an unknown step."""
+    """`operators` without a card, a time limit that is too short, and an unknown step."""
     done = RUNNER.invoke(app, ["--out", str(tmp_path), "--steps", "copies,environment", "--seconds", "100"])
     assert done.exit_code == 0
     assert "copies: failed" in done.output

@@ -1,4 +1,4 @@
-"""Each operator against a slow program that follows the formula word by word, in float64."""
+"""Each operator against a slow program that follows the formula literally, in float64."""
 
 from itertools import pairwise
 
@@ -162,7 +162,7 @@ def test_modulated_conv(kernel, demodulate, style_scale):
     st.sampled_from([torch.float32, torch.bfloat16]),
 )
 def test_two_columns_at_a_time(inputs, outputs, height, pairs, dtype):
-    """The paired convolution beside the one whose place it takes."""
+    """The paired convolution against the one that it replaces."""
     rng = np.random.default_rng(inputs + 100 * outputs)
     weight = torch.from_numpy(rng.normal(size=(outputs, inputs, 3, 3)).astype(np.float32))
     plain = ModulatedConv.prepare(weight, 1.0, demodulate=True, dtype=dtype, memory_format=torch.channels_last)
@@ -177,7 +177,7 @@ def test_two_columns_at_a_time(inputs, outputs, height, pairs, dtype):
 
 
 def test_the_epsilon_of_demodulation():
-    """Where the style leaves an output next to nothing, the epsilon decides."""
+    """If the style makes an output nearly zero, the epsilon matters."""
     weight = np.zeros((1, 2, 3, 3))
     weight[0, 0] = 1.0
     style, x = np.array([1e-5, 1.0]), np.ones((2, 3, 3))
@@ -217,7 +217,7 @@ def test_all_styles_at_once(widths):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_modulated_conv_in_half_precision_stays_finite(dtype):
-    """Everything at the clamp and in line with the weights: the largest result there can be."""
+    """All inputs at the clamp, with the signs of the weights: the largest possible result."""
     operator = ModulatedConv.prepare(torch.ones(2, 512, 3, 3), 1.0, demodulate=True, dtype=dtype)
     x = torch.full((1, 512, 4, 4), 256.0)
     y, factors = operator(x, torch.full((1, 512), 40.0))

@@ -1,4 +1,4 @@
-"""What holds for tests of the stage: the user's folder is a temporary one."""
+"""For all tests of the stage: the user's folder is a temporary one."""
 
 import pytest
 

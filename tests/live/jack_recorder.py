@@ -1,6 +1,6 @@
-"""A JACK client that hears: `jack_recorder.py NAME SECONDS FILE.npy`. PortAudio sees an output device of that name.
+"""A JACK client that records: `jack_recorder.py NAME SECONDS FILE.npy`. PortAudio sees an output device of that name.
 
-It says `ready`, waits for a connection, records its two inputs from then on, writes them as float32 (frames, 2), and says
+It prints `ready`, waits for a connection, records its two inputs from then on, writes them as float32 (frames, 2), and says
 `xruns N`.
 """
 

@@ -1,4 +1,4 @@
-"""Somebody who talks OSC to the program under test: a UDP socket of its own, with python-osc to build and to read."""
+"""An OSC client of the program under test: a UDP socket, with python-osc to build and read messages."""
 
 import socket
 import time
@@ -28,7 +28,7 @@ def bundle(when, *contents):
 
 
 class Client:
-    """Sends to one port of this machine, from an address of it, and reads what comes back to the port it sends from."""
+    """Sends to a port of this machine, and reads the replies on the port that it sends from."""
 
     def __init__(self, port, host="127.0.0.1"):
         self.to = (host, port)
@@ -60,7 +60,7 @@ class Client:
 
 
 def events(port, count, seconds=3.0):
-    """The next `count` events of an OscPort, or as many as come in time."""
+    """The next `count` events of an OscPort, or as many as arrive in time."""
     taken = []
     deadline = time.monotonic() + seconds
     while len(taken) < count and time.monotonic() < deadline:
@@ -70,7 +70,7 @@ def events(port, count, seconds=3.0):
 
 
 def until(true, seconds=3.0, pause=0.005):
-    """Ask `true()` again and again until it is; whether it came to that in time."""
+    """Call `true()` repeatedly until it is true; return whether that happened in time."""
     deadline = time.monotonic() + seconds
     while not true() and time.monotonic() < deadline:
         time.sleep(pause)

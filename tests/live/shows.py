@@ -1,4 +1,4 @@
-"""Shows for tests: the real thing without a window, at the pace of the clock, in a thread of the test."""
+"""Shows for tests: real ones without a window, paced by the clock, in a thread of the test."""
 
 import contextlib
 import hashlib
@@ -23,7 +23,7 @@ from tests.live.osc_client import Client, until
 
 
 class Show:
-    """A show and all that it did: `asked` has what was scheduled, as (sample, change)."""
+    """A show and its results: `asked` has the scheduled changes, as (sample, change)."""
 
     def __init__(self, presets, source, hashes, controls=(), painter=None, hall=None, **options):
         loaded = [Preset.load(preset) for preset in presets]
@@ -108,7 +108,7 @@ def show(presets, sound, tmp_path, loop=False, **options):
 
 
 def replayed(playing, sound):
-    """The hashes of all pictures of the sound file, and silence behind it, with what was asked for in the show."""
+    """The hashes of all pictures of the sound file and the silence after it, with the changes of the show."""
     pipeline, painter = Pipeline(playing.first), Painter()
     painter.load(playing.first)
     for sample, what in playing.asked:

@@ -1,4 +1,4 @@
-"""A clock that stands until it is moved, and sound devices that do what a test says."""
+"""A clock that tests move, and sound devices that tests control."""
 
 from itertools import pairwise
 
@@ -56,7 +56,7 @@ class FakeMicrophone:
 
 
 class FakeLoudspeaker:
-    """Plays what it is sent, a block for every 512 frames of its rate that the clock moves."""
+    """Plays a block for every 512 frames of its rate that the clock moves."""
 
     def __init__(self, clock, rate=44100, channels=2, latency=0.02):
         self.clock, self.rate, self.channels, self.latency = clock, rate, channels, latency
@@ -87,7 +87,7 @@ class FakeLoudspeaker:
 
 
 class Desk:
-    """Where devices are plugged: `connect` gives what is plugged in, or fails."""
+    """A socket for devices: `connect` returns the plugged one, or fails."""
 
     def __init__(self, device=None):
         self.device = device

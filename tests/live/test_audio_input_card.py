@@ -1,4 +1,4 @@
-"""The sound card's input, with a device that does what the test says and a clock that is moved by hand."""
+"""The sound card's input, with a device and a clock that the test controls."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 def opened(sound, rate=44100, channels=(1,)):
-    """A started input, its device, where it is plugged, and the clock."""
+    """A started input, its device, the device's socket, and the clock."""
     clock = StandingClock()
     microphone = FakeMicrophone(clock, sound[:, Channels(channels).columns], rate)
     desk = Desk(microphone)

@@ -1,4 +1,4 @@
-"""A file as the input: the tape, its pacing, its speaker, and chasing a tape elsewhere. Time is moved by hand."""
+"""A file as the input: the tape, its pacing, its speaker, and chasing an external tape. The test moves the clock."""
 
 from itertools import pairwise
 
@@ -226,7 +226,7 @@ def test_play_pause_seek_and_loop(tmp_path):
 
 
 def _find(sound, piece):
-    """Where `piece` is in `sound`."""
+    """The position of `piece` in `sound`."""
     starts = np.flatnonzero(sound[:, 0] == piece[0])
     assert len(starts) == 1
     return slice(starts[0], starts[0] + len(piece))
@@ -452,7 +452,7 @@ def test_whatever_is_asked_the_sound_goes_on(tmp_path, commands, frames, with_sp
 
 
 class OtherTape:
-    """A tape elsewhere that tells its time ten times a second."""
+    """An external tape that sends its time ten times a second."""
 
     def __init__(self, clock, seconds, speed=1.0):
         self.clock, self.at, self.seconds, self.speed = clock, clock(), seconds, speed

@@ -31,7 +31,7 @@ def at_server(server, monkeypatch):
 
 
 def read_for(source, seconds):
-    """What comes in so many seconds, and how late each block's last sample was (s)."""
+    """The blocks of a number of seconds, and the delay of each block's last sample (s)."""
     blocks, ages = [], []
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -42,7 +42,7 @@ def read_for(source, seconds):
 
 
 def retried(attempt):
-    """A machine that is too busy makes JACK lose samples, and says so: then once more."""
+    """On a busy machine, JACK loses samples and reports it: try once more."""
     for _ in range(3):
         if attempt():
             return

@@ -1,4 +1,4 @@
-"""`ponticello bench live`: what it takes off a click's way is what the pipeline needs, and figures come out."""
+"""`ponticello bench live`: the delay that it subtracts is the pipeline's own, and it prints figures."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The engine by itself: a source that the test holds in its hands, and every tick that comes of it."""
+"""The engine with a source that the test controls, and its ticks."""
 
 import math
 import threading
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 class Hand(Source):
-    """Gives what the test puts in; sample s is at the microphone at second s / 44100."""
+    """Delivers the test's samples; sample s is at the microphone at second s / 44100."""
 
     def __init__(self):
         super().__init__("hand", lambda: 0.0)

@@ -1,4 +1,4 @@
-"""The OSC port over real sockets: what arrives, in which order, what is answered, and what cannot break it."""
+"""The OSC port over real sockets: messages, their order, answers, and robustness."""
 
 import random
 import socket
@@ -351,7 +351,7 @@ def test_hosts_that_are_not_here(host, number, text):
 
 @pytest.fixture
 def sockets(monkeypatch):
-    """The sockets that ports open, newest last: closing one is what a system does when it wakes up."""
+    """The sockets that ports open, newest last. A system that wakes up may close them."""
     opened = []
 
     class Recorded(socket.socket):

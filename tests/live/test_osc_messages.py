@@ -1,4 +1,4 @@
-"""What messages mean: the many ways in which programs say the same, and what is refused."""
+"""The meaning of messages: the different forms that programs send, and those that are refused."""
 
 import math
 

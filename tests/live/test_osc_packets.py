@@ -1,4 +1,4 @@
-"""OSC's bytes: against the examples of the specification, and against whatever else may come."""
+"""OSC packets: the examples of the specification, and arbitrary bytes."""
 
 import random
 import struct

@@ -17,7 +17,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 class Show:
-    """What answers behind the port: it keeps values, tells them, and says that the sound is at -35 dB."""
+    """A stand-in for the show: it keeps values, answers questions about them, and reports a sound at -35 dB."""
 
     def __init__(self, port):
         self.port = port

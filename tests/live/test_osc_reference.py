@@ -1,4 +1,4 @@
-"""docs/osc.md and the examples say what the tables say."""
+"""docs/osc.md and the examples match the tables."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Shows without a window: the pictures are those of the studio, steered or not, and nothing stops them."""
+"""Shows without a window: the pictures equal those of a render, steered or not, and nothing stops a show."""
 
 import json
 import threading

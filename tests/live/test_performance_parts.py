@@ -1,4 +1,4 @@
-"""The parts of a show by themselves: numbers, due times, notices, the hall file."""
+"""Parts of a show: numbers, due times, notices, the hall file."""
 
 import math
 import os

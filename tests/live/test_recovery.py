@@ -1,4 +1,4 @@
-"""What was paired and trained on stage survives the end of the show, and can be brought back."""
+"""Pairs and training made on stage survive the end of the show, and can be restored."""
 
 import numpy as np
 import pytest

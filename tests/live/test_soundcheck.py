@@ -1,4 +1,4 @@
-"""The sound-check: what it proposes for sounds of known levels, what it refuses, in a show and as a command."""
+"""The sound-check: findings for sounds of known levels, and refusals, in a show and as a command."""
 
 import signal
 import subprocess
@@ -270,7 +270,7 @@ def test_a_wrong_scaler_is_reported(tmp_path, row):
 
 
 def test_the_halls_scaler_is_used_from_the_first_frame(folder):
-    """As if it had been exchanged there; and before any sound the picture is that of its mean."""
+    """Like an exchange at that sample; and before any sound, the picture is that of the mean."""
     preset = Preset.load(folder / "b")
     scaler = Standardizer(np.arange(23.0), np.append(np.full(22, 7.0), 0.0))
     samples = checkable()[4 * RATE : 7 * RATE]
@@ -308,7 +308,7 @@ def test_live_takes_the_scaler_from_the_hall_file(folder, tmp_path, monkeypatch)
 
 
 class Hurry(FileInput):
-    """A file that is heard as fast as it can be taken in: its clock moves on by a tenth of a second at each look."""
+    """A file that plays as fast as it can be processed: its clock advances by a tenth of a second at each reading."""
 
     def __init__(self, path):
         self.seconds = 0.0
@@ -344,7 +344,7 @@ def short(tmp_path, monkeypatch):
 
 
 def test_a_show_uses_the_findings(folder, tmp_path, short):
-    """What is exchanged at a sample, and nothing else, makes the pictures that follow: a record of it gives them again."""
+    """The exchange at a sample alone decides the following pictures: a recording of it reproduces them."""
     file = tmp_path / "hall.toml"
     file.write_text("# the cellar\n", "utf-8")
     playing = fast_show(folder, tmp_path, short, hall=hall.read(file))

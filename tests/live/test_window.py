@@ -1,4 +1,4 @@
-"""The window on a real X server: pixels, sizes, full screen, keys, and the way back from errors."""
+"""The window on a real X server: pixels, sizes, full screen, keys, and recovery from errors."""
 
 import os
 import subprocess
@@ -70,7 +70,7 @@ def shown(display, picture=None):
 
 
 def wait_for(display, what, seconds=10.0):
-    """Run the display until something holds; the events until then."""
+    """Run the display until a condition holds; return the events until then."""
     events = []
     end = time.monotonic() + seconds
     while True:

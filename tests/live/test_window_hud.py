@@ -1,4 +1,4 @@
-"""The head-up display without a window: what it shows, when it is drawn anew, and that nothing can upset it."""
+"""The head-up display without a window: its content, when it is redrawn, and robustness."""
 
 import math
 from dataclasses import replace

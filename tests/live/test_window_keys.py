@@ -1,4 +1,4 @@
-"""The table of keys: what acts where, and that the handbook has all of it."""
+"""The table of keys: where each key acts, and that the handbook lists all of them."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which monitor is meant, and whether there can be a window at all: asked without risk."""
+"""The choice of a monitor, and a safe test for whether a window can be opened."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Where pictures go: every scaling, every size, to the pixel."""
+"""The placement of pictures: every scaling and size, to the pixel."""
 
 from fractions import Fraction
 
@@ -16,7 +16,7 @@ SIZES = st.tuples(SIDES, SIDES)
 
 
 def check_middle(rectangle, area):
-    """As far from the left as from the right, and from above as from below; an odd pixel goes right and down."""
+    """Centred, with an odd pixel on the right and at the bottom."""
     assert 0 <= area[0] - rectangle.width - 2 * rectangle.left <= 1
     assert 0 <= area[1] - rectangle.height - 2 * rectangle.top <= 1
 

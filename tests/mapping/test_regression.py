@@ -1,4 +1,4 @@
-"""Learning pairs: the paper's recipe, seeds, settings, and the files that keep the result."""
+"""Training on pairs: the paper's recipe, seeds, settings, and the mapping's file."""
 
 from dataclasses import replace
 

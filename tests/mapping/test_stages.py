@@ -1,4 +1,4 @@
-"""Every stage of the mapping under the one contract, and against its formula."""
+"""All stages of the mapping: the contract, and their formulas."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Pickles in the official checkpoints' structure, with anything in them."""
+"""Pickles with the structure of official checkpoints, and arbitrary content."""
 
 import os
 import pickle
@@ -17,7 +17,7 @@ SOURCE = 'raise SystemExit("source text inside a checkpoint was executed")\n'
 
 
 class Call:
-    """Pickles as a call of `function` with `arguments`; `state` is given to what comes out."""
+    """Pickles as a call of `function` with `arguments`; its result gets `state`."""
 
     def __init__(self, function, *arguments, state=None):
         self.reduced = (function, arguments) if state is None else (function, arguments, state)
@@ -68,7 +68,7 @@ def dump(content, protocol=4):
 
 
 def hostile_pickles(marker):
-    """What hostile files may try: by name, the file and what its refusal says. `marker` would exist if anything ran."""
+    """Hostile files by name, with the message that refuses each. `marker` would exist if code ran."""
     touch = f"touch {marker}"
     write = f"open({str(marker)!r}, 'w')"
     load = torch.storage._load_from_bytes

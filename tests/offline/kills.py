@@ -1,8 +1,8 @@
-"""Kill every command that writes at random moments, run it again, and compare what it leaves with an undisturbed run.
+"""Kill every command that writes at random moments, run it again, and compare the result with an undisturbed run.
 
     python -m tests.offline.kills --count 30 --seed 0
 
-Not collected by pytest, as it takes minutes. Ends with status 1 where a file was damaged or differs.
+Not collected by pytest, because it takes minutes. Ends with status 1 if a file is damaged or differs.
 """
 
 import argparse
@@ -30,7 +30,7 @@ IGNORED = ("history", "candidates.png", "map.png")  # a repeated step is no new 
 
 @dataclass(frozen=True)
 class Command:
-    """A command line, run in a folder that is prepared for it; results: what must be equal in the end."""
+    """A command line, run in a prepared folder. results: files that must be equal in the end."""
 
     name: str
     arguments: tuple[str, ...]
@@ -55,7 +55,7 @@ COMMANDS = (
 
 
 def prepare(folder: Path) -> None:
-    """Everything that the commands start from."""
+    """Prepare everything that the commands need."""
     make_preset(folder / "p")
     make_unpaired(folder / "u")
     make_unpaired(folder / "t")
@@ -105,7 +105,7 @@ def contents(place: Path) -> dict[str, str]:
 
 
 def damage(folder: Path) -> str:
-    """What is wrong with the presets right after a kill; empty where each file is as before or complete."""
+    """Damage of the presets right after a kill; empty if all files are unchanged or complete."""
     for preset in [path.parent for path in folder.glob("*/preset.toml")]:
         try:
             loaded = Preset.load(preset)

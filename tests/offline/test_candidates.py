@@ -1,4 +1,4 @@
-"""Images to choose from: made once, gone on with, chosen, proposed."""
+"""Candidates: made once, continued, chosen, proposed."""
 
 import itertools
 import shlex

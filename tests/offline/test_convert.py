@@ -163,7 +163,7 @@ def test_a_stylegan3_that_does_not_fit_its_arguments(tmp_path):
 
 
 class Anything:
-    """Plain data in every form that a pickle knows, in places where a checkpoint has some."""
+    """Plain data in every form that pickles have, in places where checkpoints have some."""
 
     @staticmethod
     def values():
@@ -215,7 +215,7 @@ def test_the_protocol_of_a_checkpoint_changes_no_byte_of_the_output(tmp_path, pr
 
 
 def unpickling_as_calls(modules, value):
-    """What was read, to be pickled again: networks as calls of the published loader, arrays as torch's tensors."""
+    """The content read, ready to be pickled again: networks as calls of the published loader, arrays as torch's tensors."""
     if isinstance(value, Network):
         state = {"_set": {1, 2}, "_bytes": bytearray(b"\xff"), **unpickling_as_calls(modules, value.state)}
         meta = {"type": "class", "version": 6, "module_src": "raise SystemExit", "class_name": value.class_name}
@@ -296,7 +296,7 @@ def hostile(tmp_path):
 
 
 def test_the_bait_works(hostile):
-    """Python's own unpickler does run these."""
+    """Python's unpickler executes these."""
     marker, files = hostile
     for name in ("os.system", "os.system by another opcode", "builtins.eval", "subprocess"):
         outcome = pickle.loads(files[name][0])
@@ -339,7 +339,7 @@ assert not events, events
 
 
 def test_no_file_makes_python_unpickle_run_or_import_anything(hostile, tmp_path):
-    """Python's own audit of what happens, over all hostile files and a good one: torch isn't even loaded."""
+    """Python's audit events for all hostile files and a good one: torch is not even imported."""
     marker, files = hostile
     folder = tmp_path / "all"
     folder.mkdir()
@@ -360,7 +360,7 @@ def test_more_instructions_than_any_checkpoint(tmp_path, monkeypatch):
 
 
 def test_damaged_checkpoints_end_in_one_line(tmp_path):
-    """Bytes changed anywhere: a clear refusal, or still a checkpoint."""
+    """With bytes changed anywhere, a file is refused clearly or still a checkpoint."""
     path, rng = tmp_path / "model.pkl", random.Random(0)
     whole = (REFERENCE / "edge_t32.pkl").read_bytes()
     refused = 0

@@ -1,4 +1,4 @@
-"""Films that ffmpeg makes, each with something that decoders get wrong."""
+"""Films made by ffmpeg, each with a feature that decoders get wrong."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def film(path, source=TEST_SOURCE, count=20, *options):
 
 
 def stripes(path, times):
-    """A film with variable rate whose frame i is grey 10 i; gives its path."""
+    """A film of variable rate whose frame i has the grey level 10 i; returns its path."""
     rates = "+".join(f"eq(N,{i})*{time}" for i, time in enumerate(times))
     source = "color=black:size=32x32:rate=10,format=gray,geq=lum='10*N'"
     filters = ("-vf", f"settb=1/1000,setpts='({rates})/TB'", "-fps_mode", "passthrough", "-enc_time_base", "1/1000")
@@ -164,7 +164,7 @@ def test_transparent_films_keep_their_alpha(tmp_path):
 
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory):
-    """A whole film and the same with one damaged stretch: 160 frames, a key frame every 10."""
+    """A film, and the same with a damaged stretch: 160 frames, a key frame every 10."""
     folder = tmp_path_factory.mktemp("damaged")
     noise = "testsrc2=size=64x48:rate=10,noise=alls=30:allf=t"
     options = ("-c:v", "libx264", "-g", "10", "-pix_fmt", "yuv420p", "-crf", "30", "-f", "mpegts")

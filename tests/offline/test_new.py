@@ -1,4 +1,4 @@
-"""`ponticello new`: a preset around a generator, whole or not at all."""
+"""`ponticello new`: a preset around a generator, complete or not made."""
 
 import pytest
 import tomlkit

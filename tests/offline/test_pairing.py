@@ -1,4 +1,4 @@
-"""Images paired with moments of sound: by hand, by the baselines, and taken back."""
+"""Pairs of images and moments of sound: by hand, by the baselines, and undone."""
 
 import itertools
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A sound becomes a film: all of its pictures, the same ones every time, with its sound."""
+"""Rendering a sound to a film: all pictures, the same ones every time, with the sound."""
 
 import csv
 import hashlib
@@ -178,7 +178,7 @@ def test_stopped_and_resumed_gives_the_same_film(tmp_path, preset, monkeypatch):
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """The command line, in this process: gives exit status, stdout, stderr."""
+    """Runs a command line in this process; returns exit status, stdout and stderr."""
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["ponticello", *map(str, arguments)])

@@ -1,4 +1,4 @@
-"""The mapping learns the pairs, and says what it could not learn."""
+"""The mapping is trained on the pairs; pairs that it could not learn are reported."""
 
 import os
 import signal

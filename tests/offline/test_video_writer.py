@@ -1,4 +1,4 @@
-"""Films are decoded again with another library: every picture, its time, its colours, and the sound beside it."""
+"""Films, decoded again by another library: every picture, its time, its colours, and the sound."""
 
 import os
 import signal
@@ -54,7 +54,7 @@ def clicks(rate, channels=1, seconds=1.5, subtype="PCM_16", at=(0.25, 1.0)):
 
 
 def write(output, pictures=25, *, stop=None, codec=None, soundtrack=None, **settings):
-    """Write `pictures` in segments of 10; with `stop` the render is interrupted there. Gives the writer."""
+    """Write `pictures` in segments of 10, interrupted at `stop` if given; return the writer."""
     settings = {"segment_pictures": 10, "image_size": (SIZE, SIZE), "identity": "one", "fps": NTSC, **settings}
     with VideoWriter(output, codec=choose_codec(output, codec), soundtrack=soundtrack, **settings) as writer:
         for number in range(writer.start, pictures if stop is None else stop):
@@ -583,7 +583,7 @@ def test_ctrl_c_in_the_terminal_does_not_reach_ffmpeg(tmp_path):
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
-    """Makes a shell script be the ffmpeg; it answers questions like the real one, `$REAL`, and does `script` else."""
+    """Replaces ffmpeg by a shell script, which answers questions like the real one, `$REAL`, and otherwise runs `script`."""
     real = find_ffmpeg()
 
     def install(script):

@@ -1,4 +1,4 @@
-"""The tables of what can be steered, asked for and heard."""
+"""The tables of controls, actions and outputs."""
 
 import math
 import tomllib

@@ -1,4 +1,4 @@
-"""Two programs that change one preset: one waits for the other, and nothing is lost."""
+"""Two programs change one preset: one waits for the other, and nothing is lost."""
 
 import subprocess
 import sys

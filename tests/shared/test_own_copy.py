@@ -1,4 +1,4 @@
-"""The artist's own copy of a shipped preset: whole or not there, and complete in itself."""
+"""The artist's own copy of a shipped preset: complete or absent, and independent of the original."""
 
 import shutil
 

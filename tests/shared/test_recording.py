@@ -1,4 +1,4 @@
-"""A recorded performance gives the very ticks of the show, at its rate; and what a cut or damaged one gives."""
+"""A recording reproduces the ticks of the show at its rate; truncated and damaged recordings."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ def other(tmp_path_factory):
 
 
 def learned(preset):
-    """A pair more, and a mapping that has learned it."""
+    """One more pair, and a mapping trained on it."""
     old = preset.pairs
     pairs = Pairs(
         (*old.names, "live 1"),
@@ -56,7 +56,7 @@ def learned(preset):
 
 
 def happenings(preset, other):
-    """What is asked for, and at which sample of the show it is."""
+    """The changes, and the sample of the show at which each is requested."""
     return [
         (2000, ControlChange(2100, "gain", 6)),
         (5000, ControlChange(5000, "latent_smoothing", 0.5)),

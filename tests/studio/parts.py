@@ -1,4 +1,4 @@
-"""A preset with a real sound on a map of random places, and a studio around it."""
+"""A preset with a real sound on a map of random positions, and a studio for it."""
 
 import time
 from contextlib import contextmanager
@@ -54,7 +54,7 @@ def write_real_corpus(folder, path):
 
 @contextmanager
 def opened(folder, monkeypatch, tmp_path):
-    """A studio with the preset open, and all that it sent, by name. Decoded sounds go to a folder of the test."""
+    """A studio with the preset open, and all events that it sent, by name. Decoded sounds go to a folder of the test."""
     monkeypatch.setattr("offline.pairing.envelope.CACHE", tmp_path / "cache")
     studio, sent = Studio(), {}
     for name in ("error", "note", "trained", "progress", "pairs", "candidates", "corpus", "preset", "sounds", "film"):
@@ -70,7 +70,7 @@ def opened(folder, monkeypatch, tmp_path):
 
 
 def until(studio, condition, seconds=60.0):
-    """Poll the studio, as the window does, until something is so."""
+    """Poll the studio, as the window does, until a condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

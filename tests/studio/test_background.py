@@ -1,4 +1,4 @@
-"""Work beside the window: in its order, and of a kind only the newest."""
+"""Background jobs: in order, and only the newest of a kind."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What a waveform shows of a sound: zoom to the pointer, move, follow, a ruler that can be read."""
+"""The part of a sound that a waveform shows: zoom to the pointer, move, follow, a readable ruler."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""The window itself, drawn without a screen: what the pointer and the keys do to the studio and to the files."""
+"""The window, drawn without a screen: effects of pointer and keys on the studio and on files."""
 
 import time
 
@@ -64,7 +64,7 @@ def opened(window, tmp_path):
 
 
 def live(window, condition=lambda: True, seconds=200.0):
-    """Let the window live until something is so; at least for a few turns of its loop."""
+    """Run the window until a condition holds, and for at least a few turns of its event loop."""
     deadline = time.monotonic() + seconds
     turns = 0
     while turns < 4 or not condition():
@@ -80,7 +80,7 @@ def on_disk(window):
 
 
 def pixel(window, row):
-    """Where a row lies on the map."""
+    """The pixel of a row on the map."""
     return QPoint(*(round(value) for value in window.map.plane.to_view(window.studio.board.place_of(row))))
 
 

@@ -1,4 +1,4 @@
-"""What the window is made of, without a screen: keys, memory, exported tables, colours of rows."""
+"""Parts of the window, without a screen: keys, memory, exported tables, colours of rows."""
 
 import csv
 

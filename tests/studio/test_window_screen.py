@@ -1,4 +1,4 @@
-"""The studio as a program on a screen with a window manager, by mouse and keys as a person has them."""
+"""The studio as a program on a screen with a window manager, used by mouse and keys."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, str(ROOT / "ponticello.py"), "studio"]
 TRAY, ACROSS = (40, 100), 64  # the first candidate of the tray in a window of 1280 x 720, and the next one
 MAP = (595, 300)
-SECONDS = 100.0  # for what takes a moment on a quiet machine: only a hang takes longer
+SECONDS = 100.0  # a generous limit, which only a hang exceeds
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def screen():
 
 @pytest.fixture
 def home(tmp_path):
-    """Folders of a user who has just come."""
+    """Folders of a new user."""
     memory = tmp_path / "state" / "ponticello"
     memory.mkdir(parents=True)
     (memory / "studio.json").write_text('{"hints_seen": true}')

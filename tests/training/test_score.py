@@ -1,4 +1,4 @@
-"""Scores: what each of them sees, and what it does not."""
+"""Scores: which changes each of them measures, and which it ignores."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A driver that runs the kernel on the CPU: the same text, compiled by g++, called with the arguments of a launch."""
+"""A driver that runs the kernel on the CPU: the same source, compiled by g++ and called with the arguments of a launch."""
 
 import ctypes
 import functools
@@ -18,7 +18,7 @@ COMMAND = ("g++", "-O1", "-std=c++17", "-mf16c", "-mfma", "-fno-strict-aliasing"
 
 
 def needs_compiler():
-    """Skip where there is no compiler for x86; fail on CI, where there must be one."""
+    """Skip without a compiler for x86, but fail on CI, which must have one."""
     flags = Path("/proc/cpuinfo").read_text("utf-8") if Path("/proc/cpuinfo").exists() else ""
     if shutil.which("g++") is None or "f16c" not in flags:
         if os.environ.get("CI"):
@@ -49,7 +49,7 @@ def build(target, macros, source, *flags, kernel=SOURCE):
 
 
 class CpuDriver:
-    """Implements `driver.Driver`, and checks every launch against what the compiled kernel says about itself."""
+    """Implements `driver.Driver`, and checks every launch against constants of the compiled kernel."""
 
     def __init__(self, multiprocessors=24, capability="0.0"):
         self._multiprocessors, self._capability = multiprocessors, capability

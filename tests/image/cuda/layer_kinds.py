@@ -29,7 +29,7 @@ def layer_kinds():
 
 
 def radial_layers():
-    """All radial layers of the published sizes, for how many separable terms their filters need."""
+    """All radial layers of the published sizes, with the number of separable terms of their filters."""
     return {
         f"{name} {layer.name}": layer
         for name, architecture in architectures()

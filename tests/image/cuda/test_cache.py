@@ -1,4 +1,4 @@
-"""Compiled kernels on disk: whole or absent, whatever happens to the process or the disk."""
+"""Compiled kernels on disk are complete or absent, whatever happens to the process or the disk."""
 
 import os
 import signal

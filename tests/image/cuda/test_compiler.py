@@ -1,4 +1,4 @@
-"""NVRTC from its wheel compiles the kernel for cards: what it needs of a card stays within limits that are written down."""
+"""NVRTC from its wheel compiles the kernel for cards, within limits on registers and shared memory."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The text of the CUDA kernel, compiled for the CPU, against the plain operator: what it computes, without a card."""
+"""The source of the CUDA kernel, compiled for the CPU, against the plain operator; needs no card."""
 
 import subprocess
 from pathlib import Path

@@ -31,7 +31,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def _no_card(monkeypatch):
-    """What the fused path takes from CUDA, on the CPU."""
+    """The parts of CUDA that the fused path uses, on the CPU."""
 
     def convolution(x, weight, padding, stride, dilation, groups, *, benchmark, deterministic, allow_tf32):
         assert (stride, dilation, groups, benchmark, deterministic) == ((1, 1), (1, 1), 1, False, True)
@@ -124,7 +124,7 @@ def test_the_self_check_passes_and_finds_a_fault(precision, monkeypatch):
 
 
 class Library:
-    """libcuda as `CudaDriver` calls it: keeps what it is given."""
+    """A stand-in for libcuda that records the calls of `CudaDriver`."""
 
     def __init__(self, error=0):
         self.error, self.calls = error, []
@@ -149,7 +149,7 @@ class Library:
 
 @pytest.fixture
 def library(monkeypatch):
-    """Puts a stand-in for libcuda, and for the few things that the driver asks of torch."""
+    """Installs stand-ins for libcuda and for the few functions of torch that the driver calls."""
     monkeypatch.setattr(torch.cuda, "device", lambda index: torch.no_grad())
     stream = SimpleNamespace(cuda_stream=99, query=lambda: True)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: stream)
