@@ -149,6 +149,91 @@ def _unbend(v, at, kept, kept_at, count, slope):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def _upsampling_table(F_x, a, before, phases, in_phases, stride, origin, channels):  # type: ignore[no-untyped-def]
+    """For each term and phase of the higher rate, the six taps along x, and where each starts in a row that is read."""
+    terms = len(F_x)
+    taps, places = np.zeros(terms * phases * TAPS, np.float32), np.zeros(terms * phases * TAPS, np.int64)
+    for term in range(terms):
+        for f in range(phases):
+            r = (before - f) % a
+            for t in range(TAPS):
+                k = (term * phases + f) * TAPS + t
+                i = (f + r - before) // a + t
+                taps[k] = F_x[term, r + a * t]
+                places[k] = (i % in_phases) * stride + origin + (i // in_phases) * channels
+    return taps, places
+
+
+@_compiled
+def _downsampling_table(G_x, b, offset, phases, out_phases, stride, origin, channels):  # type: ignore[no-untyped-def]
+    """For each term and phase of the output, the 6 b taps along x, and where each starts in a lowered row."""
+    terms, count = G_x.shape
+    taps, places = np.zeros(terms * out_phases * count, np.float32), np.zeros(terms * out_phases * count, np.int64)
+    for term in range(terms):
+        for e in range(out_phases):
+            for j in range(count):
+                k = (term * out_phases + e) * count + j
+                p = e * b + j + offset
+                taps[k] = G_x[term, j]
+                places[k] = (p % phases) * stride + origin + (p // phases) * channels
+    return taps, places
+
+
+@_compiled
+def _upsample_along_x(read, at, ring_size, row, table, phases, stride, origin, count):  # type: ignore[no-untyped-def]
+    """Filter a row along x: every term and phase, into the ring of each term."""
+    _wide_vectors()
+    taps, places = table
+    for k in range(len(taps) // TAPS):
+        out = (k // phases) * ring_size + at + (k % phases) * stride + origin
+        _mix(read, out, row, places, k * TAPS, taps, count, False)
+
+
+@_compiled
+def _upsample_along_y(bent, at, read, ring_size, F_y, r, a, first_row, row_size):  # type: ignore[no-untyped-def]
+    """Filter six rows of the ring along y, from `first_row` on, into a row of the higher rate."""
+    _wide_vectors()
+    taps, places = np.zeros(TAPS, np.float32), np.zeros(TAPS, np.int64)
+    for term in range(len(F_y)):
+        for t in range(TAPS):
+            taps[t] = F_y[term, r + a * t]
+            places[t] = term * ring_size + ((first_row + t) & (READ_ROWS - 1)) * row_size
+        _mix(bent, at, read, places, 0, taps, row_size, term > 0)
+
+
+@_compiled
+def _bend_row(bent, at, kept, kept_at, positions, phases, stride, channels, bounds, forwards):  # type: ignore[no-untyped-def]
+    """Apply the nonlinearity, or its derivative, to all phases of a row; positions beyond the last one stay 0."""
+    _wide_vectors()
+    slope, clamp = bounds
+    columns = -(-positions // phases)
+    for f in range(phases):
+        o, k = at + f * stride, kept_at + f * columns * channels
+        if forwards:
+            _bend(bent, o, kept, k, columns * channels, slope, clamp)
+        else:
+            _unbend(bent, o, kept, k, columns * channels, slope)
+        if f + phases * (columns - 1) >= positions:
+            bent[o + (columns - 1) * channels : o + columns * channels] = 0.0
+
+
+@_compiled
+def _downsample(made, lowered, bent, rows, G_y, table, out_phases, stride, row_size, count):  # type: ignore[no-untyped-def]
+    """Filter rows of the higher rate, which start at `rows`, along y and then along x into the phases of an output row."""
+    _wide_vectors()
+    taps, places = table
+    down_taps = np.zeros(len(rows), np.float32)
+    for term in range(len(G_y)):
+        down_taps[:] = G_y[term]
+        for k in range(0, len(rows), 2 * TAPS):
+            _mix_twelve(lowered, 0, bent, rows, k, down_taps, row_size, k > 0)
+        for e in range(out_phases):
+            first = (term * out_phases + e) * len(rows)
+            for k in range(0, len(rows), 2 * TAPS):
+                _mix_twelve(made, e * stride, lowered, places, first + k, taps, count, k > 0 or term > 0)
+
+
+@_compiled
 def filter_maps(maps, filters, places, bounds, forwards):  # type: ignore[no-untyped-def]
     """The formula above for a batch.
 
@@ -161,115 +246,58 @@ def filter_maps(maps, filters, places, bounds, forwards):  # type: ignore[no-unt
     x, y, kept = maps
     F_y, F_x, G_y, G_x = filters
     a, b, before, offset, positions = places
-    slope, clamp = bounds
     batch, height, width, channels = x.shape
     x_flat, y_flat, kept_flat = x.reshape(-1), y.reshape(-1), kept.reshape(-1)
     _, out_height, out_width, _ = y.shape
-    F_terms, G_terms = len(F_y), len(G_y)
     L = max(a, b)
     in_phases, out_phases = L // a, L // b
     K = -(-positions // L)
-    beyond = max(
-        -offset, (out_height - 1) * b + TAPS * b + offset - positions, before, positions - before - width * a, 0
-    )
+    taps = TAPS * b
+    beyond = max(-offset, (out_height - 1) * b + taps + offset - positions, before, positions - before - width * a, 0)
     pad = TAPS + 1 + -(-beyond // L)  # empty columns on either side of each phase
-    bent_rows_kept = BENT_ROWS // 2 if b == 2 else BENT_ROWS
     stride = (max(K, -(-width // in_phases)) + 2 * pad) * channels
     origin = pad * channels
-    ring_size = READ_ROWS * L * stride  # of one term
+    row_size = L * stride
+    bent_rows = BENT_ROWS // 2 if b == 2 else BENT_ROWS
+    ring_size = READ_ROWS * row_size  # of one term
     row = np.zeros(in_phases * stride, np.float32)
-    read = np.zeros(F_terms * ring_size, np.float32)
-    bent = np.zeros(bent_rows_kept * L * stride, np.float32)
-    lowered = np.zeros(L * stride, np.float32)
+    read = np.zeros(len(F_y) * ring_size, np.float32)
+    bent = np.zeros(bent_rows * row_size, np.float32)
+    lowered = np.zeros(row_size, np.float32)
     made = np.zeros(out_phases * stride, np.float32)
-    out_columns = -(-out_width // out_phases)
-
-    # where the taps of each phase start in the row that is read, and of each output phase in the lowered row
-    taps = TAPS * b
-    along_taps = np.zeros(F_terms * L * TAPS, np.float32)
-    along_at = np.zeros(L * TAPS, np.int64)
-    for f in range(L):
-        r = (before - f) % a
-        for t in range(TAPS):
-            i = (f + r - before) // a + t
-            along_at[f * TAPS + t] = (i % in_phases) * stride + origin + (i // in_phases) * channels
-            for term in range(F_terms):
-                along_taps[(term * L + f) * TAPS + t] = F_x[term, r + a * t]
-    across_taps = np.zeros(G_terms * out_phases * taps, np.float32)
-    across_at = np.zeros(out_phases * taps, np.int64)
-    for e in range(out_phases):
-        for j in range(taps):
-            p = e * b + j + offset
-            across_at[e * taps + j] = (p % L) * stride + origin + (p // L) * channels
-            for term in range(G_terms):
-                across_taps[(term * out_phases + e) * taps + j] = G_x[term, j]
-    raised_taps = np.zeros(TAPS, np.float32)
-    raised_at = np.zeros(TAPS, np.int64)
-    phase_at = np.zeros(TAPS, np.int64)
-    phase_taps = np.zeros(TAPS, np.float32)
-    rows_at = np.zeros(taps, np.int64)
-    rows_taps = np.zeros(taps, np.float32)
-    columns_at = np.zeros(taps, np.int64)
-    columns_taps = np.zeros(taps, np.float32)
+    rows = np.zeros(taps, np.int64)
+    up = _upsampling_table(F_x, a, before, L, in_phases, stride, origin, channels)
+    down = _downsampling_table(G_x, b, offset, L, out_phases, stride, origin, channels)
+    out_count = -(-out_width // out_phases) * channels
 
     for n in range(batch):
-        loaded, bent_rows = -(before // a) - TAPS, min(0, offset)
+        loaded, p = -(before // a) - TAPS, min(0, offset)  # the next rows of the map, and of the higher rate
         read[:] = 0.0
         for m in range(out_height):
-            while bent_rows <= m * b + offset + taps - 1:
-                p = bent_rows
-                ring = (p & (bent_rows_kept - 1)) * L * stride
+            while p < m * b + offset + taps:
+                at = (p & (bent_rows - 1)) * row_size
                 if p < 0 or p >= positions:
-                    bent[ring : ring + L * stride] = 0.0
-                    bent_rows += 1
+                    bent[at : at + row_size] = 0.0
+                    p += 1
                     continue
                 r = (before - p) % a
-                i0 = (p + r - before) // a
-                while loaded < i0 + TAPS:
-                    at = (loaded & (READ_ROWS - 1)) * L * stride
-                    if loaded < 0 or loaded >= height:
-                        for term in range(F_terms):
-                            read[term * ring_size + at : term * ring_size + at + L * stride] = 0.0
-                    else:
+                first_row = (p + r - before) // a
+                while loaded < first_row + TAPS:
+                    ring_at = (loaded & (READ_ROWS - 1)) * row_size
+                    if 0 <= loaded < height:
                         x_at = (n * height + loaded) * width * channels
                         _gather(row, x_flat, x_at, width, channels, in_phases, stride, origin)
-                        for term in range(F_terms):
-                            for f in range(L):
-                                out = term * ring_size + at + f * stride + origin
-                                first = (term * L + f) * TAPS
-                                phase_at[:] = along_at[f * TAPS : (f + 1) * TAPS]
-                                phase_taps[:] = along_taps[first : first + TAPS]
-                                _mix(read, out, row, phase_at, 0, phase_taps, K * channels, False)
-                    loaded += 1
-                for term in range(F_terms):
-                    for t in range(TAPS):
-                        raised_taps[t] = F_y[term, r + a * t]
-                        raised_at[t] = term * ring_size + ((i0 + t) & (READ_ROWS - 1)) * L * stride
-                    _mix(bent, ring, read, raised_at, 0, raised_taps, L * stride, term > 0)
-                for f in range(L):
-                    at = ring + f * stride + origin
-                    kept_at = ((n * positions + p) * L + f) * K * channels
-                    if forwards:
-                        _bend(bent, at, kept_flat, kept_at, K * channels, slope, clamp)
+                        _upsample_along_x(read, ring_at, ring_size, row, up, L, stride, origin, K * channels)
                     else:
-                        _unbend(bent, at, kept_flat, kept_at, K * channels, slope)
-                    if f + L * (K - 1) >= positions:
-                        bent[at + (K - 1) * channels : at + K * channels] = 0.0
-                bent_rows += 1
+                        for term in range(len(F_y)):
+                            read[term * ring_size + ring_at : term * ring_size + ring_at + row_size] = 0.0
+                    loaded += 1
+                _upsample_along_y(bent, at, read, ring_size, F_y, r, a, first_row, row_size)
+                kept_at = (n * positions + p) * L * K * channels
+                _bend_row(bent, at + origin, kept_flat, kept_at, positions, L, stride, channels, bounds, forwards)
+                p += 1
             for j in range(taps):
-                rows_at[j] = ((m * b + offset + j) & (bent_rows_kept - 1)) * L * stride
-            for term in range(G_terms):
-                rows_taps[:] = G_y[term]
-                for k in range(0, taps, 2 * TAPS):
-                    _mix_twelve(lowered, 0, bent, rows_at, k, rows_taps, L * stride, k > 0)
-                for e in range(out_phases):
-                    first = (term * out_phases + e) * taps
-                    columns_at[:] = across_at[e * taps : (e + 1) * taps]
-                    columns_taps[:] = across_taps[first : first + taps]
-                    for k in range(0, taps, 2 * TAPS):
-                        adds = k > 0 or term > 0
-                        _mix_twelve(
-                            made, e * stride, lowered, columns_at, k, columns_taps, out_columns * channels, adds
-                        )
+                rows[j] = ((m * b + offset + j) & (bent_rows - 1)) * row_size
+            _downsample(made, lowered, bent, rows, G_y, down, out_phases, stride, row_size, out_count)
             y_at = (n * out_height + m) * out_width * channels
             _scatter(y_flat, y_at, made, out_width, channels, out_phases, stride)
