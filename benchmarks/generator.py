@@ -195,7 +195,7 @@ def largest_map_bytes(network: Network) -> int:
 
 
 def _free_bytes() -> int:
-    """Memory available without swapping; unlimited where the system does not report it."""
+    """Memory available without swapping; infinite if the system does not report it."""
     listed = Path("/proc/meminfo")
     if not listed.exists():
         return 2**62

@@ -88,7 +88,7 @@ def operators(step: Step) -> None:
 
 
 def pictures(step: Step) -> None:
-    """Whole pictures, square and wide, of each precision beside the plain path in float32 where that fits."""
+    """Whole pictures, square and wide, of each precision beside the plain path in float32, if that fits into memory."""
     from shared.image.canvas import covering_shape
 
     for network in reversed(step.networks):

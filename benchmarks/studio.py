@@ -49,7 +49,7 @@ TARGETS = {
 
 
 def run(quick: bool = False) -> dict[str, Any]:
-    """Measure and print. Needs PySide6, and a screen or Xvfb; sound is heard where there is a sound card.
+    """Measure and print. Needs PySide6, and a screen or Xvfb; sound is heard if there is a sound card.
 
     The map's places are two principal components: what is measured is the window, not UMAP. Each size is measured in a
     process of its own, after one that opens the preset (files and compiled code are then warm).
@@ -170,7 +170,7 @@ def _measure(results: Any, folder: str, size: tuple[int, int], seconds: float) -
 
 @contextmanager
 def screen() -> Iterator[None]:
-    """A screen for the window: the user's, else Xvfb's with openbox where it is installed, else Qt's own offscreen one."""
+    """A screen for the window: the user's, else Xvfb's with openbox if it is installed, else Qt's own offscreen one."""
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.name != "posix":
         yield
         return

@@ -207,7 +207,7 @@ def _per_second(picture: Callable[[], object]) -> float:
 
 
 def _cpu_flags() -> set[str]:
-    """Features of the processor, where the system lists them (Linux)."""
+    """Features of the processor, on systems that list them (Linux)."""
     listed = Path("/proc/cpuinfo")
     if not listed.exists():
         return set()

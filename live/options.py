@@ -53,7 +53,7 @@ class SoundOptions:
     ] = None
 
     def with_hall(self, options: Mapping[str, str]) -> "SoundOptions":
-        """Options of a hall file where the command line gives none."""
+        """These options, completed by those of a hall file."""
         return replace(
             self,
             input=self.input if self.input is not None else options.get("input"),

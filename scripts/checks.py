@@ -21,7 +21,7 @@ CHECKS = (
 
 
 def run_checks(environment: Environment) -> None:
-    """Run them all, silent where they pass; where some fail, show what they say and exit with status 1."""
+    """Run all checks, silently if they pass; if some fail, show their output and exit with status 1."""
     failed = []
     for program, *arguments in CHECKS:
         command = [environment.program(program), *arguments]

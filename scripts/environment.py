@@ -45,7 +45,7 @@ class Environment:
         return str(self.folder / ("Scripts/" + name + ".exe" if os.name == "nt" else "bin/" + name))
 
     def prepare(self, *, dev: bool) -> None:
-        """Make the environment fit, with `dev` also for checks and tests. Exits with one line where that cannot be."""
+        """Set up the environment, with `dev` also for checks and tests. Exits with one line if that is impossible."""
         if self.fits(dev=dev):
             return
         with _one_at_a_time(self.root):
@@ -157,7 +157,7 @@ def require_venv() -> None:
 
 
 def _show(line: str) -> None:
-    """What pip is at, on the terminal's last line; where there is no terminal, nothing."""
+    """Show what pip is doing on the terminal's last line; nothing without a terminal."""
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns - 1
         print("\r\033[K" + line.strip()[:width], end="", file=sys.stderr, flush=True)

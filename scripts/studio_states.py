@@ -70,7 +70,7 @@ class Stage:
 
 
 def painted_images(folder: Path, made: Path | None) -> Path:
-    """The images of glass, which it ships without; made once, in half a minute or more, where they are not given."""
+    """The images of glass, which it ships without; made once, in half a minute or more, unless they are given."""
     if made is not None:
         return made
     from offline.drawing import draw_candidates
@@ -235,7 +235,7 @@ def main() -> None:
     parser.add_argument("--only", help="names of states, with commas between them")
     parser.add_argument("--size", default="1280x720")
     parser.add_argument("--scale", default="1")
-    parser.add_argument("--images", type=Path, help="the images of glass, where they were made before")
+    parser.add_argument("--images", type=Path, help="the images of glass, if they exist already")
     parser.add_argument("--long", type=Path, help="a preset with many minutes of sound")
     given = parser.parse_args()
     width, height = map(int, given.size.split("x"))

@@ -79,7 +79,7 @@ def shell_line(names: list[str]) -> str:
 
 
 def apt_install(names: list[str]) -> None:
-    """Install packages of Debian where that is possible without a question; else nothing happens."""
+    """Install Debian packages if that is possible without a question."""
     rights = _rights()
     if rights is None or not shutil.which("apt-get"):
         return
@@ -93,7 +93,7 @@ def apt_install(names: list[str]) -> None:
 
 
 def _rights() -> list[str] | None:
-    """What to put before a command that needs root: nothing for root, sudo where it asks no question; else None."""
+    """The prefix of a command that needs root: empty for root, sudo if it asks no question; else None."""
     if os.name != "posix":
         return None
     if os.geteuid() == 0:

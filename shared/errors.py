@@ -72,14 +72,14 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def refusal(task: str, error: OSError) -> PonticelloError:
-    """The error to raise where the system refuses a task ("cannot write x.csv"): a Failure if the disk is full."""
+    """The error to raise if the system refuses a task ("cannot write x.csv"): a Failure if the disk is full."""
     if is_disk_full(error):
         return Failure(f"{task}: {DISK_FULL}")
     return UserError(f"{task}: {error.strerror or error}; choose a place that you can write to")
 
 
 def one_line(error: BaseException) -> str:
-    """The message of any error on one line, safe to show (see `printable`); its type's name where it has no message.
+    """The message of any error on one line, safe to show (see `printable`); the name of its type if it has no message.
 
     A longer line than anyone reads is cut.
     """

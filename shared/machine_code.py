@@ -35,10 +35,10 @@ def load_overload(cache: Any, signature: Any, context: Any) -> Any:
 
 
 def save_overload(cache: Any, signature: Any, data: Any) -> None:
-    """Write machine code to the cache, anew where the index is damaged; without a cache where that fails."""
+    """Write machine code to the cache, replacing a damaged index. If that fails, go on without a cache."""
     try:
         _write(cache, signature, data)
-    except Exception:  # a damaged index, a full disk: write it anew, and report what fails then
+    except Exception:  # a damaged index, or a full disk: replace it, and report if that fails too
         try:
             cache.flush()
             _write(cache, signature, data)

@@ -28,7 +28,7 @@ class Display(Protocol):
 
     @property
     def area(self) -> Size:
-        """Width and height in pixels of the area that pictures are shown in; 0 by 0 where there is none, or none now."""
+        """Width and height in pixels of the area that pictures are shown in; 0 by 0 if there is none at present."""
 
     def inform(self, state: HudState) -> None:
         """Update the content of the head-up display."""

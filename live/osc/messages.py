@@ -169,7 +169,7 @@ def _number(given: Plain) -> float | None:
 
 
 def _value(row: Control, given: list[Plain]) -> object:
-    """Arguments as `Control.checked` expects them: numbers where they can be read as such, otherwise unchanged."""
+    """Arguments as `Control.checked` expects them: converted to numbers if possible, otherwise unchanged."""
     if len(given) != (2 if row.kind == "pair" else 1):
         raise SettingError(f"{row.name} got {_shown(given)}; allowed is {row.allowed}")
     values = [item if (number := _number(item)) is None else number for item in given]

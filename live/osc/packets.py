@@ -28,7 +28,7 @@ LARGEST_FLOAT = (2 - 2**-23) * 2.0**127  # 32-bit
 class BadPacket(Exception):
     """Bytes that are not OSC, or use types that Ponticello does not accept. The message says why.
 
-    address: the OSC address of the message at fault; empty where it could not be read.
+    address: the OSC address of the faulty message; empty if it could not be read.
     """
 
     def __init__(self, reason: str, address: str = "") -> None:

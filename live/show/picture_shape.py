@@ -16,7 +16,7 @@ NARROWER = (Fraction(3, 2), Fraction(4, 3), Fraction(1))  # what `auto` tries be
 
 
 def window_shape(display: Display) -> str:
-    """The shape of the area that pictures are shown in, as a value of the control; `square` where there is none."""
+    """The shape of the area that pictures are shown in, as a value of the control; `square` if there is none."""
     width, height = display.area
     if not (width and height):
         return "square"

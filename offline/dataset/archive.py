@@ -126,12 +126,12 @@ class GrowingArchive:
             kept += len(content)
         if not lines or lines[0] != settings:
             raise UserError(
-                f"{self.folder} was begun with other settings or sources; give the same command to go on, or --force to start anew"
+                f"{self.folder} was begun with other settings or sources; repeat the same command to continue, or add --force to start again"
             )
         files = [file for line in lines[1:] for file in line["files"]]
         end = files[-1][0] + HEADER_BYTES + NAME_BYTES + files[-1][1] if files else 0
         if end > self._file.seek(0, os.SEEK_END):
-            raise UserError(f"{self.folder} is damaged: pictures are missing; --force starts anew")
+            raise UserError(f"{self.folder} is damaged: pictures are missing; --force starts again")
         self._journal.seek(kept)
         self._journal.truncate()
         self._file.seek(end)

@@ -46,7 +46,7 @@ def listing_text(labels: Mapping[str, Label] | None, classes: Sequence[str] = ()
 
 
 def parse_listing(content: bytes, place: str) -> Listing:
-    """What a dataset.json says. UserError, with `place`, where it has another form."""
+    """Parse a dataset.json. Raises UserError that names `place` if it has another form."""
     trouble = UserError(
         f'{place} is no list of labels; its form is {{"labels": [["00000/img00000000.png", 6], ...]}} or {{"labels": null}}'
     )

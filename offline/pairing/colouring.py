@@ -32,7 +32,7 @@ def row_colours(board: Storyboard, colour: str, images: Sequence[int]) -> UInt8[
 
 
 def gap_colours(board: Storyboard) -> UInt8[np.ndarray, "m 3"]:
-    """Red where no image is near, calm where one is."""
+    """Red for rows far from every image, a calm colour for the others."""
     share = np.clip((board.gap - GAP_NEAR) / (GAP_FULL - GAP_NEAR), 0, 1)[:, None]
     covered, gap = np.array(palette.COVERED), np.array(palette.GAP)
     return np.asarray(np.round(covered + share * (gap - covered)), np.uint8)

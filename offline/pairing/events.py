@@ -11,7 +11,7 @@ Name = Literal[
     "preset", "corpus", "candidates", "pairs", "settings", "history", "trained", "progress", "error", "note",
     "transport", "film", "missing", "sounds",
 ]  # fmt: skip
-"""preset: another preset is open, or none is. corpus: sounds were analysed or mapped anew. candidates: images or stars changed.
+"""preset: another preset is open, or none is. corpus: sounds were analysed or mapped again. candidates: images or stars changed.
 pairs, settings: changed, by the window, by undo or by a command in a terminal. history: what undo and redo can do changed.
 trained: a fit ended (Trained). progress: a job went on or ended (Progress). error, note: one line (str). transport: it
 started, stopped, or plays on another device. film: a new picture is there. missing: the list of missing files changed.

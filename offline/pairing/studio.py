@@ -123,7 +123,7 @@ class Studio:
 
     @property
     def missing(self) -> list[Missing]:
-        """Files that the preset names and that are not where they were: generator, sounds, candidates' images."""
+        """Files that the preset names but that are missing: generator, sounds, candidates' images."""
         return [] if self.project is None else missing_files(self.project.preset)
 
     def relocate(self, missing: Missing, path: Path) -> None:

@@ -181,7 +181,7 @@ def _seek(file: soundfile.SoundFile, frame: int) -> bool:
 
 
 def _read_on(file: soundfile.SoundFile, count: int) -> Iterator[NDArray[np.float64]]:
-    """The next frames, `count` or fewer where the file ends or is damaged."""
+    """The next frames, `count` or fewer if the file ends or is damaged."""
     while count > 0:
         asked = min(READ, count)
         buffer = np.full((asked, file.channels), np.nan)

@@ -42,7 +42,7 @@ MFCC = tuple(
     for i in range(1, COEFFICIENTS + 1)
 )
 PITCH = (
-    Descriptor("pitch", "Hz", "fundamental frequency, 87 to 9800; 0 where there is none"),
+    Descriptor("pitch", "Hz", "fundamental frequency, 87 to 9800; 0 if there is none"),
     Descriptor("confidence", "", "periodicity: 0 for noise, 1 for a periodic sound (values slightly above 1 occur)"),
 )
 LOUDNESS = (Descriptor("loudness", "dB", "K-weighted level, as LUFS: a full-scale sine of 1 kHz -3, silence -157"),)

@@ -37,7 +37,7 @@ class Form(NamedTuple):
 def sound_form(path: Path) -> Form:
     """Decode a sound once and count its frames: containers only estimate them. Raises SoundError.
 
-    Encoder delay and padding are not counted where the container states them; frames are those that ffmpeg delivers.
+    Encoder delay and padding are not counted if the container states them; frames are those that ffmpeg delivers.
     """
     status = path.stat()
     return _sound_form(path, status.st_size, status.st_mtime_ns)

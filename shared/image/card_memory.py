@@ -1,4 +1,4 @@
-"""Memory on a card: what a generator needs, and one line where there is too little."""
+"""Memory on a card: what a generator needs, and an error of one line if it is too little."""
 
 import math
 

@@ -274,7 +274,7 @@ class Generator:
 
         transform: see latents.transform_matrix; None is the one stored in the file, normally no motion.
         shape: rows and columns in pixels; None is the square. A larger shape continues the square to both sides, which
-        keeps its place in the middle; each side must be even where the square's is (see canvas.fitting_shape).
+        keeps its place in the middle; each side must be even if the square's is (see canvas.fitting_shape).
         Raises SettingError for wrong sizes, NaN and infinity, Failure if the memory of a card is too small.
         """
         picture = self._run(self._synthesis, w, transform, shape)

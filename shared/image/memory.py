@@ -29,7 +29,7 @@ def keep_memory() -> bool:
 
 
 def available_bytes() -> int | None:
-    """Memory that programs can still get without swapping, where the system says so (Linux); else None."""
+    """Memory available without swapping, on systems that report it (Linux); else None."""
     try:
         lines = MEMINFO.read_text("ascii").splitlines()
     except (OSError, UnicodeDecodeError):

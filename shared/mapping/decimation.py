@@ -71,7 +71,7 @@ class Decimator(Stage[NDArray[np.float64], NDArray[np.float64]]):
 
 
 def checked_rate(fps: Fraction) -> Fraction:
-    """`fps` where it lies in the allowed range; SettingError otherwise."""
+    """`fps`, if it is in the allowed range. Raises SettingError."""
     if not SLOWEST <= fps <= FASTEST:
         raise SettingError(f"fps {fps} given; allowed are {SLOWEST} to {FASTEST}, also as a fraction like 30000/1001")
     return fps

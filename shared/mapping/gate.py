@@ -26,7 +26,7 @@ class Gate(Stage[NDArray[np.float64], NDArray[np.float64]]):
         """Whether the newest frame sounded."""
 
     def process(self, block: Float64[np.ndarray, "m d"], /) -> Float64[np.ndarray, "m d"]:
-        """Repeat the held row where it is silent."""
+        """Replace silent rows by the held one."""
         out = np.empty_like(block)
         for i, row in enumerate(block):
             self.open = bool(row[self._loudness] >= self.threshold_db)

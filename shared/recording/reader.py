@@ -130,7 +130,7 @@ class Recording:
         return aspect_ratio(shape)
 
     def sound(self, start: int, stop: int) -> Iterator[Float32[np.ndarray, "n 1"]]:
-        """The samples of the show from `start` to `stop`; silence where the recording has none."""
+        """The samples of the show from `start` to `stop`; silence if the recording has none."""
         before = min(max(0, self.first_sample - start), stop - start)
         yield np.zeros((before, 1), np.float32)
         at = self.first_sample

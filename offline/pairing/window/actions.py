@@ -11,7 +11,7 @@ from offline.pairing.window.keys import COMMANDS, MENUS
 ALSO = {"remove": ["Backspace"], "redo": ["Ctrl+Y"], "closer": ["="], "fullscreen": ["Ctrl+F11"]}
 """Second keys, of other keyboards and systems."""
 SHORT = {"both": "Both", "detach": "Detach"}
-"""Words on buttons, where they are shorter than those of the menu."""
+"""Labels of buttons that are shorter than in the menu."""
 
 
 def make_actions(window: QWidget, doer: object) -> dict[str, QAction]:

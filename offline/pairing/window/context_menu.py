@@ -15,7 +15,7 @@ OF_MAP = ("fit", "to_playhead", "gaps", "play_gap", "images", "add_sounds")
 
 
 def context_menu(window: MainWindow, project: Project, name: str) -> QMenu:
-    """The commands for an image by its name; for the map where the name is empty."""
+    """The commands for an image by its name, or for the map if the name is empty."""
     menu, actions, studio = QMenu(window), window.actions_by_name, window.studio
     if not name:
         for command in OF_MAP:

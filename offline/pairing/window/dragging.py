@@ -24,7 +24,7 @@ def drag_image(source: QWidget, name: str, picture: QPixmap) -> None:
 
 
 def dragged_image(data: QMimeData) -> str:
-    """The name of the candidate that is dragged; empty where it is something else."""
+    """The name of the dragged candidate; empty if something else is dragged."""
     return bytes(data.data(IMAGE).data()).decode() if data.hasFormat(IMAGE) else ""
 
 

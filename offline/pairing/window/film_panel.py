@@ -11,7 +11,7 @@ from offline.pairing.window.picture_view import FilmWindow, PictureView
 
 
 class FilmPanel(QWidget):
-    """The picture, what it shows, and its own window where it has one."""
+    """The picture, its caption, and its own window if it has one."""
 
     def __init__(self, studio: Studio, look: Look, actions: dict[str, QAction]) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class FilmPanel(QWidget):
         self._tell()
 
     def set_full_screen(self, is_full: bool) -> None:
-        """Fill a screen with the film: another one than this window's, where there is one."""
+        """Fill a screen with the film, if possible not the one of this window."""
         if is_full:
             self.detach()
             if self.window_of_film is not None:
@@ -83,7 +83,7 @@ class FilmPanel(QWidget):
         self._tell()
 
     def _tell(self) -> None:
-        """Check the actions that say where the film is."""
+        """Update the check marks of the actions for the film's place."""
         there = self.window_of_film
         self._actions["detach"].setChecked(there is not None)
         self._actions["fullscreen"].setChecked(there is not None and there.isFullScreen())

@@ -12,7 +12,7 @@ QUIET: tuple[JobKind, ...] = ("training", "map", "live")
 
 
 class JobsBar(QWidget):
-    """A line for the work that goes on; hidden where there is none."""
+    """A line for the running job; hidden if there is none."""
 
     def __init__(self, studio: Studio) -> None:
         super().__init__()

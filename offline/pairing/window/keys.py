@@ -56,7 +56,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("previous_image", "Sound", "Previous image", "Go to the moment that the previous image is paired with.", "Ctrl+Left"),
     Command("next_sound", "Sound", "Next sound", "Show the next sound below the map.", "PgDown"),
     Command("previous_sound", "Sound", "Previous sound", "Show the previous sound below the map.", "PgUp"),
-    Command("remove_sound", "Sound", "Remove sound", "Take the sound below the map out of the preset, and map the others anew."),
+    Command("remove_sound", "Sound", "Remove sound", "Remove the sound below the map from the preset, and map the others again."),
     Command("region_start", "Sound", "Region starts here", "Begin the region at the playhead.", "I", separated=True),
     Command("region_end", "Sound", "Region ends here", "End the region at the playhead.", "O"),
     Command("no_region", "Sound", "No region", "Clear the region.", "X"),

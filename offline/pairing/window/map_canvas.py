@@ -69,11 +69,11 @@ class MapCanvas(QWidget):
     # what is shown
 
     def set_pairs(self, pairs: list[PlacedPair]) -> None:
-        """Show these images: those that the storyboard knows."""
+        """Show the storyboard's images."""
         self._pairs = pairs
 
     def refresh_points(self) -> None:
-        """Take the rows' places, colours and visibility anew, and the images'."""
+        """Update positions, colours and visibility of the rows and the images."""
         board = self.studio.board
         if board is None:
             self.points.set_points(np.empty((0, 2), np.float32), np.empty((0, 3), np.uint8))
@@ -88,7 +88,7 @@ class MapCanvas(QWidget):
         self.refresh_images()
 
     def refresh_images(self) -> None:
-        """Take the images' places on the shown axes anew."""
+        """Update the positions of the images on the shown axes."""
         board = self.studio.board
         self.marks = [] if board is None else marks.marks_of(self._pairs, board)
         self._near = None
@@ -112,14 +112,14 @@ class MapCanvas(QWidget):
         self.update(dirty.united(self._playhead_region()))
 
     def end_trail(self) -> None:
-        """Let the trail go, where the sound stops."""
+        """Remove the trail when the sound stops."""
         if self._trail:
             dirty = self._playhead_region()
             self._trail.clear()
             self.update(dirty)
 
     def set_microphone(self, place: Place | None) -> None:
-        """Show where a live input lies."""
+        """Show the position of a live input."""
         if place == self._microphone:
             return
         for there in (self._microphone, place):
@@ -135,7 +135,7 @@ class MapCanvas(QWidget):
             self.update()
 
     def image_at(self, place: QPointF) -> Mark | None:
-        """The image under a pixel, the one on top where they overlap."""
+        """The image under a pixel; the topmost if several overlap."""
         if not self.look.shows_images:
             return None
         for mark in reversed(self._stacked()):

@@ -99,7 +99,7 @@ def paint_badge(painter: QPainter, corner: QPointF) -> None:
 
 
 def paint_playhead(painter: QPainter, plane: Plane, place: Place, nearest: Mark | None, trail: list[Place]) -> None:
-    """A ring where the sound is, the way it came, and a line to the image that is nearest."""
+    """A ring at the sound, its trail, and a line to the nearest image."""
     here = point(plane, place)
     if nearest is not None:
         painter.setPen(QPen(theme.ACCENT, 1.2))
@@ -120,7 +120,7 @@ def paint_playhead(painter: QPainter, plane: Plane, place: Place, nearest: Mark 
 
 
 def paint_microphone(painter: QPainter, plane: Plane, place: Place) -> None:
-    """A diamond where the live input lies."""
+    """A diamond at the live input."""
     here = point(plane, place)
     diamond = QPolygonF([here + QPointF(*step) for step in ((0, -10), (10, 0), (0, 10), (-10, 0))])
     painter.setPen(QPen(QColor(0, 0, 0, 180), 4))

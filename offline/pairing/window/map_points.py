@@ -1,4 +1,4 @@
-"""The points of the map as a kept picture, which is moved and stretched while one pans and zooms, then drawn anew."""
+"""The points of the map as a cached picture, which is moved and scaled while panning and zooming, then redrawn."""
 
 import numpy as np
 from jaxtyping import Float32, UInt8

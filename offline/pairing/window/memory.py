@@ -28,7 +28,7 @@ class Memory(msgspec.Struct):
 
     @classmethod
     def load(cls, file: Path | None = None) -> "Memory":
-        """Read the file (the user's where none is given); what cannot be read is as on the first day."""
+        """Read the file, by default the user's; values that cannot be read get their defaults."""
         try:
             return msgspec.json.decode((file or FILE).read_bytes(), type=cls)
         except (OSError, msgspec.MsgspecError):
@@ -48,7 +48,7 @@ class Memory(msgspec.Struct):
 
     @property
     def geometry_bytes(self) -> bytes:
-        """The window's place; empty where none is known."""
+        """The window's geometry; empty if none is stored."""
         try:
             return base64.b64decode(self.geometry)
         except ValueError:

@@ -11,7 +11,7 @@ from offline.pairing.window.parts import button, row
 
 
 class NoticeBar(QWidget):
-    """One line, a button that mends it where there is one, and one that puts it away."""
+    """One line, a button with a remedy if there is one, and a button that closes it."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -80,7 +80,7 @@ class PairsView(QWidget):
         pictures.arrived.connect(self._take_picture)
 
     def refresh(self) -> None:
-        """List the pairs anew."""
+        """Update the list of pairs."""
         project, board = self.studio.project, self.studio.board
         pairs = project.pairs if project else []
         self.table.setVisible(bool(pairs))

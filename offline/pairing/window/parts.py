@@ -72,7 +72,7 @@ class Choice(QComboBox):
 
 
 class Elided(QLabel):
-    """A label that ends in an ellipsis where there is no room, and shows all of it as its tooltip."""
+    """A label that ends in an ellipsis if space is short; its tooltip shows the whole text."""
 
     def __init__(self, text: str = "", role: str = "dim") -> None:
         super().__init__()

@@ -15,7 +15,7 @@ LABEL = 20  # height of a line below a picture
 
 
 class PictureView(QWidget):
-    """One picture, or two beside each other (one above the other where the view is higher than wide)."""
+    """One picture, or two side by side (one above the other if the view is higher than wide)."""
 
     clicked_twice = Signal()
 
@@ -41,7 +41,7 @@ class PictureView(QWidget):
         return self.window().isFullScreen()
 
     def follow(self) -> None:
-        """Show the pictures of the moment that sounds; paints only where they are others."""
+        """Show the pictures of the current moment; repaints only if they changed."""
         film, source = self.studio.film, self.look.source
         film.generating = source != "mock-up"
         shown = []
@@ -82,7 +82,7 @@ class PictureView(QWidget):
                 self._paint_picture(painter, part, image, shown if count > 1 and not self.is_plain else None)
 
     def _paint_picture(self, painter: QPainter, part: QRectF, image: QImage, shown: Shown | None) -> None:
-        """A picture as large as fits, with its kind below it where there are two."""
+        """A picture as large as fits, with its kind below it if there are two."""
         room = part.height() - (LABEL if shown else 0)
         scale = min(part.width() / image.width(), room / image.height())
         width, height = image.width() * scale, image.height() * scale

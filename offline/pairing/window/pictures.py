@@ -46,7 +46,7 @@ class Pictures(QObject):
         self._asked.clear()
 
     def refresh(self) -> None:
-        """Take up that candidates were made: read those that were missing; all, where they are drawn otherwise than before."""
+        """Read the pictures of new candidates, or of all if they are drawn with other settings than before."""
         candidates = self._project.candidates if self._project else None
         origin = candidates.origin if candidates else None
         if origin != self._origin:
@@ -55,7 +55,7 @@ class Pictures(QObject):
             self._asked = set(self._sharp)
 
     def pixmap(self, name: str, side: int, ratio: float = 1.0) -> QPixmap:
-        """The picture of a candidate, `side` logical pixels wide; grey where it is unknown."""
+        """The picture of a candidate, `side` logical pixels wide; grey if it is unknown."""
         size = max(1, round(side * ratio))
         is_sharp = name in self._sharp
         key = (name, size, is_sharp)

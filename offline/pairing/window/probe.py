@@ -1,4 +1,4 @@
-"""A program of its own that opens a Qt application and ends: Qt aborts the whole process where it has no usable display."""
+"""Opens a Qt application and ends. Run as a child process, because Qt aborts its process without a usable display."""
 
 import sys
 

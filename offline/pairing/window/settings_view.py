@@ -12,7 +12,7 @@ from shared.controls import Control, Value
 
 STEPS = 1000  # of a slider
 REACH = {"truncation": (-1.0, 2.0), "weight": (-1.0, 3.0)}
-"""What a slider spans where the control allows more; the number beside it takes the rest."""
+"""The range of a slider if the control allows more; the number beside it takes all values."""
 ARROWS = (Qt.Key.Key_Left, Qt.Key.Key_Right)
 FILM = ("truncation", "smoothing", "latent_smoothing", "range")
 
@@ -60,7 +60,7 @@ class SettingsView(QScrollArea):
         self._is_showing = False
 
     def refresh(self) -> None:
-        """Show the values of the preset; lines are made anew where it has other settings."""
+        """Show the preset's values; the lines are rebuilt if it has other settings."""
         project = self.studio.project
         values = project.settings if project else {}
         names = [name for name in values if name in FILM or name.startswith("weight/")]

@@ -1,4 +1,4 @@
-"""The controls of the sound: play, loop, speed, volume, where the playhead is, which sound and device."""
+"""The controls of the sound: play, loop, speed, volume, playhead, sound and device."""
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
@@ -79,7 +79,7 @@ class TransportBar(QWidget):
         self.length.setText(f"of {timecode(board.sounds[sound].seconds)}")
 
     def show_time(self, seconds: float) -> None:
-        """Show where the playhead is."""
+        """Show the playhead's time."""
         self.time.setText(timecode(seconds))
 
     def show_speed(self) -> None:

@@ -35,7 +35,7 @@ class TrayModel(QAbstractListModel):
         self.names: list[str] = []
 
     def show_names(self, names: list[str]) -> None:
-        """List these; where more are appended to the same ones the view keeps its place."""
+        """List these candidates. If they are the same with more appended, the view does not scroll."""
         if names == self.names:
             return
         known = len(self.names)
@@ -60,7 +60,7 @@ class TrayModel(QAbstractListModel):
 
 
 class TrayDelegate(QStyledItemDelegate):
-    """A candidate: its picture, a star where it is chosen, a frame in its colour where it is on the map."""
+    """A candidate: its picture, a star if it is chosen, a frame in its colour if it is on the map."""
 
     def __init__(self, parent: QObject, studio: Studio, look: Look, pictures: Pictures) -> None:
         super().__init__(parent)

@@ -31,7 +31,7 @@ class CandidateList(QListView):
     """The candidates in a grid."""
 
     pointed = Signal(str)
-    """The candidate under the pointer; empty where there is none."""
+    """The candidate under the pointer; empty if there is none."""
     starred = Signal(str)
     """A candidate was clicked twice."""
     menu_wanted = Signal(str, object)
@@ -58,7 +58,7 @@ class CandidateList(QListView):
 
     @property
     def current(self) -> str:
-        """The candidate that is selected; empty where none is."""
+        """The selected candidate; empty if none is."""
         name = self.currentIndex().data(Qt.ItemDataRole.UserRole)
         return name if isinstance(name, str) else ""
 
@@ -140,7 +140,7 @@ class Tray(QWidget):
         look.changed.connect(self._take_look)
 
     def refresh(self) -> None:
-        """List the candidates anew."""
+        """Update the list of candidates."""
         project = self.studio.project
         has_any = project is not None and project.candidates is not None
         self._empty.setVisible(not has_any)

@@ -1,4 +1,4 @@
-"""The waveform and the film below it as a kept picture, drawn anew when zoom, colours or pairs change."""
+"""The waveform and the film below it as a cached picture, redrawn when zoom, colours or pairs change."""
 
 import numpy as np
 from jaxtyping import Float32, UInt8

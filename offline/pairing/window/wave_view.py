@@ -75,17 +75,17 @@ class WaveView(QWidget):
         self.redraw()
 
     def set_colours(self, colours: UInt8[np.ndarray, "m 3"]) -> None:
-        """Draw each moment in the colour that its row has on the map, and the film anew."""
+        """Redraw the waveform in the colours of the map, and the film."""
         self._colours = colours
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw it anew, in the same colours."""
+        """Redraw it in the same colours."""
         self._picture = None
         self.update()
 
     def set_playhead(self, seconds: float, *, follow: bool = False) -> None:
-        """Move the playhead; follow: turn the page where it leaves the view."""
+        """Move the playhead. follow: scroll by a page when it leaves the view."""
         if follow and self._action == "" and (span := self.span.following(seconds)) != self.span:
             self.set_span(span)
         before, now = self.span.pixel(self._playhead), self.span.pixel(seconds)
@@ -232,7 +232,7 @@ class WaveView(QWidget):
         self.update()
 
     def _end_of_region_at(self, x: float) -> int | None:
-        """0 or 1 where the pointer is on the start or end of the region."""
+        """0 or 1 if the pointer is on the start or end of the region."""
         for number, seconds in enumerate(self.look.region or ()):
             if abs(self.span.pixel(seconds) - x) <= EDGE:
                 return number

@@ -33,7 +33,7 @@ def _compiled(loop: Loop) -> Loop:
 
 
 def _mark_wide_vectors(typing: Any) -> Any:
-    """In a function: vectors of 512 bits where the processor gains by them; compilers avoid them by default."""
+    """Allow LLVM vectors of 512 bits in the calling function if the processor is faster with them; it avoids them by default."""
     has_gain = binding.get_host_cpu_features().get("avx512bf16", False)
 
     def mark(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

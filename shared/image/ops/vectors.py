@@ -133,7 +133,7 @@ def subtract(typing: Any, a: Any, b: Any) -> Any:
 
 @operation
 def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
-    """A b + c, rounded once where the processor can."""
+    """A b + c, rounded once if the processor supports it."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         a, b, c = values
@@ -178,7 +178,7 @@ def minimum(typing: Any, a: Any, b: Any) -> Any:
 
 @operation
 def prefer_wide_vectors(typing: Any) -> Any:
-    """Allow LLVM to use 512-bit registers in the calling function where they pay; it avoids them by default."""
+    """Allow LLVM to use 512-bit registers in the calling function if that is faster; it avoids them by default."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         if IS_WIDE:

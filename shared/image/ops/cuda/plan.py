@@ -194,7 +194,7 @@ def kind(up: int, terms: int, x_half: bool) -> str:
 
 @lru_cache(maxsize=1)
 def measured_blocks() -> dict[str, dict[str, dict[str, int]]]:
-    """Block shapes by capability and kind, as measured on cards; none where the file is missing."""
+    """Block shapes by capability and kind, as measured on cards; empty without the file."""
     return dict(json.loads(MEASURED.read_text("utf-8"))) if MEASURED.exists() else {}
 
 
