@@ -72,7 +72,7 @@ def test_the_command_prints_the_kind_of_generator(tmp_path):
 
 
 def test_the_output_must_be_writable_and_safetensors(tmp_path):
-    with pytest.raises(UserError, match=r"name a file that ends in \.safetensors"):
+    with pytest.raises(UserError, match=r"allowed is a file that ends in \.safetensors"):
         convert(REFERENCE / "edge_t32.pkl", tmp_path / "model.pt")
     with pytest.raises(UserError, match="no folder"):
         convert(REFERENCE / "edge_t32.pkl", tmp_path / "none" / "model.safetensors")

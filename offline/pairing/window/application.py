@@ -14,7 +14,7 @@ from offline.pairing.window.memory import Memory
 
 
 def run(preset: str | None, sound_device: str | None) -> int:
-    """Open the window, with a preset or the start page, until it is closed; gives the exit status."""
+    """Open the window, with a preset or the start page, until it is closed; return the exit status."""
     threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
     application = QApplication(sys.argv[:1])
     application.setApplicationName("Ponticello studio")

@@ -120,7 +120,7 @@ class CountDialog(QDialog):
         layout.setContentsMargins(18, 16, 18, 16)
         layout.setSpacing(12)
         layout.addLayout(row(label("Images", "dim"), self.count))
-        layout.addWidget(label("They appear as they are made; those that are there stay.", "small"))
+        layout.addWidget(label("They appear as they are made; existing ones stay.", "small"))
         layout.addLayout(row(None, button("Cancel", self.reject), create))
 
     def _done(self, make: Callable[[int], None]) -> None:
@@ -129,7 +129,7 @@ class CountDialog(QDialog):
 
 
 class KeysDialog(QDialog):
-    """All keys, from the table that the menus are made of."""
+    """All keys, from the table behind the menus."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)

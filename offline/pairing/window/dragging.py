@@ -1,4 +1,4 @@
-"""What is dragged: candidates within the window, files from outside."""
+"""Dragging: candidates within the window, and files from outside."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ GENERATORS = {".safetensors"}
 
 
 def drag_image(source: QWidget, name: str, picture: QPixmap) -> None:
-    """Drag a candidate out of a view, until it is let go."""
+    """Drag a candidate out of a view until it is dropped."""
     data = QMimeData()
     data.setData(IMAGE, name.encode())
     drag = QDrag(source)
@@ -29,5 +29,5 @@ def dragged_image(data: QMimeData) -> str:
 
 
 def dragged_files(data: QMimeData) -> list[Path]:
-    """The files that are dragged in from outside."""
+    """The files dragged in from outside."""
     return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()] if data.hasUrls() else []

@@ -42,7 +42,7 @@ class FilmPanel(QWidget):
         look.peeked.connect(self._peek)
 
     def follow(self) -> None:
-        """Show the picture of the moment that sounds, and say what it is."""
+        """Show the picture of the current moment, with a caption."""
         self.picture.follow()
         self.caption.show_text(self._peeked or self._said())
 

@@ -1,4 +1,4 @@
-"""Five hints for the first start. Each goes away once it has been done; the card goes with the last one."""
+"""Five hints for the first start. Each disappears once its advice was followed; the card disappears with the last one."""
 
 from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
@@ -11,15 +11,15 @@ HINTS: tuple[tuple[str, str], ...] = (
     ("zoom", "Zoom with the wheel; pan with the right button, or with Shift held."),
     ("place", "Drag an image from the tray onto the sound that it belongs to."),
     ("play", "Press Space: the film follows the sound."),
-    ("keys", "Press F1 for all keys. Everything is saved at once; Ctrl+Z takes it back."),
+    ("keys", "Press F1 for all keys. Everything is saved immediately; Ctrl+Z undoes it."),
 )
 
 
 class Hints(QFrame):
-    """The card with the hints that are still to be done."""
+    """The card with the remaining hints."""
 
     seen = Signal()
-    """All are done, or the user has had enough."""
+    """All are done, or the user closed the card."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -50,7 +50,7 @@ class Hints(QFrame):
 
     @property
     def open(self) -> list[str]:
-        """Names of the hints that are not done yet."""
+        """Names of the remaining hints."""
         return [name for name, line in self._lines.items() if not line.isHidden()]
 
     def begin(self) -> None:
@@ -62,7 +62,7 @@ class Hints(QFrame):
         self.raise_()
 
     def done(self, name: str) -> None:
-        """Put away the hint whose advice was followed."""
+        """Remove the hint whose advice was followed."""
         if self.isVisible() and not self._lines[name].isHidden():
             self._lines[name].hide()
             if self.open:
@@ -71,7 +71,7 @@ class Hints(QFrame):
                 self._finish()
 
     def place(self) -> None:
-        """Stand in the lower right corner of the view that it covers."""
+        """Move to the lower right corner of the view that it covers."""
         self.adjustSize()
         parent = self._parent
         self.move(parent.width() - self.width() - theme.GAP, parent.height() - self.height() - theme.GAP)

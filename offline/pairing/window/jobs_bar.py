@@ -1,4 +1,4 @@
-"""Long work: what is done now, how far it is, and how to end it."""
+"""The bar for long jobs: the present one, its progress, and a button to cancel it."""
 
 from PySide6.QtWidgets import QProgressBar, QWidget
 
@@ -8,7 +8,7 @@ from offline.pairing.window import theme
 from offline.pairing.window.parts import button, label, row
 
 QUIET: tuple[JobKind, ...] = ("training", "map", "live")
-"""Kinds that are too short for a bar."""
+"""Kinds of jobs that are too short for the bar."""
 
 
 class JobsBar(QWidget):
@@ -32,7 +32,7 @@ class JobsBar(QWidget):
         self.hide()
 
     def refresh(self) -> None:
-        """Show the work that goes on now."""
+        """Show the running jobs."""
         loud = [job for job in self.studio.jobs.running if job.kind not in QUIET]
         self.setVisible(bool(loud))
         self._kind = loud[0].kind if loud else None
@@ -50,7 +50,7 @@ class JobsBar(QWidget):
 
 
 def time_left(job: Progress) -> str:
-    """How far it is, in words."""
+    """The progress in words."""
     counted = f"{job.done} of {job.total}" if job.total else ""
     if job.seconds_left is None:
         return counted

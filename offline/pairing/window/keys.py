@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Command:
-    """One thing that the window does."""
+    """A command of the window."""
 
     name: str
     menu: str
@@ -17,7 +17,7 @@ class Command:
     """As Qt writes it; Ctrl is Command on a Mac."""
     checkable: bool = False
     separated: bool = False
-    """Whether a line stands above it in the menu."""
+    """Whether a separator precedes it in the menu."""
 
 
 # A row a line.

@@ -37,14 +37,14 @@ FRAME = 30  # pixels of a title bar
 
 
 class Layout(QMainWindow):
-    """A window with all parts in place; what they do is connected by the window that is made of it."""
+    """A window with all parts in place; MainWindow connects their signals."""
 
     def __init__(self, studio: Studio, look: Look, pictures: Pictures) -> None:
         super().__init__()
         self.studio, self.look, self.pictures = studio, look, pictures
 
     def build(self, actions: dict[str, QAction]) -> None:
-        """Make the parts, with these actions on their buttons, and lay them out."""
+        """Create the parts, with these actions on their buttons, and lay them out."""
         self.actions_by_name = actions
         studio, look, pictures = self.studio, self.look, self.pictures
         self.map = MapView(studio, look, pictures)
@@ -139,7 +139,7 @@ class Layout(QMainWindow):
 
 
 def first_place() -> QRect:
-    """The window's place on the first day: most of the screen, without the frame that a desktop puts around it."""
+    """The window's geometry at the first start: most of the screen, minus the desktop's window frame."""
     area = QGuiApplication.primaryScreen().availableGeometry()
     width = min(area.width(), max(SIZE[0], round(area.width() * 0.9)))
     height = min(area.height() - FRAME, max(SIZE[1], round(area.height() * 0.9)))

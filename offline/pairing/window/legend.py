@@ -14,7 +14,7 @@ LISTED = 8  # sounds
 def paint_legend(
     painter: QPainter, corner: QPointF, board: Storyboard, colour: str, *, gaps: bool, images: int
 ) -> QRectF:
-    """Paint it with its top right corner here; gives its rectangle."""
+    """Paint it with its top right corner here; return its rectangle."""
     painter.setFont(theme.font(theme.SMALL_SIZE))
     line = painter.fontMetrics().height()
     if gaps:

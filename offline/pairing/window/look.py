@@ -1,4 +1,4 @@
-"""What the views share and no file keeps: the selected image, colours of the map, what is shown. Plain values, one signal each."""
+"""The state that views share and no file keeps: selected image, colours of the map, and what is shown, with a signal for changes."""
 
 from PySide6.QtCore import QObject, Signal
 
@@ -9,10 +9,10 @@ POINT_SIZES = (0.5, 3.0)
 
 
 class Look(QObject):
-    """How the map is looked at. Set by `change`, which tells the views by `changed`."""
+    """The look of the map. `change` sets values and notifies the views by `changed`."""
 
     changed = Signal(str)
-    """The name of what has another value now."""
+    """The name of the changed value."""
     peeked = Signal(str)
     """The image under the pointer in the tray; empty when it has left."""
 
@@ -31,7 +31,7 @@ class Look(QObject):
         self.source = "mock-up"
         """mock-up, generator or both."""
         self.region: tuple[float, float] | None = None
-        """Seconds of the sound below the map: what loops, and what is rendered."""
+        """Seconds of the sound below the map: the region for looping and rendering."""
         self.loops = False
         self._numbers: dict[str, int] = {}
 
@@ -43,7 +43,7 @@ class Look(QObject):
                 self.changed.emit(name)
 
     def colour_number(self, image: str) -> int:
-        """Which of the distinct colours an image has; it keeps it while the window is open."""
+        """The number of an image's colour, which does not change while the window is open."""
         if image not in self._numbers:
             taken = set(self._numbers.values())
             self._numbers[image] = next(number for number in range(len(taken) + 1) if number not in taken)

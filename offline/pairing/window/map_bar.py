@@ -25,7 +25,7 @@ NO_FILTER = "none"
 
 
 class MapBar(QWidget):
-    """One line of controls. It changes the look and the storyboard, and says so."""
+    """One line of controls, which changes the look and the storyboard, with signals."""
 
     board_changed = Signal()
     """Other axes, or another filter."""
@@ -92,7 +92,7 @@ class MapBar(QWidget):
 
 
 class FilterButton(QToolButton):
-    """Opens a panel that leaves out sounds, and moments by a descriptor."""
+    """Opens a panel that filters by sound and by a descriptor's range."""
 
     changed = Signal()
 

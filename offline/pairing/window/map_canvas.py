@@ -1,4 +1,4 @@
-"""The map as it is seen: points, images, playhead, legend. Only what has changed is painted again."""
+"""Paints the map: points, images, playhead, legend. Repaints only the parts that changed."""
 
 from collections import deque
 
@@ -22,13 +22,13 @@ from offline.pairing.window.map_points import MapPoints
 from offline.pairing.window.parts import draw_card, draw_invitation, parts_of
 from offline.pairing.window.pictures import Pictures
 
-SETTLED_MS = 80  # after the last step of panning or zooming the points are drawn sharp
+SETTLED_MS = 80  # delay after panning or zooming until the points are drawn sharp
 TRAIL = 10  # places that the playhead has left behind
 AROUND = 14  # pixels around the playhead that its ring and trail may touch
 
 
 class MapCanvas(QWidget):
-    """The map of one preset, without the pointer's part."""
+    """The map of one preset, without the handling of the pointer."""
 
     def __init__(self, studio: Studio, look: Look, pictures: Pictures) -> None:
         super().__init__()
@@ -38,21 +38,21 @@ class MapCanvas(QWidget):
         self.plane = Plane()
         self.points = MapPoints()
         self.painted = 0
-        """How often it was painted, wholly or in part."""
+        """Number of full or partial repaints."""
         self.marks: list[Mark] = []
         self.row_colours: UInt8[np.ndarray, "m 3"] = np.empty((0, 3), np.uint8)
-        """What the colour of each row shows, also while gaps are shaded."""
+        """The colours of rows before shading gaps."""
         self.row: int | None = None
         """The row at the playhead."""
         self.hovered = ""
         """The image under the pointer."""
         self.card: list[tuple[str, QColor]] = []
-        """What the pointer is on, in words."""
+        """The description of what is under the pointer."""
         self.dragged = ""
         """The image that is dragged over the map."""
         self.drag_at = QPointF()
         self.progress_text = ""
-        """What is done about an empty map."""
+        """The button of an empty map."""
         self._pairs: list[PlacedPair] = []
         self._near: Mark | None = None
         self._trail: deque[Place] = deque(maxlen=TRAIL)
@@ -96,7 +96,7 @@ class MapCanvas(QWidget):
         self.update()
 
     def set_row(self, row: int | None) -> None:
-        """Move the playhead; paints what that changes."""
+        """Move the playhead; repaints only around it."""
         board = self.studio.board
         if board is None or row is None or row >= len(board.places):
             self.row, self._near = None, None
@@ -128,7 +128,7 @@ class MapCanvas(QWidget):
         self._microphone = place
 
     def set_plane(self, plane: Plane) -> None:
-        """Show another part of the map: at once from what is drawn, sharp a moment later."""
+        """Show another part of the map: scaled from the cached picture first, redrawn sharp a moment later."""
         if plane != self.plane:
             self.plane = plane
             self._settle.start(SETTLED_MS)
@@ -209,7 +209,7 @@ class MapCanvas(QWidget):
         self.update()
 
     def card_region(self) -> QRegion:
-        """Where the card of words is, or may be."""
+        """The rectangle that the description may cover."""
         return QRegion(0, self.height() - 100, self.width(), 100)
 
     def _stacked(self) -> list[Mark]:

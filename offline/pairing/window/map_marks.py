@@ -1,4 +1,4 @@
-"""What stands on the points of the map: images in their places, the playhead, what is dragged, a live input."""
+"""The marks on the map: images, the playhead, a dragged image, a live input."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ RING = 9.0  # radius of the playhead, in pixels
 
 @dataclass(frozen=True)
 class Mark:
-    """A placed image: where its thumbnail stands and the frame that it is paired with, both on the shown axes."""
+    """A placed image: the positions of its thumbnail and of its paired frame, both on the shown axes."""
 
     pair: PlacedPair
     place: Place
@@ -27,14 +27,14 @@ class Mark:
 
     @property
     def warning(self) -> str:
-        """One line, empty where all is well."""
+        """One line of warning; empty if all is well."""
         if self.pair.conflicts:
             return f"wants another image than {', '.join(self.pair.conflicts)} at nearly the same sound: move or remove one"
         return "lies where there is no sound; it is paired with the end of the line" if self.pair.is_remote else ""
 
 
 def marks_of(pairs: list[PlacedPair], board: Storyboard) -> list[Mark]:
-    """The images that have a place on the map."""
+    """The images with a position on the map."""
     found = []
     for number, pair in enumerate(pairs):
         place = board.place_of_pair(number)
@@ -44,13 +44,13 @@ def marks_of(pairs: list[PlacedPair], board: Storyboard) -> list[Mark]:
 
 
 def box_of(plane: Plane, place: Place, side: float) -> QRectF:
-    """The square that a thumbnail at a place takes up."""
+    """The square of a thumbnail at a position."""
     x, y = plane.to_view(place)
     return QRectF(round(x - side / 2), round(y - side / 2), side, side)
 
 
 def point(plane: Plane, place: Place) -> QPointF:
-    """The pixel of a place."""
+    """The pixel of a position."""
     return QPointF(*plane.to_view(place))
 
 
@@ -132,7 +132,7 @@ def paint_microphone(painter: QPainter, plane: Plane, place: Place) -> None:
 
 
 def paint_drop(painter: QPainter, plane: Plane, here: QPointF, frame: Place) -> None:
-    """Which moment of sound an image would be paired with if it were let go here."""
+    """The frame with which an image would be paired if it were dropped here."""
     target = point(plane, frame)
     painter.setPen(QPen(QColor(0, 0, 0, 160), 3.5))
     painter.drawLine(here, target)

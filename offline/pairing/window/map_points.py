@@ -19,7 +19,7 @@ class MapPoints:
         self.is_stale = True
         """Whether the points, their colours or their size have changed since they were drawn."""
         self.drawn = 0
-        """How often they were drawn."""
+        """Number of times that they were drawn."""
         self._places: Float32[np.ndarray, "n 2"] = np.empty((0, 2), np.float32)
         self._colours: UInt8[np.ndarray, "n 3"] = np.empty((0, 3), np.uint8)
         self._size = 1.0
@@ -28,7 +28,7 @@ class MapPoints:
         self._pixmap = QPixmap()
 
     def set_points(self, places: Float32[np.ndarray, "n 2"], colours: UInt8[np.ndarray, "n 3"]) -> None:
-        """Other points, the last on top: places on the map, colours in red, green and blue."""
+        """Set the points, the last on top: positions on the map, colours in red, green and blue."""
         self._places, self._colours = places, colours
         self.is_stale = True
 
@@ -62,7 +62,7 @@ class MapPoints:
         self.drawn += 1
 
     def paint(self, painter: QPainter, area: QRectF, plane: Plane) -> None:
-        """Paint a part of a view from what is drawn, moved and stretched to it."""
+        """Paint a part of a view from the cached picture, moved and scaled."""
         target = self._target(plane)
         if not target.contains(area):
             painter.fillRect(area, painter.background())
@@ -78,7 +78,7 @@ class MapPoints:
         painter.drawPixmap(area, self._pixmap, source)
 
     def _target(self, plane: Plane) -> QRectF:
-        """Where the whole of what is drawn lies in another view."""
+        """The rectangle of the cached picture in another view."""
         stretch = plane.side / self._plane.side
         width = (self._plane.width + 2 * MARGIN) * stretch
         height = (self._plane.height + 2 * MARGIN) * stretch

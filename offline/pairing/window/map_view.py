@@ -33,11 +33,11 @@ class MapView(MapCanvas):
     """The map of one preset. The left button hears and drags images, the right and middle ones pan, the wheel zooms."""
 
     scrubbed = Signal(int)
-    """The row under the pointer, to be heard."""
+    """The row under the pointer, to be played."""
     released = Signal()
     """The pointer no longer scrubs."""
     dropped = Signal(str, float, float)
-    """An image was let go at a place on the shown axes."""
+    """An image was dropped at a position on the shown axes."""
     sounds_wanted = Signal()
     """The button of an empty map was clicked."""
     menu_wanted = Signal(str, object)
@@ -67,7 +67,7 @@ class MapView(MapCanvas):
         self.place_button()
 
     def place_button(self) -> None:
-        """The button of an empty map stands below its words, until sounds are being mapped."""
+        """Place the button of an empty map below its text; hidden while sounds are being mapped."""
         self._add.setVisible(self.studio.board is None and not self.progress_text)
         self._add.adjustSize()
         self._add.move((self.width() - self._add.width()) // 2, self.height() // 2 + 34)
@@ -78,7 +78,7 @@ class MapView(MapCanvas):
         return QPointF(place) if self.rect().contains(place) else None
 
     def zoom(self, notches: float, place: QPointF | None) -> None:
-        """Zoom in by so many notches of the wheel, at a pixel."""
+        """Zoom in by a number of notches of the wheel, at a pixel."""
         self.set_plane(self.plane.zoomed(STEP**notches, None if place is None else (place.x(), place.y())))
 
     def fit(self) -> None:
@@ -149,7 +149,7 @@ class MapView(MapCanvas):
         self.forget_pointer()
 
     def forget_pointer(self) -> None:
-        """Say nothing more of what was under the pointer."""
+        """Remove the description of what was under the pointer."""
         if self.card or self.hovered:
             self.hovered, self._hover_row, self.card = "", None, []
             self.update()
@@ -190,7 +190,7 @@ class MapView(MapCanvas):
         self.update()
 
     def describe(self, place: QPointF) -> None:
-        """Say what is under the pointer: an image before a sound."""
+        """Describe what is under the pointer: an image, or else a sound."""
         board = self.studio.board
         if board is None:
             return
@@ -221,7 +221,7 @@ class MapView(MapCanvas):
 
 
 def _described(moment: Moment) -> list[tuple[str, QColor]]:
-    """What a card says of a moment of sound."""
+    """The description of a moment of sound."""
     near = f"   nearest {moment.nearest}" if moment.nearest else ""
     striking = "   ".join(
         f"{name} {value:.4g} ({deviations:+.1f})" for name, value, deviations in moment.striking[:STRIKING]

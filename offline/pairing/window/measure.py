@@ -1,4 +1,4 @@
-"""The window driven as an artist would, and measured: for `ponticello bench studio`."""
+"""Drives the window like an artist, and measures it, for `ponticello bench studio`."""
 
 import math
 import resource
@@ -185,13 +185,13 @@ class Measure:
         QApplication.sendEvent(canvas, event)
 
     def wait(self, seconds: float) -> None:
-        """Let the window live for so long."""
+        """Run the window for this time."""
         loop = QEventLoop()
         QTimer.singleShot(round(1000 * seconds), loop.quit)
         loop.exec()
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Let the window live until something is so."""
+        """Run the window until a condition holds."""
         deadline = time.monotonic() + PATIENCE_S
         while not condition() and time.monotonic() < deadline:
             self.wait(0.01)

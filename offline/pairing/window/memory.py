@@ -1,4 +1,4 @@
-"""What the window remembers between two days: presets that were open, its place on the screen, hints that were seen."""
+"""The window's memory between sessions: recent presets, its geometry, and hints that were seen."""
 
 import base64
 import contextlib
@@ -15,7 +15,7 @@ RECENT = 8  # presets
 
 
 class Memory(msgspec.Struct):
-    """Values of the window, in a file of the user's."""
+    """The window's values, in a file of the user."""
 
     recent: list[str] = []
     """Folders of presets, the last one first."""
@@ -35,7 +35,7 @@ class Memory(msgspec.Struct):
             return cls()
 
     def save(self, file: Path | None = None) -> None:
-        """Write the file; a disk that refuses it stops no one."""
+        """Write the file; errors of the disk are ignored."""
         file = file or FILE
         with contextlib.suppress(OSError, PonticelloError):
             make_folder(file.parent)
@@ -55,5 +55,5 @@ class Memory(msgspec.Struct):
             return b""
 
     def note_geometry(self, value: bytes) -> None:
-        """Remember the window's place."""
+        """Remember the window's geometry."""
         self.geometry = base64.b64encode(value).decode()

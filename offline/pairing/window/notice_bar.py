@@ -1,4 +1,4 @@
-"""The bar that says what went wrong and what to do; the work goes on beneath it."""
+"""The bar for errors and their remedies; it does not block the window."""
 
 from collections.abc import Callable
 
@@ -34,13 +34,13 @@ class NoticeBar(QWidget):
 
     @property
     def line(self) -> str:
-        """What it says; empty while it is hidden."""
+        """Its text; empty while it is hidden."""
         return "" if self.isHidden() else self._line.text()
 
     def show_notice(
         self, line: str, action: str = "", act: Callable[[], None] | None = None, *, is_good: bool = False
     ) -> None:
-        """Show a line, with a button for what mends it. is_good: nothing is wrong."""
+        """Show a line, with a button for the remedy. is_good: it is good news, not an error."""
         self._colour = theme.ACCENT if is_good else theme.WARNING
         self._line.setText(line[:1].upper() + line[1:])
         self._mend.setVisible(act is not None)

@@ -1,4 +1,4 @@
-"""The pairs as a list: image, moment of sound, what was learned of it, what is wrong with it."""
+"""The list of pairs: image, moment of sound, loss, warnings."""
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QIcon
@@ -110,7 +110,7 @@ class PairsView(QWidget):
         self._mark()
 
     def show_training(self, is_running: bool, fit: Fit | None) -> None:
-        """Say how training stands."""
+        """Show the state of the training."""
         if is_running:
             self.line.show_text("training…")
         elif fit is None:

@@ -1,4 +1,4 @@
-"""Small parts that several views are made of."""
+"""Small widgets that several views use."""
 
 from collections.abc import Callable, Iterable
 from typing import cast
@@ -20,7 +20,7 @@ def label(text: str = "", role: str = "") -> QLabel:
 
 
 def button(text: str, clicked: Callable[[], object], tip: str = "", role: str = "") -> QPushButton:
-    """A button that does not take the keyboard away from the map."""
+    """A button that does not take the keyboard focus from the map."""
     made = QPushButton(text)
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     made.clicked.connect(lambda _checked=False: clicked())
@@ -33,7 +33,7 @@ def button(text: str, clicked: Callable[[], object], tip: str = "", role: str = 
 
 
 def row(*parts: QWidget | int | None, margins: tuple[int, int, int, int] = (0, 0, 0, 0), gap: int = 6) -> QHBoxLayout:
-    """Widgets side by side; a number is a space of so many pixels, None one that grows."""
+    """Widgets side by side; a number is a space in pixels, None a space that grows."""
     made = QHBoxLayout()
     made.setContentsMargins(*margins)
     made.setSpacing(gap)
@@ -48,7 +48,7 @@ def row(*parts: QWidget | int | None, margins: tuple[int, int, int, int] = (0, 0
 
 
 class Choice(QComboBox):
-    """A list to choose from, with a chevron; the wheel passes it by."""
+    """A drop-down list with a chevron that ignores the wheel."""
 
     def __init__(self, name: str, tip: str = "", width: int = 100) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class Elided(QLabel):
 def draw_card(
     painter: QPainter, lines: list[tuple[str, QColor]], corner: tuple[float, float], width: float = 0
 ) -> QRectF:
-    """Draw lines of text on a rounded, nearly opaque ground whose lower left corner is given; gives its rectangle."""
+    """Draw lines of text on a rounded, nearly opaque ground with this lower left corner; return its rectangle."""
     metrics = QFontMetricsF(painter.font())
     height = metrics.height() + 2
     widest = max(metrics.horizontalAdvance(text) for text, _ in lines) + 20
@@ -118,7 +118,7 @@ def draw_card(
 
 
 def draw_invitation(painter: QPainter, area: QRectF, title: str, advice: str) -> None:
-    """Draw what an empty view says: a title and, smaller, the next step, in its middle."""
+    """Draw the text of an empty view in its middle: a title and, smaller, the next step."""
     middle = area.center().y()
     flags = Qt.AlignmentFlag.AlignHCenter | Qt.TextFlag.TextWordWrap
     inner = area.adjusted(16, 0, -16, 0)
@@ -137,7 +137,7 @@ def draw_invitation(painter: QPainter, area: QRectF, title: str, advice: str) ->
 
 
 def parts_of(region: QRegion) -> list[QRect]:
-    """The rectangles of a region; the stubs do not know that one can go through it."""
+    """The rectangles of a region, for type checkers: Qt's stubs lack its iterator."""
     return list(cast("Iterable[QRect]", region))
 
 

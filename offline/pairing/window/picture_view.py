@@ -27,7 +27,7 @@ class PictureView(QWidget):
         self.setMinimumSize(120, 120)
         self.studio, self.look = studio, look
         self.painted = 0
-        """How often it was painted."""
+        """Number of repaints."""
         self._shown: list[Shown | None] = []
         self._images: list[QImage | None] = []
         look.changed.connect(lambda name: self.follow() if name == "source" else None)
@@ -37,7 +37,7 @@ class PictureView(QWidget):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it fills a screen, without words."""
+        """Whether it fills a screen, without text."""
         return self.window().isFullScreen()
 
     def follow(self) -> None:
@@ -111,7 +111,7 @@ class PictureView(QWidget):
 
 
 def _key(shown: Shown | None) -> tuple[int, str]:
-    """What makes a picture another one to look at."""
+    """A key that differs for pictures that look different."""
     return (0, "") if shown is None else (id(shown.image), "mock-up" if shown.stands_in else shown.kind)
 
 

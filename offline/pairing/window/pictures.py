@@ -1,4 +1,4 @@
-"""Candidates' pictures at the sizes that views draw: the 16-pixel thumbnail at once, the sharp one when it is read."""
+"""Candidates' pictures at the sizes that views draw: the 16-pixel thumbnail first, the sharp one once it is read."""
 
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ SCALED = 1500  # pixmaps at a size that is drawn
 
 
 class Pictures(QObject):
-    """Pixmaps by name and size. `arrived` says that a sharper one of a name is there."""
+    """Pixmaps by name and size. `arrived` is emitted when a sharper one of a name is ready."""
 
     arrived = Signal(str)
     _read = Signal(int, str, object)
@@ -101,7 +101,7 @@ class Pictures(QObject):
         try:
             with Image.open(file) as picture:
                 reduced = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
-        except (OSError, SyntaxError):  # SyntaxError: Pillow's word for a broken PNG
+        except (OSError, SyntaxError):  # Pillow raises SyntaxError for a broken PNG
             return
         self._read.emit(age, name, np.asarray(reduced))
 
@@ -115,7 +115,7 @@ class Pictures(QObject):
 
 
 def to_image(pixels: UInt8[np.ndarray, "h w 3"]) -> QImage:
-    """A picture as Qt draws it fastest."""
+    """A picture in the format that Qt draws fastest."""
     plain = np.ascontiguousarray(pixels)
     height, width = plain.shape[:2]
     return QImage(plain.data, width, height, 3 * width, QImage.Format.Format_RGB888).convertToFormat(

@@ -18,7 +18,7 @@ FILM = ("truncation", "smoothing", "latent_smoothing", "range")
 
 
 class Slider(QSlider):
-    """A slider that the wheel passes by, so that it does not change while one scrolls."""
+    """A slider that ignores the wheel, so that scrolling does not change it."""
 
     def __init__(self) -> None:
         super().__init__(Qt.Orientation.Horizontal)
@@ -36,7 +36,7 @@ class Slider(QSlider):
 
 
 class Name(QLabel):
-    """The name of a setting; clicked twice it takes the setting back to its default."""
+    """The name of a setting; a double click resets it to its default."""
 
     def __init__(self, text: str, reset: Callable[[], None]) -> None:
         super().__init__(text)
@@ -147,5 +147,5 @@ class SettingsView(QScrollArea):
 
 
 def names_of(names: list[str], wanted: tuple[str, ...] | None) -> list[str]:
-    """Those that are wanted, in that order; None: the others."""
+    """The wanted controls, in that order; for None, the others."""
     return [name for name in wanted if name in names] if wanted else [name for name in names if name not in FILM]

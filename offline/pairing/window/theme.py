@@ -1,4 +1,4 @@
-"""How the window looks: calm, dark, one accent colour. Sizes are logical pixels, which Qt scales to the screen."""
+"""The style of the window: dark, with one accent colour. Sizes are in logical pixels, which Qt scales to the screen."""
 
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication
@@ -19,7 +19,7 @@ WARNING = QColor(250, 128, 104)
 WHITE = QColor(255, 255, 255)
 
 GAP = 8
-"""Between parts that belong together; the outer margin."""
+"""Spacing between related parts; the outer margin."""
 ROW = 28
 """The height of buttons and fields."""
 TEXT_SIZE = 13
@@ -140,7 +140,7 @@ def dress(application: QApplication) -> None:
 
 
 def font(size: int = TEXT_SIZE, bold: bool = False) -> QFont:
-    """The window's font: the first of a few plain ones that the machine has."""
+    """The window's font: the first of a few plain ones that is installed."""
     there = set(QFontDatabase.families())
     chosen = QFont([family for family in FAMILIES if family in there] or QFont().families())
     chosen.setPixelSize(size)

@@ -28,7 +28,7 @@ class TransportBar(QWidget):
         self.time = label("0:00.00", "title")
         self.time.setMinimumWidth(74)
         self.length = label("", "dim")
-        self.speed = Choice("speed", "How fast the sound is played; its pitch stays", 64)
+        self.speed = Choice("speed", "Speed of the sound; its pitch stays", 64)
         self.speed.addItems(SPEED_NAMES)
         self.speed.activated.connect(lambda number: setattr(studio.transport, "speed", SPEEDS[number]))
         self.volume = Slider()
@@ -54,7 +54,7 @@ class TransportBar(QWidget):
         self.setLayout(layout)
 
     def refresh(self) -> None:
-        """Offer the sounds of the corpus; say what keeps it silent."""
+        """List the sounds of the corpus, and show the reason for silence."""
         board = self.studio.board
         names = [] if board is None else [sound.name for sound in board.sounds]
         if [self.sounds.itemText(number) for number in range(self.sounds.count())] != names:
@@ -70,7 +70,7 @@ class TransportBar(QWidget):
         self.state.setStyleSheet(f"color: {theme.WARNING.name()}" if silent else "")
 
     def show_sound(self, sound: int) -> None:
-        """Select a sound and show how long it is."""
+        """Select a sound and show its length."""
         board = self.studio.board
         if board is None or sound >= len(board.sounds):
             self.length.setText("")
@@ -83,12 +83,12 @@ class TransportBar(QWidget):
         self.time.setText(timecode(seconds))
 
     def show_speed(self) -> None:
-        """Show the speed that the transport has."""
+        """Show the transport's speed."""
         nearest = min(range(len(SPEEDS)), key=lambda number: abs(SPEEDS[number] - self.studio.transport.speed))
         self.speed.setCurrentIndex(nearest)
 
     def change_speed(self, steps: int) -> None:
-        """Slower (above 0) or faster by so many steps."""
+        """Slower (above 0) or faster by a number of steps."""
         number = min(max(self.speed.currentIndex() + steps, 0), len(SPEEDS) - 1)
         self.studio.transport.speed = SPEEDS[number]
         self.speed.setCurrentIndex(number)

@@ -1,4 +1,4 @@
-"""The candidates that the tray lists, and how each is drawn."""
+"""The model of the tray's candidates, and the delegate that draws them."""
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QPointF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF

@@ -20,7 +20,7 @@ SHOWN: tuple[tuple[Show, str], ...] = (
     ("all", "All candidates"),
     ("chosen", "Candidates with a star"),
     ("free", "Candidates that are not on the map"),
-    ("similar", "Those that look most like the selected image"),
+    ("similar", "Candidates that look most like the selected image"),
 )
 MOVES = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Right)
 ZOOMED = 256  # pixels of the picture beside the tray
@@ -33,7 +33,7 @@ class CandidateList(QListView):
     pointed = Signal(str)
     """The candidate under the pointer; empty if there is none."""
     starred = Signal(str)
-    """A candidate was clicked twice."""
+    """A candidate was double-clicked."""
     menu_wanted = Signal(str, object)
 
     def __init__(self, pictures: Pictures, look: Look) -> None:
@@ -95,7 +95,7 @@ class CandidateList(QListView):
 
 
 class Tray(QWidget):
-    """Which candidates are shown, the list of them, and how to get more."""
+    """The choice of candidates to show, their grid, and a button for more."""
 
     def __init__(self, studio: Studio, look: Look, pictures: Pictures) -> None:
         super().__init__()
@@ -172,7 +172,7 @@ class Tray(QWidget):
         self.show_those("similar")
 
     def choose_far_apart(self) -> None:
-        """Give stars to candidates that look as different as possible."""
+        """Star candidates that look as different as possible."""
         project = self.studio.project
         if project is not None and (names := self.studio.attempt(project.distant)):
             self.studio.attempt(project.star, names, True)
@@ -221,7 +221,7 @@ class Tray(QWidget):
 
 
 class _Empty(QWidget):
-    """What the tray says while there are no candidates."""
+    """The text of a tray without candidates."""
 
     def __init__(self, make: Callable[[], None]) -> None:
         super().__init__()

@@ -25,7 +25,7 @@ FLAT = 0.012  # of the height: a silent sound is a line
 def wave_picture(
     studio: Studio, colours: UInt8[np.ndarray, "m 3"], sound: int, span: Timespan, height: float, ratio: float
 ) -> QImage:
-    """The waveform alone, each column in the colour of the moment in its middle."""
+    """The waveform alone, each column in the colour of the frame in its middle."""
     width, rows = max(1, round(span.width * ratio)), max(1, round(height * ratio))
     image = canvas(width, rows, palette.GROUND)
     board = studio.board

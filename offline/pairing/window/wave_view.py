@@ -1,4 +1,4 @@
-"""The waveform of a sound, coloured as the map, with playhead, region and the film below it."""
+"""The waveform of a sound in the map's colours, with playhead, region and the film below it."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -35,13 +35,13 @@ LEAST_REGION = 0.02  # seconds
 
 
 class WaveView(QWidget):
-    """One sound. The left button hears; on the ruler it draws a region; the wheel zooms, with Shift it moves."""
+    """One sound. The left button plays, or draws a region on the ruler; the wheel zooms, or with Shift moves."""
 
     scrubbed = Signal(int, float)
-    """A moment of a sound, to be heard."""
+    """A moment of a sound, to be played."""
     released = Signal()
     dropped = Signal(str, int, float)
-    """An image was let go on a moment of a sound."""
+    """An image was dropped on a moment of a sound."""
 
     def __init__(self, studio: Studio, look: Look, pictures: Pictures) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class WaveView(QWidget):
     # what is shown
 
     def show_sound(self, sound: int) -> None:
-        """Show all of another sound."""
+        """Show another sound, whole."""
         board = self.studio.board
         length = board.sounds[sound].seconds if board is not None and sound < len(board.sounds) else 0.0
         self.sound, self.span = sound, Timespan.whole(length, self.width())
@@ -95,7 +95,7 @@ class WaveView(QWidget):
                 self.update(int(x) - 3, 0, 7, self.height())
 
     def set_span(self, span: Timespan) -> None:
-        """Show other seconds."""
+        """Show another span."""
         if span != self.span:
             self.span = span
             self.redraw()

@@ -1,4 +1,4 @@
-"""The start page: make a preset, open one, or go on with one of the last ones."""
+"""The start page: make a preset, open one, or continue with a recent one."""
 
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ def shipped_presets() -> list[str]:
 
 
 class Welcome(QWidget):
-    """What the window shows while no preset is open."""
+    """The page that the window shows while no preset is open."""
 
     new_wanted = Signal()
     open_wanted = Signal()
@@ -76,7 +76,7 @@ class Welcome(QWidget):
         layout.addStretch(3)
 
     def show_recent(self, folders: list[str]) -> None:
-        """List presets that were open; those that are gone are left out."""
+        """List recent presets that still exist."""
         while (item := self._recent.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
