@@ -41,7 +41,14 @@ def command(
 ) -> None:
     """Check this machine. The exit status is 1 if something that a show needs is broken."""
     broken = []
-    for look in (_sound, _screen, _ffmpeg, _processor, lambda: _generator(preset, device, precision), _kernels):
+    for look in (
+        check_sound,
+        check_screen,
+        check_ffmpeg,
+        check_processor,
+        lambda: check_generator(preset, device, precision),
+        check_kernels,
+    ):
         for check in look():
             print(printable(f"{check.what:<10} {check.verdict:<7} {' '.join(check.text.split())}"), flush=True)
             broken += [check.what] if check.verdict == "broken" else []
@@ -49,7 +56,8 @@ def command(
         raise Failure(f"broken: {', '.join(dict.fromkeys(broken))}; see above")
 
 
-def _sound() -> Iterator[Check]:
+def check_sound() -> Iterator[Check]:
+    """Sound devices."""
     from shared.sound_card.client import list_devices
     from shared.sound_card.devices import channels_of, listing
 
@@ -65,7 +73,8 @@ def _sound() -> Iterator[Check]:
         yield Check("sound", "note", "PortAudio works but has no input: play a file or osc")
 
 
-def _screen() -> Iterator[Check]:
+def check_screen() -> Iterator[Check]:
+    """Monitors and OpenGL."""
     from live.display.monitors import probe
 
     screens = probe()
@@ -75,7 +84,8 @@ def _screen() -> Iterator[Check]:
         yield Check("screen", "ok", f"OpenGL works; {', '.join(map(str, screens.monitors))}")
 
 
-def _ffmpeg() -> Iterator[Check]:
+def check_ffmpeg() -> Iterator[Check]:
+    """The ffmpeg that renders use."""
     from shared.ffmpeg import find_ffmpeg, version
 
     try:
@@ -85,7 +95,8 @@ def _ffmpeg() -> Iterator[Check]:
         yield Check("ffmpeg", "broken", str(error))
 
 
-def _processor() -> Iterator[Check]:
+def check_processor() -> Iterator[Check]:
+    """Cores, instructions and settings of threads."""
     import torch
 
     from shared.image.device import multiplies_bfloat16
@@ -112,7 +123,8 @@ def _processor() -> Iterator[Check]:
         yield Check("threads", "broken", text)
 
 
-def _generator(preset: str, device: str | None, precision: str) -> Iterator[Check]:
+def check_generator(preset: str, device: str | None, precision: str) -> Iterator[Check]:
+    """The backend that draws a preset's pictures, its speed, and what would be faster."""
     import torch
 
     from shared.image.device import pick_device
@@ -182,7 +194,7 @@ def _card_kernels() -> Iterator[Check]:
         yield Check("card", "note", f"the picture kernel cannot be compiled, the plain path is used: {error}")
 
 
-def _kernels() -> Iterator[Check]:
+def check_kernels() -> Iterator[Check]:
     """Where numba keeps the compiled kernels."""
     from shared.image.ops.fused_kernels import filter_tile
 

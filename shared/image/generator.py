@@ -128,10 +128,11 @@ class Generator:
             self._mapping = MappingNetwork.prepare(architecture, on_host)
             self._precisions = layer_precision(precision == "half", device)
             self.plain = SynthesisNetwork.prepare(architecture, self.weights, self._precisions)
-            """The plain path, which judges the fused one."""
-            self._synthesis: SynthesisNetwork | FastSynthesis = self.plain
+            """The plain path, the reference for the fused one."""
+            self.synthesis: SynthesisNetwork | FastSynthesis = self.plain
+            """The path that draws pictures: the fused one, or else the plain one."""
             self.backend = self._plain_backend()
-            """How pictures are made, in words."""
+            """The path that draws pictures, in words."""
             reason = self._prepare_fused()
             if reason:
                 self.backend += f" ({reason})"
@@ -141,7 +142,7 @@ class Generator:
     @property
     def fast(self) -> FastSynthesis | None:
         """The device's fused path; None if the plain one is used."""
-        return self._synthesis if isinstance(self._synthesis, FastSynthesis) else None
+        return self.synthesis if isinstance(self.synthesis, FastSynthesis) else None
 
     def _plain_backend(self) -> str:
         return f"the plain path, {self.precision} precision"
@@ -163,7 +164,7 @@ class Generator:
         else:
             return f"there is no fused path for {self.device.type}"
         try:
-            self._synthesis = FastSynthesis.prepare(self.config, self.weights, self._precisions, self.plain, fused)
+            self.synthesis = FastSynthesis.prepare(self.config, self.weights, self._precisions, self.plain, fused)
         except KernelError as error:
             return f"the CUDA kernel cannot be used: {one_line(error)[:300]}"
         number = (
@@ -202,7 +203,7 @@ class Generator:
             reason = f"failed here: {one_line(error)[:200]}"
         if reason:
             log.warning("the fused path %s: the plain path is used", reason)
-            self._synthesis = self.plain
+            self.synthesis = self.plain
             self.backend = self._plain_backend()
 
     @torch.no_grad()
@@ -277,7 +278,7 @@ class Generator:
         keeps its place in the middle; each side must be even if the square's is (see canvas.fitting_shape).
         Raises SettingError for wrong sizes, NaN and infinity, Failure if the memory of a card is too small.
         """
-        picture = self._run(self._synthesis, w, transform, shape)
+        picture = self._run(self.synthesis, w, transform, shape)
         return (picture.repeat(1, 3, 1, 1) if self.img_channels == 1 else picture).contiguous()
 
     @torch.no_grad()
@@ -299,7 +300,7 @@ class Generator:
             raise SettingError(f"w holds {len(w)} pictures; synthesize makes one, synthesize_float any number")
         if self.fast is not None and self.device.type == "cuda":
             return self._run(self.fast.image, w, transform, shape)
-        return to_image(self._run(self._synthesis, w, transform, shape))
+        return to_image(self._run(self.synthesis, w, transform, shape))
 
     def _run(
         self,

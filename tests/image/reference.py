@@ -32,7 +32,7 @@ class Case:
 def on_path(generator, plain):
     """The generator, or one forced to the plain path, the reference for all other paths."""
     if plain:
-        generator._synthesis = generator.plain
+        generator.synthesis = generator.plain
     return generator
 
 

@@ -55,7 +55,7 @@ def test_a_card_that_is_not_used(examine, monkeypatch):
 
 def test_something_broken_gives_status_1(examine, monkeypatch, capsys):
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    monkeypatch.setattr(doctor, "_ffmpeg", lambda: iter([Check("ffmpeg", "broken", "none\nthere")]))
+    monkeypatch.setattr(doctor, "check_ffmpeg", lambda: iter([Check("ffmpeg", "broken", "none\nthere")]))
     with pytest.raises(Failure, match="broken: ffmpeg, threads, generator; see above"):
         examine("--device", "cuda:77")
     out = capsys.readouterr().out
@@ -64,7 +64,7 @@ def test_something_broken_gives_status_1(examine, monkeypatch, capsys):
 
 
 def test_the_machine_at_hand(capsys):
-    for look in (doctor._screen, doctor._ffmpeg):
+    for look in (doctor.check_screen, doctor.check_ffmpeg):
         findings = list(look())
         assert findings
         assert all(each.verdict in ("ok", "note") and each.text for each in findings)

@@ -195,7 +195,7 @@ def test_the_same_bits_with_any_number_of_threads(cases, name, precision):
 def test_how_near_the_plain_path_it_comes(cases, name):
     case = cases[name]
     plain, full = case.generator(), case.generator()
-    plain._synthesis = plain.plain
+    plain.synthesis = plain.plain
     w = case.outputs["w_psi10"][:1]
     assert psnr(full.synthesize_float(w), plain.synthesize_float(w)) >= (84 if name == "r64" else 110)
     assert psnr(case.generator("half").synthesize_float(w), plain.synthesize_float(w)) >= 45

@@ -129,7 +129,7 @@ def test_a_batch_is_its_rows(cases, name, plain):
 
 def test_eight_bits(t64, cases, monkeypatch):
     values = torch.tensor([-9.0, -1.0039, -1.0038, -1.0, 0.0, 0.0078, 0.0079, 1.0, 9.0])
-    monkeypatch.setattr(t64, "_synthesis", lambda w, transform, canvas: values.clone().reshape(1, 3, 1, 3))
+    monkeypatch.setattr(t64, "synthesis", lambda w, transform, canvas: values.clone().reshape(1, 3, 1, 3))
     image = t64.synthesize(cases["t64"].outputs["w_psi10"][:1])
     wanted = [int(min(max(127.5 * v + 128, 0), 255)) for v in values.tolist()]
     assert image.permute(2, 0, 1).flatten().tolist() == wanted
