@@ -132,8 +132,8 @@ def hostile_pickles(marker):
         "an integer of less than none": (b"\x80\x04\x8b" + pack("<i", -1) + b".", "damaged or truncated"),
         "a memo that isn't there": (b"\x80\x04j\xff\xff\xff\xff.", "damaged or truncated"),
         "an empty stack": (b"\x80\x04\x85.", "damaged or truncated"),
-        "nothing but marks": (b"\x80\x04((((.", "more or less than one value"),
-        "two values": (b"\x80\x04NN.", "more or less than one value"),
+        "nothing but marks": (b"\x80\x04((((.", "does not end with exactly one value"),
+        "two values": (b"\x80\x04NN.", "does not end with exactly one value"),
         "no mark": (b"\x80\x04Nt.", "damaged or truncated"),
         "half an item": (b"\x80\x04}(K\x01u.", "damaged or truncated"),
     }  # fmt: skip
