@@ -4,10 +4,6 @@ from typing import Annotated
 
 import typer
 
-from shared.command_line import MACHINE, DeviceOption, example, new_app
-
-__all__ = ["MACHINE", "DeviceOption", "example", "new_app"]
-
 RESULT, PICTURES = "What to make", "Pictures"  # panels of --help
 
 PresetArgument = Annotated[
