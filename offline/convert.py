@@ -43,7 +43,7 @@ def convert(model: Path, output: Path, *, half: bool = False, all_networks: bool
 
     model: an official StyleGAN3 checkpoint; a file of networks, such as a training's snapshot; or the folder of a training,
     whose newest snapshot is taken. half: float16. all_networks: G, D and G_ema in float32, to train on from.
-    Raises ModelError for anything that is no StyleGAN3 or asks to be run, UserError where `output` cannot be written.
+    Raises ModelError for anything that is no StyleGAN3 or asks to be run, UserError if `output` cannot be written.
     """
     if output.suffix != ".safetensors":
         raise UserError(f"-o {output} given; allowed is a file that ends in .safetensors")
@@ -116,7 +116,7 @@ def _network(content: Mapping[str, object], name: str) -> Network:
 
 
 def discriminator_arguments(arguments: Mapping[str, Any]) -> DiscriminatorArchitecture:
-    """The architecture from the published constructor's arguments. Raises ModelError where it is another kind of network."""
+    """The architecture from the published constructor's arguments. Raises ModelError if it is another kind of network."""
     known = {field.name for field in fields(DiscriminatorArchitecture)}
     epilogue = dict(arguments.get("epilogue_kwargs") or {})
     for name, usual in (("architecture", "resnet"), ("cmap_dim", None)):

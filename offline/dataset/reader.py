@@ -70,7 +70,7 @@ class Dataset:
         return self._names[number % len(self._names)]
 
     def image(self, number: int) -> UInt8[np.ndarray, "c s s"]:
-        """Picture `number`, 0..len - 1. UserError where it is damaged or unlike the first."""
+        """Picture `number`, 0..len - 1. Raises UserError if it is damaged or unlike the first."""
         if not 0 <= number < len(self):
             raise IndexError(number)
         pixels = self._decoded(self.name(number))

@@ -80,7 +80,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     threads: Count = 1
 
     def check(self) -> None:
-        """SettingError where the settings do not fit together, ModelError where they make no generator."""
+        """Raise SettingError if the settings do not fit together, ModelError if they make no generator."""
         unknown = sorted(set(self.augment) - set(GROUPS))
         if unknown:
             raise SettingError(f"--augment {unknown[0]} given; allowed are all, none, or some of {', '.join(GROUPS)}")
@@ -97,7 +97,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     @property
     def generator_architecture(self) -> Architecture:
-        """The constructor arguments of G. Raises ModelError where there is no such generator."""
+        """The constructor arguments of G. Raises ModelError if there is no such generator."""
         if self.generator is not None:
             return Architecture.from_arguments(self.generator)
         double = 2 if self.config == "r" else 1

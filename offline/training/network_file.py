@@ -88,7 +88,7 @@ def read_networks(path: Path) -> NetworkFile:
 
 
 def sha256(path: Path) -> str:
-    """The hash of a file. Raises ModelError where it cannot be read."""
+    """The hash of a file. Raises ModelError if it cannot be read."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

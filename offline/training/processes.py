@@ -68,7 +68,7 @@ class Processes:
 def connected(device: str) -> Iterator[Processes]:
     """The processes that torchrun, or another program that sets RANK and WORLD_SIZE, has started; else this one alone.
 
-    Raises Failure where they cannot connect.
+    Raises Failure if they cannot connect.
     """
     count = int(os.environ.get(COUNT, "1"))
     if count == 1:

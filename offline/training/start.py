@@ -85,7 +85,7 @@ def copy_into(target: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None
 
 
 def load(target: Mapping[str, Tensor], arrays: Arrays) -> None:
-    """Overwrite tensors with arrays of the same names, in float32. Raises ModelError where one is missing."""
+    """Overwrite tensors with arrays of the same names, in float32. Raises ModelError if one is missing."""
     missing = sorted(target.keys() - arrays.keys())
     if missing:
         raise ModelError(f"tensor {missing[0]} is missing; the file is incomplete")

@@ -12,7 +12,7 @@ from shared.errors import UserError
 def open_writer(folder: Path | None) -> Iterator[Callable[[Report], None]]:
     """A function that writes reports into this folder; it does nothing where the folder is None.
 
-    Raises UserError where TensorBoard is not installed.
+    Raises UserError if TensorBoard is not installed.
     """
     if folder is None:
         yield lambda _: None

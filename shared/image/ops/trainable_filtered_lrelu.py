@@ -48,7 +48,7 @@ class Filters:
     """The filters of a layer and its nonlinearity.
 
     upsampling, downsampling: as `trainable_kernels` takes them, in the order in which they are applied as correlations;
-    None where the fused operator does not support them.
+    None if the fused operator does not support them.
     """
 
     up: int
