@@ -52,7 +52,7 @@ def make_dataset(paths: list[Path], output: Path, making: Making, *, force: bool
             with progress("reading pictures", max(total, 1)) as advance:
                 convert(archive, items, facts, making, lambda done: advance(min(done, max(total, 1))))
         except KeyboardInterrupt:
-            raise Stopped(f"stopped; {_pictures(archive.count)} are kept, the same command goes on") from None
+            raise Stopped(f"stopped after {_pictures(archive.count)}; the same command continues") from None
         made = counts(archive.lines, items)
         made = made._replace(omissions=[*sources.left_out, *unreadable, *made.omissions])
         if not made.pictures:
@@ -90,7 +90,7 @@ def _announce(output: Path, archive: GrowingArchive, sources: Sources, making: M
     ]
     say(f"{' and '.join(kinds)}, about {_pictures(total)} to read")
     if archive.lines:
-        say(f"going on: {_pictures(archive.count)} are in the data set already")
+        say(f"continuing: {_pictures(archive.count)} are in the data set already")
     needed = (total - len(archive.lines)) * making.size**2 * (1 if making.grey else 3) * (2 if making.mirror else 1)
     free = shutil.disk_usage(output.parent).free
     if needed > free and making.distinct is None:

@@ -275,7 +275,7 @@ def test_the_same_command_goes_on_to_the_same_bytes(tmp_path, moments):
     making = Making(16, distinct=3.0, mirror=True)
     whole = make_dataset(sources, tmp_path / "whole.zip", making)
     for moment in moments:
-        with stop_after(moment), pytest.raises(Stopped, match="the same command goes on"):
+        with stop_after(moment), pytest.raises(Stopped, match="the same command continues"):
             make_dataset(sources, tmp_path / "a.zip", making)
     assert not (tmp_path / "a.zip").exists()
     assert make_dataset(sources, tmp_path / "a.zip", making) == whole
