@@ -1,20 +1,27 @@
-"""The thread that paints ticks: always the newest one; ticks that arrive meanwhile are dropped."""
+"""The threads that paint ticks: always the newest one; ticks that arrive meanwhile are dropped.
+
+offer ─ newest tick ─ "pictures": paints, waits until the image is computed ─ "images": waits for its copy, hands it on
+
+On a card one image is computed while the one before it is copied, hashed and handed on.
+"""
 
 import hashlib
+import queue
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from torch import Tensor
 
 from live.show.engine import AnalysedTick
 from live.show.notices import Notices
 from shared.errors import one_line
-from shared.image.download import Download
-from shared.painter import Painter
+from shared.image.download import IN_FLIGHT, Arriving, Download
 from shared.picture import Picture
 
 
@@ -29,7 +36,7 @@ class PaintedImage:
     copy_s: float
     """Seconds of it for the copy from the card; 0 without a card."""
     ready: float
-    """When it was painted (s, monotonic)."""
+    """When it was on the host (s, monotonic)."""
 
     @property
     def number(self) -> int:
@@ -37,39 +44,67 @@ class PaintedImage:
         return self.analysed.tick.number
 
 
+@runtime_checkable
+class Paints(Protocol):
+    """Draws pictures, such as a Painter."""
+
+    def paint(self, picture: Picture) -> UInt8[Tensor, "h w 3"]:
+        """The image, which may still be computed when this returns."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Computed:
+    """An image that is computed, on its way to the host."""
+
+    analysed: AnalysedTick
+    arriving: Arriving
+    start: float
+    is_new: bool
+
+
 class PictureThread:
     """If the generator is late, a picture is dropped, never a descriptor. An error costs one picture.
 
-    on_image: called in this thread. hashes: filled with the SHA-256 of every image by tick, if given.
+    on_image: called for each image in the order of ticks, in a thread of its own. hashes: filled with the SHA-256 of every
+    image by tick, if given. download: starts the copy of an image to the host.
     """
 
     def __init__(
         self,
-        painter: Painter,
+        painter: Paints,
         on_image: Callable[[PaintedImage], None],
         notices: Notices,
         hashes: dict[int, str] | None = None,
+        download: Callable[[Tensor], Arriving] = Download,
     ) -> None:
         self._painter, self._on_image, self._notices = painter, on_image, notices
-        self._hashes = hashes
+        self._hashes, self._download = hashes, download
         self.painted = self.dropped = 0
         self._next: AnalysedTick | None = None
-        self._last: tuple[Picture, UInt8[np.ndarray, "h w 3"]] | None = None
+        self._last: tuple[Picture, Arriving] | None = None
         self._over = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="pictures", daemon=True)
+        self._computed: queue.SimpleQueue[_Computed | None] = queue.SimpleQueue()
+        self._places = threading.Semaphore(IN_FLIGHT)
+        self._painting = threading.Thread(target=self._paint_all, name="pictures", daemon=True)
+        self._delivering = threading.Thread(target=self._deliver_all, name="images", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the threads."""
+        self._painting.start()
+        self._delivering.start()
 
     def close(self) -> None:
-        """Finish the current picture and stop; a tick that waits is dropped."""
+        """Finish the pictures that were started and stop; a tick that waits is dropped."""
         with self._changed:
             self._over = True
             self._changed.notify()
-        if self._thread.is_alive():
-            self._thread.join()
+        if self._painting.is_alive():
+            self._painting.join()
+        self._computed.put(None)
+        if self._delivering.is_alive():
+            self._delivering.join()
 
     def offer(self, analysed: AnalysedTick) -> None:
         """Paint this tick next, instead of one that waits."""
@@ -79,8 +114,9 @@ class PictureThread:
                 self._next = analysed
                 self._changed.notify()
 
-    def _run(self) -> None:
+    def _paint_all(self) -> None:
         while True:
+            self._places.acquire()  # before a tick is taken: the newest one is painted
             with self._changed:
                 self._changed.wait_for(lambda: self._over or self._next is not None)
                 analysed, self._next = self._next, None
@@ -88,37 +124,55 @@ class PictureThread:
                     self.dropped += analysed is not None
                     return
             assert analysed is not None
-            self._paint(analysed)
+            start = time.monotonic()
+            try:
+                arriving, is_new = self._paint(analysed.tick.picture)
+            except Exception as error:  # any error: the last good picture stays, the next one may succeed
+                self._failed(error)
+                self._places.release()
+            else:
+                self._computed.put(_Computed(analysed, arriving, start, is_new))
 
-    def _paint(self, analysed: AnalysedTick) -> None:
-        start = time.monotonic()
-        try:
-            image, copy_s = self._image(analysed.tick.picture)
-        except Exception as error:  # any error: the last good picture stays, the next one may succeed
-            with self._changed:
-                self.dropped += 1
-            self._notices.tell(f"cannot paint: {one_line(error)}; the last picture stays")
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-            return
+    def _paint(self, picture: Picture) -> tuple[Arriving, bool]:
+        """The image, computed, and whether it is a new one.
+
+        It is painted only if the picture has changed, which it has not when frozen, paused or before the sound.
+        """
+        last = self._last
+        if last is not None and same(last[0], picture):
+            return last[1], False
+        arriving = self._download(self._painter.paint(picture))
+        arriving.computed()
+        self._last = picture, arriving
+        return arriving, True
+
+    def _deliver_all(self) -> None:
+        while (computed := self._computed.get()) is not None:
+            try:
+                image = computed.arriving.result()
+            except Exception as error:  # as above
+                self._last = None  # so that an equal picture is painted anew
+                self._failed(error)
+            else:
+                self._deliver(computed, image)
+            self._places.release()
+
+    def _deliver(self, computed: _Computed, image: UInt8[np.ndarray, "h w 3"]) -> None:
+        now = time.monotonic()
+        copy_s = computed.arriving.copy_s if computed.is_new else 0.0
+        number = computed.analysed.tick.number
         with self._changed:
             self.painted += 1
-        now = time.monotonic()
         if self._hashes is not None:
-            self._hashes[analysed.tick.number] = hashlib.sha256(image.tobytes()).hexdigest()
-        self._on_image(PaintedImage(image, analysed, now - start, copy_s, now))
+            self._hashes[number] = hashlib.sha256(image.tobytes()).hexdigest()
+        self._on_image(PaintedImage(image, computed.analysed, now - computed.start, copy_s, now))
 
-    def _image(self, picture: Picture) -> tuple[UInt8[np.ndarray, "h w 3"], float]:
-        """The image, and the seconds that its copy took.
-
-        Painted only if the picture has changed, which it has not when frozen, paused or before the sound.
-        """
-        if self._last is not None and same(self._last[0], picture):
-            return self._last[1], 0.0
-        download = Download(self._painter.paint(picture))
-        image = download.result()
-        self._last = picture, image
-        return image, download.copy_s
+    def _failed(self, error: Exception) -> None:
+        with self._changed:
+            self.dropped += 1
+        self._notices.tell(f"cannot paint: {one_line(error)}; the last picture stays")
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def same(a: Picture | None, b: Picture | None) -> bool:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,8 +19,26 @@ Image = UInt8[np.ndarray, "h w 3"]
 IN_FLIGHT = 2
 
 
+@runtime_checkable
+class Arriving(Protocol):
+    """An image on its way to the host."""
+
+    def computed(self) -> None:
+        """Wait until the image is computed, not until it is copied. Raises RuntimeError if that fails."""
+        ...
+
+    def result(self) -> Image:
+        """The image on the host; waits for it. Raises RuntimeError if the copy fails."""
+        ...
+
+    @property
+    def copy_s(self) -> float:
+        """Seconds that the copy took, after `result`."""
+        ...
+
+
 class Download:
-    """An image on its way to the host. On a CPU there is nothing to copy; on MPS `result` copies.
+    """Implements `Arriving`. On a CPU there is nothing to copy; on MPS the thread that computes copies.
 
     Host buffers are pinned memory from torch's caching allocator, which reuses a buffer as soon as nothing refers to it.
     """
@@ -36,7 +54,7 @@ class Download:
         with torch.cuda.device(source.device):
             stream = _copy_stream(source.device.index)
             stream.wait_stream(torch.cuda.current_stream())
-            began, ended = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            began, ended = (torch.cuda.Event(enable_timing=True, blocking=True) for _ in range(2))  # type: ignore[no-untyped-call]
             with torch.cuda.stream(stream):
                 began.record()
                 self._image = torch.empty(source.shape, dtype=source.dtype, pin_memory=True)
@@ -45,7 +63,14 @@ class Download:
             source.record_stream(stream)  # its memory stays until the copy is done
         self._events = began, ended
 
-    def result(self) -> UInt8[np.ndarray, "h w 3"]:
+    def computed(self) -> None:
+        """Wait until the image is computed. On a card the copy goes on; elsewhere the image is on the host then."""
+        if self._events is None:
+            self._image = self._image.cpu()
+        else:
+            self._events[0].synchronize()
+
+    def result(self) -> Image:
         """The image on the host; waits for it."""
         if self._events is not None:
             self._events[1].synchronize()
