@@ -35,8 +35,6 @@ from shared.image.threads import torch_threads
 Choice = Callable[[geometry.Layer], Precision]
 Nonlinearity = Callable[[Tensor, Tensor, Tensor], Tensor]
 """next_style * FilteredLReLU(x, scale), called with x, scale and next_style."""
-UNUSUAL = "not symmetric, not six taps per phase, or not upsampling by 2 or 4 and downsampling by 2"
-"""The filters that no fused operator supports."""
 
 
 @runtime_checkable
@@ -199,6 +197,19 @@ class FastSynthesis:
     def modulations(self, ws: Float32[Tensor, "1 num_ws w_dim"]) -> list[Modulation]:
         """The factors of every layer's input and output channels."""
         return self.styles(ws[0, 1:])
+
+
+def unusual(layer: geometry.Layer) -> str:
+    """Why no fused operator supports the filters of a layer that does not fit, in words."""
+    if layer.up not in (2, 4):
+        reason = f"they upsample by {layer.up}, the fused path by 2 and 4 only"
+    elif layer.down != 2:
+        reason = f"they downsample by {layer.down}, the fused path by 2 only"
+    elif layer.up_taps != 6 * layer.up:
+        reason = f"they have {layer.up_taps // layer.up} taps per phase, in the fused path 6"
+    else:
+        reason = "they are not symmetric"
+    return f"the filters of {layer.name} are unusual: {reason}"
 
 
 def to_image(picture: Float32[Tensor, "1 channels h w"]) -> UInt8[Tensor, "h w 3"]:

@@ -7,7 +7,7 @@ import torch
 from shared.image import geometry
 from shared.image.architecture import Architecture
 from shared.image.device import Precision
-from shared.image.fast import UNUSUAL, Choice, Convolution, Nonlinearity
+from shared.image.fast import Choice, Convolution, Nonlinearity, unusual
 from shared.image.ops.fully_connected import SLOPE
 from shared.image.ops.fused_filtered_lrelu import FusedFilteredLReLU, fits
 from shared.image.ops.modulated_conv import ModulatedConv
@@ -57,6 +57,6 @@ def why_not(architecture: Architecture, weights: Weights, precision: Choice) -> 
     for layer in described:
         filters = (weights(f"synthesis.{layer.name}.{name}") for name in ("up_filter", "down_filter"))
         if not fits(layer.up, layer.down, layer.padding, *filters):
-            return f"the filters of {layer.name} are unusual: {UNUSUAL}"
+            return unusual(layer)
     supported = all(precision(layer).convolution in (torch.float32, torch.bfloat16) for layer in described)
     return None if supported else "float16 on a CPU"

@@ -7,7 +7,7 @@ from torch.nn.functional import pad
 from shared.image import geometry
 from shared.image.architecture import Architecture
 from shared.image.device import Precision
-from shared.image.fast import UNUSUAL, Convolution, Nonlinearity
+from shared.image.fast import Convolution, Nonlinearity, unusual
 from shared.image.ops.cuda.convolution import CudnnConv, padded
 from shared.image.ops.cuda.driver import Driver, cuda_driver
 from shared.image.ops.cuda.filtered_lrelu import CudaFilteredLReLU
@@ -63,7 +63,7 @@ def why_not(architecture: Architecture, weights: Weights) -> str | None:
     for layer in geometry.layers(architecture)[:-1]:
         filters = [weights(f"synthesis.{layer.name}.{name}").cpu() for name in ("up_filter", "down_filter")]
         if not fits(layer.up, layer.down, *filters):
-            return f"the filters of {layer.name} are unusual: {UNUSUAL}"
+            return unusual(layer)
     try:
         cuda_driver()
     except KernelError as error:

@@ -16,6 +16,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shared.image import generator as generators
+from shared.image import geometry
+from shared.image.architecture import Architecture
+from shared.image.fast import unusual
 from shared.image.generator import Generator, agreement_db, load_generator
 from shared.image.graphs import Graphs
 from shared.image.ops import fused_filtered_lrelu as fused
@@ -258,7 +261,26 @@ def test_a_lack_of_memory_is_no_verdict(cases, monkeypatch):
 
 def test_why_the_plain_path_is_taken(cases):
     assert "fused" in cases["t64"].generator().backend
-    assert "(the filters of L0_36_32 are unusual" in cases["t64"].generator(lrelu_upsampling=4).backend
+    for changed, reason in (
+        ({"lrelu_upsampling": 4}, "they downsample by 4, the fused path by 2 only"),
+        ({"filter_size": 4}, "they have 4 taps per phase, in the fused path 6"),
+    ):
+        arrays = {key: array for key, array in cases["t64"].weights.items() if not key.endswith("_filter")}
+        architecture = Architecture.from_arguments(cases["t64"].arguments | changed)
+        backend = Generator(architecture, arrays, torch.device("cpu")).backend
+        assert f"(the filters of L0_36_32 are unusual: {reason})" in backend
+
+
+def test_networks_of_1024_pixels_and_8_layers_say_what_is_unusual():
+    """The published rule spreads the bands over the layers: with so few, one of them rises by 8."""
+    arguments = {"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_channels": 3, "img_resolution": 1024}
+    few = Architecture.from_arguments(arguments | {"num_layers": 8})
+    assert [unusual(layer) for layer in geometry.layers(few)[:-1] if layer.up == 8] == [
+        "the filters of L5_1044_81 are unusual: they upsample by 8, the fused path by 2 and 4 only"
+    ]
+    for count in range(9, 15):
+        architecture = Architecture.from_arguments(arguments | {"num_layers": count})
+        assert {layer.up for layer in geometry.layers(architecture)[:-1]} == {2, 4}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -312,7 +334,7 @@ def test_filters_that_are_not_symmetric_are_left_to_the_plain_path(cases):
     name = next(name for name in arrays if name.endswith("up_filter"))
     arrays[name] = arrays[name] * np.linspace(0.9, 1.1, len(arrays[name]), dtype=np.float32)
     g = Generator(cases["t64"].architecture, arrays, torch.device("cpu"))
-    assert f"(the filters of {name.split('.')[1]} are unusual" in g.backend
+    assert f"(the filters of {name.split('.')[1]} are unusual: they are not symmetric)" in g.backend
     assert g.fast is None
 
 
