@@ -79,6 +79,8 @@ GROUPS = {
         "candidates": Entry("offline.candidates", "make images, and choose among them"),
         "pair": Entry("offline.pairing.command", "pair images with moments of sound"),
         "train": Entry("offline.train", "train the mapping on the pairs"),
+        "export": Entry("offline.flucoma.exporting", "write a preset as JSON files of the FluCoMa Toolkit"),
+        "import": Entry("offline.flucoma.importing", "take JSON files of the FluCoMa Toolkit into a preset"),
     },
     "Play it": {
         "render": Entry("offline.render", "render a sound or a recorded show to a film"),

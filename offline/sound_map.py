@@ -64,7 +64,7 @@ def sound_map(standardised: Float64[np.ndarray, "m d"], seed: int = 0) -> SoundM
     scores, kept = principal_components(standardised)
     _, first = np.unique(inverse, return_index=True)
     places = _embedded(scores[first], seed)[inverse.reshape(-1)]
-    return SoundMap(_within_one(places), scores.shape[1], kept)
+    return SoundMap(within_one(places), scores.shape[1], kept)
 
 
 def _embedded(scores: Float64[np.ndarray, "n components"], seed: int) -> Float64[np.ndarray, "n 2"]:
@@ -148,7 +148,7 @@ class _Listener(io.StringIO):
         return len(text)
 
 
-def _within_one(places: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 2"]:
+def within_one(places: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 2"]:
     """Positions scaled, both axes alike, to fit the square 0..1, and centred in it."""
     low, high = places.min(axis=0), places.max(axis=0)
     side = (high - low).max() or 1.0
