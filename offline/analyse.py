@@ -19,6 +19,7 @@ from shared.audio.files import SoundReader
 from shared.command_line import example, new_app, option
 from shared.errors import PresetError, UserError, pasted
 from shared.preset.history import PAIRS
+from shared.preset.lock import preset_lock
 from shared.preset.preset import CORPUS, Preset
 from shared.stage import HOP, SAMPLE_RATE
 
@@ -164,10 +165,9 @@ def _split(names: list[str]) -> tuple[str, list[Path]]:
 
 def _make_map(path: str, sounds: list[Path], channel: int | None, seed: int, copy: bool) -> None:
     from offline.corpus import make_corpus
-    from offline.pairing.session import Pairing, remember_sources
+    from offline.pairing.session import Pairing
 
-    with writable(path) as preset:
-        remember_sources(preset)
+    with writable(path, held=False) as preset:
         facts = make_corpus(preset, sounds, channel, seed, copy).facts
         frames = sum(sound.frames for sound in facts.sounds)
         print(
@@ -176,7 +176,8 @@ def _make_map(path: str, sounds: list[Path], channel: int | None, seed: int, cop
         )
         if (preset.folder / PAIRS).is_file():
             try:
-                Pairing(Preset.load(preset.folder)).draw()
+                with preset_lock(preset.folder):
+                    Pairing(Preset.load(preset.folder)).draw()
                 say(f"the pairs keep their moments of sound; next: ponticello train {pasted(preset.folder)}")
             except PresetError as error:  # the sounds are analysed; the pairs cannot follow
                 say(str(error))

@@ -9,12 +9,12 @@ from shared.errors import pasted
 from shared.preset import Preset
 from shared.preset.candidates import Candidates, name_of
 
-SHEET, PROPOSAL = "candidates.png", "proposal.png"
+IMAGES, SHEET, PROPOSAL = "images", "candidates.png", "proposal.png"
 
 
 def image_file(preset: Preset, seed: int) -> Path:
     """The PNG of a candidate."""
-    return preset.folder / "images" / f"{name_of(seed)}.png"
+    return preset.folder / IMAGES / f"{name_of(seed)}.png"
 
 
 def write_contact_sheet(

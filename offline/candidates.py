@@ -17,18 +17,20 @@ from shared.errors import SettingError, pasted
 from shared.preset import Preset
 from shared.preset.candidates import Candidates, Draw
 from shared.preset.history import save_choice
+from shared.preset.lock import preset_lock
 from shared.preset.pairs import LatentSpace
 
 
 def choose(preset: Preset, keep: Iterable[int] = (), drop: Iterable[int] | None = ()) -> Candidates:
     """Add seeds to the artist's choice and remove others (None: all); return the candidates as they are now."""
-    candidates = preset.candidates
-    known = set(candidates.seeds)
-    wanted, unwanted = set(keep), set(candidates.kept if drop is None else drop)
-    if unknown := (wanted | unwanted) - known:
-        raise SettingError(f"no candidate {min(unknown)}; there are {len(known)}: {spans(known)}")
-    kept = (candidates.kept | wanted) - unwanted
-    candidates = save_choice(preset.folder, candidates, kept)
+    with preset_lock(preset.folder):
+        candidates = Preset.load(preset.folder).candidates
+        known = set(candidates.seeds)
+        wanted, unwanted = set(keep), set(candidates.kept if drop is None else drop)
+        if unknown := (wanted | unwanted) - known:
+            raise SettingError(f"no candidate {min(unknown)}; there are {len(known)}: {spans(known)}")
+        kept = (candidates.kept | wanted) - unwanted
+        candidates = save_choice(preset.folder, candidates, kept)
     write_contact_sheet(preset, candidates)
     return candidates
 
@@ -121,7 +123,7 @@ def command(
     drawing = not (count is None and seed is None and space is None and class_ is None)
     kept = parse_seeds(keep) if keep else []
     dropped = None if drop == "all" else parse_seeds(drop) if drop else []
-    with writable(preset) as own:
+    with writable(preset, held=False) as own:
         if drawing or not choosing:
             made = draw_candidates(own, _draw(own, count, seed, space, class_), device)
             print(f"{own.folder / SHEET}: {counted(len(made), 'image')}, {len(made.kept)} of them chosen")

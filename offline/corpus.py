@@ -1,6 +1,7 @@
 """Sounds to a preset's corpus: analysed, without their silences, each sounding frame with a place on the map."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ from shared.audio.files import SoundReader
 from shared.errors import SoundError, UserError
 from shared.mapping.scaling import Standardizer
 from shared.preset.corpus import Corpus, CorpusSound, MapFacts
+from shared.preset.history import PAIRS
+from shared.preset.lock import preset_lock
+from shared.preset.pairs import Pairs
 from shared.preset.preset import CORPUS, Preset, sha256_of
 
 SILENCE_DB = -60.0  # loudness; quieter frames are no part of the corpus
@@ -47,6 +51,8 @@ def make_corpus(
     Sounds are named by their place and SHA-256, or with `copy` copied into the preset's sounds/. channels: one for each
     sound, instead of one for all. What the present corpus knows of a sound is used as it is. Raises SoundError for sounds
     that cannot be used, UserError where there is too little of them.
+
+    The preset is held only while it is written. Its pairs then note the sounds and frames that they were placed on.
     """
     paths = [sound.expanduser().resolve() for sound in sounds]
     chosen = [channel] * len(paths) if channels is None else channels
@@ -92,9 +98,37 @@ def make_corpus(
         np.concatenate([each.stands_for + start for each, start in zip(described, first, strict=True)]),
         MapFacts(DESCRIPTORS, preset.settings.inputs, tuple(facts), made.components, made.kept_variance, seed),
     )
-    corpus.save(preset.folder / CORPUS)
-    write_map(preset.folder / MAP, corpus)
+    with preset_lock(preset.folder):
+        if Preset.load(preset.folder).settings.inputs != preset.settings.inputs:
+            raise PresetError(
+                f"{preset.name}: the inputs in preset.toml changed during the analysis; nothing was written: analyse again"
+            )
+        remember_sources(preset.folder)
+        corpus.save(preset.folder / CORPUS)
+        write_map(preset.folder / MAP, corpus)
     return corpus
+
+
+def remember_sources(folder: Path) -> None:
+    """Note in a preset's pairs the sound and frame of every pair that was placed on the corpus, before it is replaced.
+
+    Files of older versions lack them. What cannot be read is left as it is: the commands that need it report it.
+    """
+    file, corpus_file = folder / PAIRS, folder / CORPUS
+    if not (file.is_file() and corpus_file.is_file()):
+        return
+    pairs, corpus = if_readable(lambda: Pairs.load(file)), if_readable(lambda: Corpus.load(corpus_file))
+    if pairs is None or corpus is None:
+        return
+    if pairs.map != corpus.digest or None not in pairs.sources:
+        return
+    placed = np.isfinite(pairs.positions).all(axis=1)
+    sources = tuple(
+        corpus.source(corpus.most_like(pairs.descriptors[i])) if source is None and placed[i] else source
+        for i, source in enumerate(pairs.sources)
+    )
+    if sources != pairs.sources:
+        replace(pairs, sources=sources, inputs=corpus.facts.inputs).save(file)
 
 
 def silence_left_out(

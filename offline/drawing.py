@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from bisect import bisect
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -10,7 +11,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from offline.candidate_files import SHEET, image_file, write_contact_sheet
+from offline.candidate_files import IMAGES, SHEET, image_file, write_contact_sheet
 from offline.options import counted
 from offline.pictures import note_of, read_png, thumbnail, write_png
 from offline.progress import progress, say
@@ -34,19 +35,24 @@ def draw_candidates(preset: Preset, draw: Draw, device: str | None = None) -> Ca
     """Make the images of a draw and write them as the preset's candidates. Images that exist already are kept.
 
     Chosen and paired images stay, whatever their seeds. Writes candidates.safetensors, images/seed17.png, ... and
-    candidates.png. An interrupted draw continues where it stopped. Raises SettingError or PresetError for a draw that the
-    generator cannot make.
+    candidates.png. An interrupted draw continues where it stopped. One program at a time paints images of a preset; its
+    pairs and the choice may change meanwhile. Raises SettingError or PresetError for a draw that the generator cannot make.
     """
     if not 1 <= draw.count <= MOST:
         raise SettingError(f"-n {draw.count} given; allowed are 1 to {MOST}")
     if not 0 <= draw.first <= 2**32 - draw.count:  # as numpy takes them
         raise SettingError(f"--seed {draw.first} given; allowed are 0 to {2**32 - draw.count}")
-    drawing = _Drawing(preset, draw)
-    if drawing.before is not None and drawing.is_done:
-        say(f"{preset.folder / CANDIDATES} holds these {counted(len(drawing.seeds), 'image')} already; nothing to do")
-        return drawing.before
-    drawing.paint(device)
-    return drawing.finish()
+    images = preset.folder / IMAGES
+    make_folder(images)
+    with preset_lock(images):
+        drawing = _Drawing(Preset.load(preset.folder), draw)
+        if drawing.before is not None and drawing.is_done:
+            say(
+                f"{preset.folder / CANDIDATES} holds these {counted(len(drawing.seeds), 'image')} already; nothing to do"
+            )
+            return drawing.before
+        drawing.paint(device)
+        return drawing.finish()
 
 
 class _Drawing:
@@ -64,7 +70,6 @@ class _Drawing:
         for seed, latent in staying.items():  # which may be of another class
             self.latents[self.seeds.index(seed)] = latent
         self.notes = [_note(latent, self._origin) for latent in self.latents]
-        make_folder(preset.folder / "images")
         self.missing = [i for i, seed in enumerate(self.seeds) if note_of(image_file(preset, seed)) != self.notes[i]]
         self.thumbnails = self._known_thumbnails()
 
@@ -95,12 +100,22 @@ class _Drawing:
             raise
 
     def save(self) -> Candidates:
-        """Write the painted images as candidates, with the choice as it is on disk now."""
-        painted = [i for i, seed in enumerate(self.seeds) if seed in self.thumbnails]
-        seeds = tuple(self.seeds[i] for i in painted)
-        thumbnails = np.stack([self.thumbnails[seed] for seed in seeds])
+        """Write the painted images as candidates, with the choice as it is on disk now.
+
+        Images that were chosen or paired since the drawing began stay, too.
+        """
         with preset_lock(self._preset.folder):
-            kept = self._choice() & set(seeds)
+            present = self._present()
+            for seed, latent in _staying(self._preset, present).items():
+                if seed not in self.seeds and present is not None:
+                    place = bisect(self.seeds, seed)
+                    self.seeds.insert(place, seed)
+                    self.latents = np.insert(self.latents, place, latent, axis=0)
+                    self.thumbnails[seed] = present.thumbnails[present.seeds.index(seed)]
+            painted = [i for i, seed in enumerate(self.seeds) if seed in self.thumbnails]
+            seeds = tuple(self.seeds[i] for i in painted)
+            thumbnails = np.stack([self.thumbnails[seed] for seed in seeds])
+            kept = (present.kept if present is not None else frozenset()) & set(seeds)
             candidates = Candidates(seeds, self.latents[painted], thumbnails, self._origin, self._draw, kept)
             candidates.save(self._preset.folder / CANDIDATES)
         return candidates
@@ -114,7 +129,7 @@ class _Drawing:
             say(f"{counted(gone, 'image')} not chosen, removed; {again} brings them back")
         write_contact_sheet(self._preset, candidates)
         ours = {image_file(self._preset, seed) for seed in self.seeds}
-        for file in (self._preset.folder / "images").glob("seed*.png"):
+        for file in (self._preset.folder / IMAGES).glob("seed*.png"):
             if file not in ours and note_of(file):  # files of other programs have no note
                 file.unlink()
         return candidates
@@ -154,12 +169,12 @@ class _Drawing:
             for seed in existing
         }
 
-    def _choice(self) -> frozenset[int]:
-        """The choice on disk, of candidates of this generator and space: it may change while images are drawn."""
+    def _present(self) -> Candidates | None:
+        """The candidates on disk, of this generator and space: the choice may change while images are drawn."""
         present = if_readable(lambda: Candidates.load(self._preset.folder / CANDIDATES))
         if present is None or (present.origin.generator, present.space) != (self._origin.generator, self._draw.space):
-            return frozenset()
-        return present.kept
+            return None
+        return present
 
 
 def next_draw(preset: Preset, count: int) -> Draw:

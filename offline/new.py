@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 
 from offline.progress import say
 from offline.readable import if_readable
-from shared.atomic import check_place
+from shared.atomic import check_place, folder_made_atomically
 from shared.command_line import example, new_app
 from shared.errors import PresetError, UserError, one_line, pasted, refusal
 from shared.image.checkpoint import read_checkpoint
@@ -66,16 +65,11 @@ def new(folder: Path, generator: Path, copy: bool = False) -> str:
     else:
         file = str(generator)
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-            made = Path(temporary) / folder.name
-            made.mkdir()
+        with folder_made_atomically(folder) as made:
             if copy:
                 shutil.copyfile(generator, made / file)
             text = TOML.format(version=VERSION, file=tomlkit.item(file).as_string(), sha256=sha256_of(generator))
             (made / "preset.toml").write_text(text, "utf-8")
-            if folder.exists():
-                folder.rmdir()  # empty; not every system renames onto one
-            made.rename(folder)
     except OSError as error:
         raise refusal(f"cannot make {folder}", error) from error
     return file

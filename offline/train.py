@@ -21,7 +21,9 @@ from shared.preset import Preset, history
 from shared.preset.candidates import shortened
 from shared.preset.corpus import Corpus
 from shared.preset.learned import LearnedMapping
+from shared.preset.lock import preset_lock
 from shared.preset.pairs import Pairs
+from shared.preset.preset import MAPPING, sha256_of
 
 WANTED_ORDERS = 5.0  # of magnitude: the fall of the loss in the paper
 LEARNED = 1e-3  # share of the mean loss before training; a pair with a larger one is not learned
@@ -50,9 +52,12 @@ class Trained:
 def train(preset: Preset) -> Trained:
     """Train a mapping on the pairs of a preset, with its settings, and write it. The same pairs give the same mapping.
 
-    The corpus standardises the pairs; without one they stay as they are. Raises PresetError where there are no pairs.
+    The corpus standardises the pairs; without one they stay as they are. The preset is held while it is read and while it
+    is written: what other programs change in between stays, and is reported. Raises PresetError where there are no pairs.
     """
-    pairs, scaled = _pairs(preset)
+    with preset_lock(preset.folder):
+        pairs, stored = _pairs(preset)
+        before = _mapping_digest(preset)
     scaler = pairs.scaler
     if scaler is None:
         raise PresetError(
@@ -63,13 +68,38 @@ def train(preset: Preset) -> Trained:
     far = reach(preset.corpus, pairs, smoothing) if preset.has_corpus else _reach_before(preset)
     with progress("epochs", training.epochs) as advance:
         mapping = LearnedMapping.learn(scaler, pairs, training, far, lambda epoch, _: advance(epoch))
-    if scaled:  # first, so that no mapping is there without the pairs that it learned
-        history.save_pairs(preset.folder, pairs)
-    mapping.save(preset.folder / "mapping.safetensors")
+    with preset_lock(preset.folder):
+        _write(preset, mapping, pairs, stored, before)
     predicted = mapping.regressor.process(pairs.descriptors).astype(np.float64)
     losses: NDArray[np.float64] = np.square(predicted - pairs.latents).mean(axis=1)
     unlearned = [pairs.names[i] for i in np.flatnonzero(losses > LEARNED * mapping.regressor.losses[0])]
     return Trained(mapping, pairs, losses, unlearned, conflicts(pairs))
+
+
+def _write(preset: Preset, mapping: LearnedMapping, pairs: Pairs, stored: Pairs, before: str) -> None:
+    """Write the mapping, and the pairs where training scaled them, unless another program has changed them meanwhile.
+
+    stored, before: the pairs on disk and the digest of the mapping there, when the training began.
+    """
+    if Preset.load(preset.folder).settings.inputs != preset.settings.inputs:
+        raise PresetError(
+            f"{preset.name}: the inputs in preset.toml changed during the training; nothing was written: train again"
+        )
+    file = preset.folder / history.PAIRS
+    if not (file.is_file() and history.same(Pairs.load(file), stored)):
+        if _mapping_digest(preset) != before:
+            say(f"{preset.name}: another program changed the pairs and trained on them; its mapping stays")
+            return
+        say(preset.training_advice)
+    elif not history.same(stored, pairs):  # first, so that no mapping is there without the pairs that it learned
+        history.save_pairs(preset.folder, pairs)
+    mapping.save(preset.folder / MAPPING)
+
+
+def _mapping_digest(preset: Preset) -> str:
+    """The SHA-256 of the mapping's file, or nothing."""
+    file = preset.folder / MAPPING
+    return sha256_of(file) if file.is_file() else ""
 
 
 def reach(corpus: Corpus, pairs: Pairs, smoothing: float) -> float:
@@ -123,8 +153,8 @@ def _reach_before(preset: Preset) -> float:
     return math.inf if mapping is None else mapping.reach
 
 
-def _pairs(preset: Preset) -> tuple[Pairs, bool]:
-    """The pairs in the scale of the corpus, and whether their file has another one."""
+def _pairs(preset: Preset) -> tuple[Pairs, Pairs]:
+    """The pairs in the scale of the corpus, and as their file has them."""
     file = preset.folder / history.PAIRS
     if not file.is_file():
         raise PresetError(
@@ -134,9 +164,8 @@ def _pairs(preset: Preset) -> tuple[Pairs, bool]:
     if not len(stored):
         raise PresetError(f"{file} holds no pairs; pair at least one image with a moment of sound")
     if preset.has_corpus:
-        pairs = on_map(stored, preset)
-        return pairs, not history.same(stored, pairs)
-    return (stored if stored.scaler is not None else preset.pairs), stored.scaler is None
+        return on_map(stored, preset), stored
+    return (stored if stored.scaler is not None else preset.pairs), stored
 
 
 app = new_app()
@@ -145,7 +174,7 @@ app = new_app()
 @app.command(epilog=example("ponticello train mine"))
 def command(preset: PresetArgument) -> None:
     """Train the mapping from descriptors to latents on the pairs, with the training settings in preset.toml."""
-    with writable(preset) as own:
+    with writable(preset, held=False) as own:
         trained = train(own)
     regressor, pairs = trained.mapping.regressor, trained.pairs
     for name, loss in zip(pairs.names, trained.losses, strict=True):
@@ -156,7 +185,7 @@ def command(preset: PresetArgument) -> None:
         f"{counted(own.settings.training.epochs, 'epoch')}: "
         f"loss {first:.3g} -> {last:.3g}, fallen by {trained.orders:.1f} orders of magnitude"
     )
-    print(f"reach {trained.mapping.reach:.2f} deviations; {own.folder / 'mapping.safetensors'}")
+    print(f"reach {trained.mapping.reach:.2f} deviations; {own.folder / MAPPING}")
     for i, j, distance in trained.conflicts:
         say(
             f"{pairs.names[i]} and {pairs.names[j]} are paired with nearly the same sound ({distance:.2g} deviations apart) "

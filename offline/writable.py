@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from offline.progress import say
 from shared.errors import UserError
@@ -11,17 +11,18 @@ from shared.preset.lock import preset_lock
 
 
 @contextmanager
-def writable(path: str) -> Iterator[Preset]:
+def writable(path: str, held: bool = True) -> Iterator[Preset]:
     """Hold the preset of this path or name for writing; of a shipped one, the user's own copy, whose place is reported.
 
-    A copy made for a change that fails is removed: it would otherwise be used in place of the shipped preset.
+    A copy made for a change that fails is removed: it would otherwise be used in place of the shipped preset. held=False is
+    for long work, which holds the preset itself while it reads and while it writes.
     """
     preset = Preset.load(path)
     was_there = preset.own_folder.exists()
     own = preset.own_copy()
     kept = True
     try:
-        with preset_lock(own.folder):
+        with preset_lock(own.folder) if held else nullcontext():
             yield Preset.load(own.folder)  # as it is now that no other program changes it
     except UserError as error:
         if own is not preset and not was_there:

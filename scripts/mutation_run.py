@@ -48,6 +48,7 @@ TESTS = (  # those that run inside one process, and the same each time
     "tests/audio/test_files.py",
     "tests/audio/test_framing.py",
     "tests/audio/test_kernel.py",
+    "tests/audio/test_other_formats.py",
     "tests/audio/test_reference.py",
     "tests/audio/test_resampling.py",
     "tests/live/test_engine.py",
@@ -60,7 +61,9 @@ TESTS = (  # those that run inside one process, and the same each time
     "tests/offline/test_corpus.py",
     "tests/studio/test_history.py",
 )
+COMPILED = "shared/audio"  # files with loops that numba compiles
 FOLDER = ROOT / ".mutants"  # coverage, and the results of an interrupted run
+BASELINE = FOLDER / "baseline"  # what each file of tests reaches
 LOG = FOLDER / "log"  # of the last process
 EQUIVALENT = ROOT / "scripts" / "equivalent_mutants.toml"
 FIRST = 10  # tests that are run before the others are collected
@@ -84,16 +87,18 @@ def main() -> None:
     sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
     preload()
     results = FOLDER / "results.jsonl"
-    done = read(results) if options.resume else {}
-    baseline = FOLDER / "baseline.json"
-    if not (options.resume and baseline.exists()):
+    again = options.survivors
+    if not (options.resume or again):
         results.unlink(missing_ok=True)
-        measure(baseline)
-    reach = Reach(json.loads(baseline.read_text("utf-8")))
-    known = equivalents()
+        shutil.rmtree(BASELINE, ignore_errors=True)
+    reach = Reach(measure())
+    known, done = equivalents(), read(results)
+    if again:
+        forget(results, {str(mutant.key) for mutant in sample if done.get(str(mutant.key)) in (SURVIVED, UNREACHED)})
+        done = read(results)
     waiting = [mutant for mutant in sample if str(mutant.key) not in done and mutant.key not in known]
     random.Random(options.seed).shuffle(waiting)  # so that an interrupted run is a sample, too
-    in_functions = [mutant for mutant in waiting if mutant.function]
+    in_functions = [mutant for mutant in waiting if not reach.acts_at_import(mutant)]
     child = (
         os.fork()
     )  # it imports all modules, and this process none, as faults in module code must come before an import
@@ -102,7 +107,7 @@ def main() -> None:
         try_all(in_functions, reach, results)
         os._exit(0)
     os.waitpid(child, 0)
-    try_all([mutant for mutant in waiting if not mutant.function], reach, results)
+    try_all([mutant for mutant in waiting if reach.acts_at_import(mutant)], reach, results)
     outcomes = {**read(results), **{str(key): EQUIVALENTS for key in known}}
     counts = collections.Counter(outcomes[str(mutant.key)] for mutant in sample)
     for mutant in sample:
@@ -147,10 +152,44 @@ def preload() -> None:
         __import__(name)
 
 
-def measure(output: Path) -> None:
-    """Run all tests once: which lines each reaches, how long it takes, whether it passes."""
+def measure() -> dict[str, Any]:
+    """Run all tests once: which lines each reaches, how long it takes, whether it passes.
+
+    A file of tests is run again only when it, or a file that it reaches, has changed.
+    """
+    BASELINE.mkdir(exist_ok=True)
+    whole: dict[str, Any] = {"seconds": {}, "failed": [], "lines": {}, "importers": {}}
+    files = [
+        path
+        for name in TESTS
+        for path in (sorted((ROOT / name).glob("test_*.py")) if (ROOT / name).is_dir() else [ROOT / name])
+    ]
+    for number, path in enumerate(files, 1):
+        name = path.relative_to(ROOT).as_posix()
+        kept = BASELINE / f"{name.replace('/', '-')}.json"
+        part = json.loads(kept.read_text("utf-8")) if kept.exists() else None
+        if part is None or any(_digest(file) != digest for file, digest in part["digests"].items()):
+            print(f"{number}/{len(files)} {name}: running it once, with coverage", flush=True)
+            part = _measured(name)
+            kept.write_text(json.dumps(part), "utf-8")
+        whole["seconds"] |= part["seconds"]
+        whole["failed"] += part["failed"]
+        for file, lines in part["lines"].items():
+            whole["importers"].setdefault(file, []).append(name)
+            reached = whole["lines"].setdefault(file, {})
+            for line, names in lines.items():
+                reached.setdefault(line, []).extend(names)
+    if whole["failed"]:
+        print(f"fail without a fault, and are left out: {', '.join(whole['failed'])}")
+    return whole
+
+
+def _measured(tests: str) -> dict[str, Any]:
+    """What one file of tests reaches."""
     plugin = _Recorder()
-    data = FOLDER / "coverage"
+    data, durations = FOLDER / "coverage", FOLDER / "durations.json"
+    for old in (data, durations):
+        old.unlink(missing_ok=True)
 
     def run_tests() -> int:
         measured = coverage.Coverage(
@@ -161,26 +200,32 @@ def measure(output: Path) -> None:
         plugin.measured = measured
         measured.start()
         with contextlib.suppress(pytest.PytestUnraisableExceptionWarning):  # raised at the very end
-            pytest.main(_pytest_options(*TESTS), plugins=[plugin])
+            pytest.main(_pytest_options(tests), plugins=[plugin])
         measured.stop()
         measured.save()
-        (FOLDER / "durations.json").write_text(json.dumps([plugin.seconds, sorted(plugin.failed)]), "utf-8")
+        durations.write_text(json.dumps([plugin.seconds, sorted(plugin.failed)]), "utf-8")
         return 0
 
-    print("running the tests once, with coverage", flush=True)
     in_a_process(run_tests, None)
-    seconds, failed = json.loads((FOLDER / "durations.json").read_text("utf-8"))
-    if failed:
-        print(f"fail without a fault, and are left out: {', '.join(failed)}")
-    collected = coverage.CoverageData(str(data))
-    collected.read()
-    lines = {
-        Path(file).relative_to(ROOT).as_posix(): {
-            str(line): names for line, names in collected.contexts_by_lineno(file).items()
-        }
-        for file in collected.measured_files()
+    seconds, failed = json.loads(durations.read_text("utf-8"))
+    lines: dict[str, dict[str, list[str]]] = {}
+    if data.exists():
+        collected = coverage.CoverageData(str(data))
+        collected.read()
+        for file in collected.measured_files():
+            by_line = {str(line): names for line, names in collected.contexts_by_lineno(file).items()}
+            lines[Path(file).relative_to(ROOT).as_posix()] = by_line
+    return {
+        "seconds": seconds,
+        "failed": failed,
+        "lines": lines,
+        "digests": {name: _digest(name) for name in (tests, *lines)},
     }
-    output.write_text(json.dumps({"seconds": seconds, "failed": failed, "lines": lines}), "utf-8")
+
+
+def _digest(name: str) -> str:
+    path = ROOT / name
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 class _Recorder:
@@ -208,35 +253,47 @@ class _Recorder:
 
 
 class Reach:
-    """Which tests reach which lines."""
+    """Which tests reach which lines. What runs when a module is imported is reached by the test ""."""
 
     def __init__(self, baseline: dict[str, Any]) -> None:
         self._seconds: dict[str, float] = baseline["seconds"]
         self._failed = set(baseline["failed"])
         self._lines: dict[str, dict[str, list[str]]] = baseline["lines"]
+        self._importers: dict[str, list[str]] = baseline["importers"]  # files of tests that import a module
+
+    def acts_at_import(self, mutant: Mutant) -> bool:
+        """Whether it acts when its module is imported: in module code, or in a function that makes constants."""
+        return not mutant.function or "" in self._names(mutant)
 
     def tests(self, mutant: Mutant) -> tuple[list[str], float]:
         """The tests of a fault, the quickest first, and the seconds they take without it."""
-        lines = self._lines.get(mutant.file, {})
-        last = mutant.line + mutant.before.count("\n")
-        names = {name for line in range(mutant.line, last + 1) for name in lines.get(str(line), [])}
-        if "" in names or not (
-            names or mutant.function
-        ):  # it acts when the module is imported, or within a statement of several lines
-            names = {name for reached in lines.values() for name in reached}
-        usable = sorted((self._seconds[name], name) for name in names - self._failed if name in self._seconds)
+        names, room = self._names(mutant), ""
+        if self.acts_at_import(mutant):  # all tests that import the module, those of its room first
+            importers = self._importers.get(mutant.file, [])
+            names = {name for name in self._seconds if name.partition("::")[0] in importers}
+            room = mutant.file.split("/")[1]
+        usable = sorted(
+            (room not in name.partition("::")[0], self._seconds[name], name)
+            for name in names - self._failed
+            if name in self._seconds
+        )
         chosen, total = [], 0.0
-        for seconds, name in usable:
+        for _, seconds, name in usable:
             if total + seconds <= MOST_S:
                 chosen.append(name)
                 total += seconds
         return chosen, total
 
+    def _names(self, mutant: Mutant) -> set[str]:
+        lines = self._lines.get(mutant.file, {})
+        last = mutant.line + mutant.before.count("\n")
+        return {name for line in range(mutant.line, last + 1) for name in lines.get(str(line), [])}
+
 
 def try_all(mutants: list[Mutant], reach: "Reach", results: Path) -> None:
     """Try faults one after the other and note the outcomes."""
     for number, mutant in enumerate(mutants, 1):
-        outcome = try_out(mutant, *reach.tests(mutant))
+        outcome = try_out(mutant, *reach.tests(mutant), reach.acts_at_import(mutant))
         with open(results, "a", encoding="utf-8") as file:
             file.write(json.dumps({"key": str(mutant.key), "outcome": outcome}) + "\n")
         print(
@@ -245,7 +302,7 @@ def try_all(mutants: list[Mutant], reach: "Reach", results: Path) -> None:
         )
 
 
-def try_out(mutant: Mutant, tests: list[str], seconds: float) -> str:
+def try_out(mutant: Mutant, tests: list[str], seconds: float, at_import: bool) -> str:
     """What the tests say to a fault."""
     if not tests:
         return UNREACHED
@@ -256,10 +313,14 @@ def try_out(mutant: Mutant, tests: list[str], seconds: float) -> str:
         import torch
 
         torch.set_num_threads(1)
-        if mutant.function:
-            replace_functions(path, content)
-        else:
+        if at_import:
             replace_module(path, content)
+            if mutant.file.startswith(COMPILED):  # machine code on the disk holds the constants as they were
+                import numba
+
+                numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="mutant", dir=FOLDER)  # type: ignore[attr-defined]
+        else:
+            replace_functions(path, content)
         for batch in filter(None, (tests[:FIRST], tests[FIRST:])):  # collecting takes longer than most tests
             if status := int(pytest.main([*_pytest_options(*batch), "-x", f"--timeout={HUNG_S:g}"])):
                 return status
@@ -359,6 +420,12 @@ def equivalents() -> set[tuple[str, str, str]]:
     return {(row["file"], row["line"], row["change"]) for row in rows if row["why"]}
 
 
+def forget(results: Path, keys: set[str]) -> None:
+    """Leave out the outcomes of these faults."""
+    rows = [row for row in results.read_text("utf-8").splitlines(keepends=True) if json.loads(row)["key"] not in keys]
+    results.write_text("".join(rows), "utf-8")
+
+
 def read(results: Path) -> dict[str, str]:
     """The outcomes of an interrupted run."""
     if not results.exists():
@@ -381,6 +448,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="PATH", help="only files whose path begins so")
     parser.add_argument("--list", action="store_true", help="print the sample and end")
     parser.add_argument("--resume", action="store_true", help="keep the outcomes of an interrupted run")
+    parser.add_argument("--survivors", action="store_true", help="try only those again that no test noticed")
     return parser.parse_args()
 
 

@@ -1,12 +1,14 @@
 """Files that are either complete or absent: written under a temporary name, then renamed."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from shared.errors import DISK_FULL, Failure, UserError, is_disk_full, refusal
+from shared.stale import remove_stale, temporary_prefix
 
 
 @contextmanager
@@ -31,12 +33,32 @@ def written_atomically(path: Path) -> Iterator[Path]:
 def new_temporary(path: Path) -> Path:
     """A new empty file beside `path`, with the same suffix."""
     check_place(path)
+    remove_stale(path.parent)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=temporary_prefix(path.stem), suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise refusal(f"cannot write in {path.parent}", error) from error
     os.close(handle)
     return Path(name)
+
+
+@contextmanager
+def folder_made_atomically(path: Path) -> Iterator[Path]:
+    """A new folder of the same name to fill, in a temporary one beside `path`; it becomes `path` when the block ends.
+
+    `path` may exist if it is empty. Raises OSError where the system refuses.
+    """
+    remove_stale(path.parent)
+    temporary = Path(tempfile.mkdtemp(prefix=temporary_prefix(path.name), dir=path.parent))
+    try:
+        made = temporary / path.name
+        made.mkdir()
+        yield made
+        if path.exists():
+            path.rmdir()  # empty; not every system renames onto one
+        made.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def make_folder(path: Path) -> None:

@@ -127,16 +127,18 @@ class OscPort:
         values = value if isinstance(value, tuple) else (value,)
         self._send("value", (PREFIX + query.name, *values), [self._subscribers.reply_endpoint(query.sender)])
 
-    def error(self, address: str, text: str, to: Endpoint | None = None) -> bool:
+    def error(self, address: str, text: str, to: Endpoint | None = None, public: str | None = None) -> bool:
         """Send an error to the sender of the message that caused it, or to every subscriber.
 
+        public: what is sent, where the network must not have the whole text.
         False, and nothing is sent, if that receiver has had 20 errors in this second.
         """
         if not self._may_send_error(to):
             return False
         address, text = printable(address)[:MAX_ERROR_TEXT], printable(text)[:MAX_ERROR_TEXT]
         self.last_error = f"{address}: {text}" if address else text
-        self._send("error", (address, text), self._subscribers.all() if to is None else [self._reply_endpoint(to)])
+        sent = text if public is None else printable(public)[:MAX_ERROR_TEXT]
+        self._send("error", (address, sent), self._subscribers.all() if to is None else [self._reply_endpoint(to)])
         return True
 
     def _reply_endpoint(self, sender: Endpoint) -> Endpoint:

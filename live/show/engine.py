@@ -4,7 +4,8 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from live.show.silence import SilenceWatch
 from live.sound.source import Block, FrameBlock, Source
 from shared.audio.framing import tail
 from shared.controls import ControlChange, Value
-from shared.errors import PonticelloError, one_line
+from shared.errors import one_line
 from shared.mapping.decimation import ticks_within
 from shared.pipeline import Pipeline, Tick
 from shared.pipeline.exchanges import Exchange
@@ -126,47 +127,57 @@ class Engine:
             now = time.monotonic()
             self._take_requests()
             for block in blocks:
-                try:
+                with self._going_on("analysis", "the show goes on with the next sound"):
                     self._process(block, now)
-                except Exception as error:  # the sound goes on, and the show with it
-                    self._notices.tell(f"analysis: {one_line(error)}; the show goes on with the next sound")
         self._take_requests()
         self._finish()
+
+    @contextmanager
+    def _going_on(self, task: str, consequence: str) -> Iterator[None]:
+        """Report an error, of whatever kind, instead of ending this thread."""
+        try:
+            yield
+        except Exception as error:
+            self._notices.tell(f"{task}: {one_line(error)}; {consequence}")
 
     def _finish(self) -> None:
         """Complete the last tick, as a render of this sound does."""
         samples = self.pipeline.samples
         self._stop = ticks_within(samples, self.pipeline.fps)
-        try:
-            if self._source.gives == "samples" and self.pipeline.ticks < self._stop:
+        if self._source.gives == "samples" and self.pipeline.ticks < self._stop:
+            with self._going_on("the last tick", "the show ends without it"):
                 self._process(Block(samples, np.zeros(tail(samples), np.float32)), time.monotonic())
-        finally:
+        with self._going_on("recording", "it has no end mark"):
             self._change_recorder(None, samples)
 
     def _change_recorder(self, recorder: Recorder | None, sample: int) -> None:
-        if self._recorder is not None:
-            self._recorder.end(sample)
-        self._recorder = recorder
+        ended, self._recorder = self._recorder, None
+        if ended is not None:
+            ended.end(sample)
         if recorder is not None:
             recorder.begin(self.pipeline.state(), self._source.gives)
+            self._recorder = recorder
 
     def _take_requests(self) -> None:
         while not self._requests.empty():
             request, now = self._requests.get(), self.pipeline.samples
             if isinstance(request, _Record):
-                self._change_recorder(request.recorder, now)
+                with self._going_on("recording", "the show goes on without it"):
+                    self._change_recorder(request.recorder, now)
                 continue
-            arrived, replacement = request
-            sample = min(round(self._source.sample_at(arrived)), now + MAX_AHEAD)
-            self._newest_sample = sample = max(sample, self._newest_sample, now + 1 if now else 0)
             try:
-                if isinstance(replacement, tuple):
-                    change = ControlChange(sample, *replacement)
-                    self._log(self.pipeline.schedule(change), change)
-                else:
-                    self._log(self.pipeline.exchange(sample, replacement), replacement)
-            except PonticelloError as error:
+                self._schedule(*request, now)
+            except Exception as error:  # the show goes on with the last good value
                 self._notices.tell(one_line(error))
+
+    def _schedule(self, arrived: float, replacement: tuple[str, Value] | Exchange, now: int) -> None:
+        sample = min(round(self._source.sample_at(arrived)), now + MAX_AHEAD)
+        self._newest_sample = sample = max(sample, self._newest_sample, now + 1 if now else 0)
+        if isinstance(replacement, tuple):
+            change = ControlChange(sample, *replacement)
+            self._log(self.pipeline.schedule(change), change)
+        else:
+            self._log(self.pipeline.exchange(sample, replacement), replacement)
 
     def _log(self, sample: int, change: ControlChange | Exchange) -> None:
         if self._recorder is not None:

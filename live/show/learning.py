@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -16,7 +17,9 @@ from shared.preset import Preset, history
 from shared.preset.candidates import shortened
 from shared.preset.learned import LearnedMapping
 from shared.preset.lock import preset_lock
+from shared.preset.merging import merge
 from shared.preset.pairs import Pairs
+from shared.preset.preset import MAPPING
 
 MAX_PAIRS = 20_000  # of a preset
 
@@ -40,6 +43,7 @@ class Learning:
         self._mapping = preset.mapping if restored is None else restored.mapping
         self.latents = dict(zip(self._base.names, self._base.latents, strict=True))
         """The latent of each pair, by name."""
+        self._saved, self._saved_mapping = preset.pairs, preset.mapping  # on disk, as far as this show knows
         self._trained: UseMapping | None = None  # the last result of `learn`
         self._added: list[_Pair] = []
         self._pairs: Pairs | None = self._base  # None: to be built when needed, as every pair would copy all others
@@ -167,14 +171,29 @@ class Learning:
             self._version += 1
         return self._trained
 
-    def save(self, preset: Preset) -> None:
-        """Write pairs and mapping to a preset folder of the artist's own."""
+    def save(self, preset: Preset) -> list[str]:
+        """Write what changed in this show to a preset folder of the artist's own; lines for the player.
+
+        Changes that other programs made meanwhile stay, see `merge`; the lines name them. The mapping on disk is replaced
+        only where this show has trained one. Raises PresetError where the pairs on disk do not fit any more.
+        """
         with self._lock:
             pairs, mapping, version = self.pairs, self._mapping, self._version
+        remarks: list[str] = []
         with preset_lock(preset.folder):
-            history.save_pairs(preset.folder, pairs)
-            mapping.save(preset.folder / "mapping.safetensors")
-        self._saved_version = version
+            on_disk = _on_disk(preset.folder)
+            if on_disk is None or _same(on_disk, self._saved):
+                history.save_pairs(preset.folder, pairs)
+            else:
+                merged = merge(self._saved, pairs, on_disk)
+                history.save_pairs(preset.folder, merged.pairs)
+                remarks += merged.remarks
+            if mapping is not self._saved_mapping:
+                mapping.save(preset.folder / MAPPING)
+            if remarks and not (present := Preset.load(preset.folder)).is_trained:
+                remarks.append(present.training_advice)
+        self._saved, self._saved_mapping, self._saved_version = pairs, mapping, version
+        return remarks
 
     def _name(self, stem: str) -> str:
         """A name that no pair has: the stem with the lowest free number above those given before."""
@@ -183,3 +202,21 @@ class Learning:
             number += 1
         self._numbers[stem] = number
         return f"{stem} {number}"
+
+
+def _on_disk(folder: Path) -> Pairs | None:
+    """The pairs on disk, with their scaler; None where there are none."""
+    file = folder / history.PAIRS
+    if not file.is_file():
+        return None
+    pairs = Pairs.load(file)
+    if pairs.scaler is None and (folder / MAPPING).is_file():
+        return replace(pairs, scaler=LearnedMapping.load(folder / MAPPING).scaler)
+    return pairs
+
+
+def _same(on_disk: Pairs, known: Pairs) -> bool:
+    """Whether the pairs on disk are those that the show knows, in whatever scale."""
+    if known.scaler is not None and on_disk.descriptors.shape[1] == known.descriptors.shape[1]:
+        on_disk = on_disk.standardised_by(known.scaler)
+    return (on_disk.names, on_disk.digest) == (known.names, known.digest)

@@ -32,6 +32,7 @@ from live.show.picture_shape import PictureShape, first_shape
 from live.show.picture_thread import PaintedImage, PictureThread
 from live.show.presentation_queue import PresentationQueue
 from live.show.preset_library import PresetLibrary, warm_up
+from live.show.private_paths import without_paths
 from live.show.status import Status
 from live.show.takes import Takes
 from live.show.timing import Timing
@@ -97,7 +98,8 @@ class Performance:
         facts = {"input": source.label, "device": generator.device.type, "generator": generator.backend}
         folder = None if options.record is None else options.record.expanduser().absolute()
         self.takes = Takes(folder, self.engine, self._notices, facts)
-        context = ShowContext(source, self.engine, self._timing, port, self._notices, self._lanes)
+        self._folders = _folders(presets, hall, folder)
+        context = ShowContext(source, self.engine, self._timing, port, self._notices, self._lanes, self._folders)
         self._shape = PictureShape(context, library, display, wanted_shape, shape)
         first = replace(first, controls={**first.controls, "shape": wanted_shape})
         self.controller = ShowController(first, context, library, self.takes, hall, self._shape, options.restore)
@@ -205,7 +207,7 @@ class Performance:
             if notice.wrong:
                 self._error_count += 1
                 if not notice.sent:
-                    self._port.error(notice.address, notice.text)
+                    self._port.error(notice.address, notice.text, public=without_paths(notice.text, self._folders))
             self._errors.append(notice.line)
         self._osc_error = self._port.last_error
 
@@ -257,6 +259,13 @@ class Performance:
             work()
         except PonticelloError as error:
             self._notices.tell(one_line(error))
+
+
+def _folders(presets: Sequence[Preset], hall: Hall, recording: Path | None) -> tuple[Path, ...]:
+    """Where the files of a show are."""
+    found = {preset.folder.parent for preset in presets} | {preset.folder for preset in presets}
+    found |= {path.parent for path in (hall.file, recording) if path is not None}
+    return (*found, *([] if hall.folder is None else [hall.folder]))
 
 
 def save_hashes(path: Path, hashes: dict[int, str]) -> None:

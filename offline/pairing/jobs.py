@@ -13,7 +13,7 @@ from offline.new import new
 from offline.pairing.children import Child, live_command, render_command
 from offline.pairing.missing import found, sound_file
 from offline.pairing.project import Project
-from offline.pairing.session import Pairing, remember_sources
+from offline.pairing.session import Pairing
 from offline.progress import Advance, reporting
 from offline.train import train
 from shared.background import Background, Then
@@ -172,7 +172,6 @@ class Jobs:
             raise UserError("this is the only sound; add another one before you remove it")
 
         def work(_: RunningJob) -> Then:
-            remember_sources(preset)
             make_corpus(preset, sounds, seed=seed, channels=channels)
             pairing = Pairing(Preset.load(preset.folder))
             if len(pairing.pairs):

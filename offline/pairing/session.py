@@ -10,13 +10,11 @@ from offline.candidate_files import image_file
 from offline.map_picture import MAP, write_map
 from offline.pairing.automatic import METHODS
 from offline.pictures import read_png
-from offline.readable import if_readable
 from shared.errors import PresetError, SettingError, pasted
 from shared.preset import Preset, history
 from shared.preset.candidates import Candidates, shortened
 from shared.preset.corpus import Corpus
 from shared.preset.pairs import Pairs
-from shared.preset.preset import CORPUS
 from shared.stage import HOP, SAMPLE_RATE
 from shared.times import format_time
 
@@ -233,28 +231,6 @@ def row_of(corpus: Corpus, pairs: Pairs, number: int) -> int:
     source = pairs.sources[number]
     row = corpus.row_of(source) if source else None
     return corpus.most_like(pairs.descriptors[number]) if row is None else row
-
-
-def remember_sources(preset: Preset) -> None:
-    """Note in the pairs' file the sound and frame of every pair that was placed on the corpus before it is replaced.
-
-    Files of older versions lack them. What cannot be read is left as it is: the commands that need it report it.
-    """
-    file = preset.folder / history.PAIRS
-    if not (file.is_file() and preset.has_corpus):
-        return
-    pairs, corpus = if_readable(lambda: Pairs.load(file)), if_readable(lambda: Corpus.load(preset.folder / CORPUS))
-    if pairs is None or corpus is None:
-        return
-    if pairs.map != corpus.digest or None not in pairs.sources:
-        return
-    placed = np.isfinite(pairs.positions).all(axis=1)
-    sources = tuple(
-        corpus.source(corpus.most_like(pairs.descriptors[i])) if source is None and placed[i] else source
-        for i, source in enumerate(pairs.sources)
-    )
-    if sources != pairs.sources:
-        replace(pairs, sources=sources, inputs=corpus.facts.inputs).save(file)
 
 
 def _with_scaler(pairs: Pairs, preset: Preset) -> Pairs:

@@ -10,7 +10,6 @@ corpus.safetensors      analysed sounds on their map, and candidates.safetensors
 import hashlib
 import logging
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -22,6 +21,7 @@ import platformdirs
 import tomlkit
 
 from shared import controls
+from shared.atomic import folder_made_atomically
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import Value
 from shared.errors import PresetError, SettingError, pasted, printable, refusal
@@ -34,11 +34,13 @@ from shared.preset.learned import LearnedMapping
 from shared.preset.lock import LOCK, OWNER, preset_lock
 from shared.preset.pairs import Pairs
 from shared.regular_file import open_regular
+from shared.stale import remove_stale
 from shared.toml_file import BadToml, read_toml
 
 VERSION = 1
 PARTS = ("preset.toml", "mapping.safetensors", "pairs.safetensors")  # with the generator, they determine the pictures
-CORPUS, CANDIDATES = "corpus.safetensors", "candidates.safetensors"
+FOLDERS = ("history", "images", "sounds")  # in a preset
+MAPPING, CORPUS, CANDIDATES = "mapping.safetensors", "corpus.safetensors", "candidates.safetensors"
 SHIPPED = Path(__file__).resolve().parents[2] / "presets"
 OWN = Path(platformdirs.user_documents_dir()) / "Ponticello"
 
@@ -76,6 +78,9 @@ class Preset:
         Raises PresetError: no such folder, unreadable or unknown settings, a newer version, unknown descriptors.
         """
         folder = find_preset(path)
+        for part in (folder, *(folder / name for name in FOLDERS)):
+            if not part.is_symlink():
+                remove_stale(part)
         file = folder / "preset.toml"
         try:
             is_preset = file.is_file()
@@ -141,7 +146,7 @@ class Preset:
     @cached_property
     def mapping(self) -> LearnedMapping:
         """The trained mapping; PresetError where it is missing, damaged or made for other inputs."""
-        path = self.folder / "mapping.safetensors"
+        path = self.folder / MAPPING
         if not path.is_file():
             raise PresetError(f"{self.folder} has no mapping.safetensors yet; train it on its pairs first")
         learned = LearnedMapping.load(path)
@@ -162,7 +167,7 @@ class Preset:
             )
         if not len(pairs):
             raise PresetError(f"{path} holds no pairs; pair at least one image with a moment of sound")
-        if (self.folder / "mapping.safetensors").is_file():
+        if (self.folder / MAPPING).is_file():
             taken, given = (pairs.space, pairs.latents.shape[1]), (self.mapping.space, self.mapping.regressor.sizes[-1])
             if taken != given:
                 raise PresetError(
@@ -270,16 +275,14 @@ class Preset:
         """Copy beside the target, then rename: the copy is complete or absent."""
         generator = self.generator_path
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
-            copy = Path(temporary) / target.name
-            shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("make", LOCK, OWNER))
+        with folder_made_atomically(target) as copy:
+            shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("make", LOCK, OWNER), dirs_exist_ok=True)
             if self.folder not in generator.parents:  # of another shipped preset, which may change some day
                 shutil.copyfile(generator, copy / generator.name)
                 file = copy / "preset.toml"
                 document = tomlkit.parse(file.read_text("utf-8-sig"))
                 document["generator"]["file"] = generator.name
                 file.write_text(tomlkit.dumps(document), "utf-8")
-            copy.rename(target)
 
 
 def find_preset(path: str | Path) -> Path:

@@ -175,6 +175,43 @@ def test_a_failing_listener_does_not_stop_the_sound(running):
     assert until(lambda: len(running.handed) > before, 10)
 
 
+def test_what_fails_at_the_end_is_reported_and_the_thread_ends(running, tmp_path, monkeypatch):
+    recorder = Recorder(tmp_path / "r", {}, running.notices)
+    running.engine.record(recorder)
+    running.hear(sound(0.5)[:22000, 0])
+
+    def fail(*_):
+        raise ValueError("no reason")
+
+    running.engine.listener = fail  # of the zeros that complete the last frame
+    monkeypatch.setattr(recorder, "end", fail)
+    running.engine.close()  # pytest reports what escapes a thread
+    texts = [notice.text for notice in running.notices.take()]
+    assert texts == [
+        "the last tick: no reason; the show ends without it",
+        "recording: no reason; it has no end mark",
+    ]
+    recorder.wait()
+
+
+def test_a_recorder_that_cannot_begin_and_a_change_that_fails_leave_the_show_as_it_is(running, tmp_path, monkeypatch):
+    def fail(*_):
+        raise ValueError("no reason")
+
+    running.hear(sound(0.1)[:, 0])
+    recorder = Recorder(tmp_path / "r", {}, running.notices)
+    monkeypatch.setattr(recorder, "begin", fail)
+    running.engine.record(recorder)
+    monkeypatch.setattr(running.pipeline, "schedule", fail)
+    running.engine.change("rotate", 30.0, 0.0)
+    before = len(running.handed)
+    running.hear(sound(0.2)[:, 0])
+    assert len(running.handed) > before
+    texts = [notice.text for notice in running.notices.take()]
+    assert texts == ["recording: no reason; the show goes on without it", "no reason"]
+    recorder.wait()
+
+
 def test_frames_from_elsewhere_are_handed_on_one_by_one(preset):
     running = Running(preset, FramesHand())
     frames = np.random.default_rng(0).standard_normal((30, 23)) * 100

@@ -11,6 +11,7 @@ import pytest
 from live import hall
 from shared.pipeline.exchanges import UseMapping
 from shared.preset import Preset
+from shared.recording.reader import Recording
 from tests import rig
 from tests.live.osc_client import Client, until
 from tests.live.shows import show
@@ -147,8 +148,10 @@ def test_a_signal_ends_a_show_in_the_middle_of_a_long_training(tmp_path, sound, 
                 time.sleep(1)
                 client.send(name)
             program.expect("training mine")
+            time.sleep(0.2)
             program.process.send_signal(number)
             assert program.wait(30) == 0, program.output()
         assert "unsaved pairs and training are kept in" in program.output()
     assert '"line":"end"' in (tmp_path / "r" / "log.jsonl").read_text("utf-8").splitlines()[-1]
+    assert not Recording(tmp_path / "r", Preset.load(folder)).remarks  # whole
     assert json.loads((tmp_path / "stats.json").read_text("utf-8"))["ticks"] > 0

@@ -1,11 +1,13 @@
 """Images by name while playing: those of pairs, and the candidates of the studio."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from live.show.learning import Learning
+from offline.train import train
 from shared.errors import PresetError, SettingError
 from shared.picture import Picture
 from shared.pipeline import Tick
@@ -89,3 +91,86 @@ def test_a_candidate_is_shown_by_osc(tmp_path):
         assert "no pair 'seed99'" in playing.hear("error")[2]
     (steer,) = [what for _, what in playing.asked if isinstance(what, Steer)]
     assert np.array_equal(steer.latent, candidates.latents[5])
+
+
+def add_pair(folder, name, number):
+    """What a command does meanwhile."""
+    pairs = Preset.load(folder).pairs
+    more = replace(
+        pairs,
+        names=(*pairs.names, name),
+        descriptors=np.vstack([pairs.descriptors, np.full(23, number)]),
+        latents=np.vstack([pairs.latents, np.full(LATENT, number, np.float32)]),
+        positions=np.vstack([pairs.positions, [0.5, 0.5]]),
+    )
+    history.save_pairs(folder, more)
+
+
+def test_pairs_that_a_command_made_meanwhile_stay(tmp_path):
+    preset = Preset.load(make_preset(tmp_path / "p"))
+    learning = Learning(preset)
+    learning.pair("image 1", tick(preset, learning.pairs))
+    add_pair(preset.folder, "seed5", 2.0)
+    remarks = learning.save(preset)
+    after = Preset.load(preset.folder)
+    assert after.pairs.names == (*preset.pairs.names, "seed5", "image 1, live 1")
+    assert after.pairs.positions[-2].tolist() == [0.5, 0.5]
+    assert np.array_equal(after.pairs.descriptors[-1], np.arange(23.0))
+    assert remarks == ["another program added seed5", after.training_advice]
+    assert not learning.unsaved
+    history.undo(preset.folder)
+    assert Preset.load(preset.folder).pairs.names == (*preset.pairs.names, "seed5")
+
+
+def test_later_saves_change_only_what_the_show_changed(tmp_path):
+    preset = Preset.load(make_preset(tmp_path / "p"))
+    learning = Learning(preset)
+    learning.pair("image 1", tick(preset, learning.pairs))
+    add_pair(preset.folder, "seed5", 2.0)
+    learning.save(preset)
+    learning.pair("image 2", tick(preset, learning.pairs))
+    learning.save(preset)
+    assert Preset.load(preset.folder).pairs.names[6:] == ("seed5", "image 1, live 1", "image 2, live 1")
+    learning.unpair()
+    learning.unpair()
+    learning.save(preset)
+    assert Preset.load(preset.folder).pairs.names[6:] == ("seed5",)
+
+
+def test_both_made_a_pair_of_the_same_name(tmp_path):
+    preset = Preset.load(make_preset(tmp_path / "p"))
+    learning = Learning(preset)
+    name = learning.pair("image 1", tick(preset, learning.pairs))
+    add_pair(preset.folder, name, 2.0)
+    remarks = learning.save(preset)
+    after = Preset.load(preset.folder).pairs
+    assert after.names[6:] == (name, f"{name} (2)")
+    assert after.descriptors[6].tolist() == [2.0] * 23
+    assert np.array_equal(after.descriptors[7], np.arange(23.0))
+    assert remarks[0] == f"another program has a different pair {name}, too; the one of this show is now {name} (2)"
+
+
+def test_a_mapping_trained_meanwhile_stays_unless_the_show_trained(tmp_path):
+    preset = Preset.load(make_preset(tmp_path / "p"))
+    learning = Learning(preset)
+    add_pair(preset.folder, "seed5", 2.0)
+    train(Preset.load(preset.folder))
+    theirs = Preset.load(preset.folder).mapping.pairs_digest
+    learning.pair("image 1", tick(preset, learning.pairs))
+    learning.save(preset)
+    assert Preset.load(preset.folder).mapping.pairs_digest == theirs
+    ours = learning.learn()
+    learning.save(preset)
+    assert Preset.load(preset.folder).mapping.pairs_digest == ours.mapping.pairs_digest != theirs
+
+
+def test_pairs_of_other_inputs_on_disk_are_not_touched(tmp_path):
+    preset = Preset.load(make_preset(tmp_path / "p"))
+    learning = Learning(preset)
+    learning.pair("image 1", tick(preset, learning.pairs))
+    replace(preset.pairs, descriptors=np.zeros((6, 3)), scaler=None).save(preset.folder / "pairs.safetensors")
+    before = (preset.folder / "pairs.safetensors").read_bytes()
+    with pytest.raises(PresetError, match="of other inputs or latents now"):
+        learning.save(preset)
+    assert (preset.folder / "pairs.safetensors").read_bytes() == before
+    assert learning.unsaved

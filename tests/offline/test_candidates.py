@@ -2,6 +2,7 @@
 
 import itertools
 import shlex
+import threading
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from shared.image.latents import latents_from_seeds
 from shared.preset import Preset
 from shared.preset import preset as presets
 from shared.preset.candidates import Candidates, Draw
+from shared.preset.lock import preset_lock
 from tests.shared.test_preset import rewritten
 from tests.small import LATENT, make_preset, write_candidates, write_generator
 
@@ -262,3 +264,49 @@ def test_damaged_candidates_are_named(tmp_path, change, message):
     rewritten(folder / "candidates.safetensors", change)
     with pytest.raises(PresetError, match=message):
         Candidates.load(folder / "candidates.safetensors")
+
+
+def test_images_chosen_or_paired_while_others_are_drawn_stay(folder, monkeypatch):
+    run(folder, "-n", 5)
+    before = found(folder)
+    run(folder, "--keep", 4)
+    write = drawing.write_png
+    free = []
+
+    def meanwhile(*arguments):
+        if not free:
+            free.append(True)
+            thread = threading.Thread(target=lambda: run(folder, "--keep", 2, "--drop", 4))
+            thread.start()
+            thread.join(10)
+            assert not thread.is_alive()
+        write(*arguments)
+
+    monkeypatch.setattr(drawing, "write_png", meanwhile)
+    run(folder, "-n", 3, "--seed", 10)
+    after = found(folder)
+    assert after.seeds == (2, 4, 10, 11, 12)  # 4 was chosen when the drawing began
+    assert after.kept == {2}
+    assert np.array_equal(after.latents[:2], before.latents[[2, 4]])
+    assert np.array_equal(after.thumbnails[:2], before.thumbnails[[2, 4]])
+    assert sorted(file.name for file in (folder / "images").iterdir()) == [f"seed{n}.png" for n in (10, 11, 12, 2, 4)]
+
+
+def test_one_program_draws_at_a_time(folder, monkeypatch):
+    monkeypatch.setattr(drawing, "preset_lock", lambda folder: preset_lock(folder, 0.1))
+    (folder / "images").mkdir()
+    refused = []
+
+    def draw():
+        try:
+            draw_candidates(Preset.load(folder), Draw(count=2))
+        except PresetError as error:
+            refused.append(str(error))
+
+    with preset_lock(folder / "images"):
+        thread = threading.Thread(target=draw)
+        thread.start()
+        thread.join(30)
+    assert refused == [f"{folder / 'images'} is in use by this program; try again"]
+    draw()
+    assert found(folder).seeds == (0, 1)

@@ -9,10 +9,11 @@ import pytest
 import typer
 from PIL import Image
 
+from offline.corpus import remember_sources
 from offline.map_picture import COLOURS
 from offline.pairing import command
 from offline.pairing.automatic import METHODS, assigned, images_for, typical_frames
-from offline.pairing.session import Pairing, remember_sources
+from offline.pairing.session import Pairing
 from offline.sampling import appearance
 from shared.errors import PresetError, SettingError
 from shared.mapping.scaling import Standardizer
@@ -194,7 +195,7 @@ def test_pairs_of_an_older_file_learn_their_source_before_their_map_is_replaced(
     older = replace(made, sources=(), inputs=())
     older.save(folder / "pairs.safetensors")
     assert pairs(folder).sources == (None,) * 5
-    remember_sources(Preset.load(folder))
+    remember_sources(folder)
     assert history.same(pairs(folder), made)
 
 

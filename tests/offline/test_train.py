@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,6 +170,62 @@ def test_ctrl_c_leaves_the_mapping_that_was_there(folder, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         train(Preset.load(folder))
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def meanwhile(monkeypatch, work):
+    """Do something in another thread, as another program would, while the next training learns."""
+    learn = LearnedMapping.learn
+
+    def learning(*arguments):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+        return learn(*arguments)
+
+    monkeypatch.setattr(LearnedMapping, "learn", learning)
+
+
+def test_pairs_changed_during_the_training_stay_and_are_reported(folder, monkeypatch, capsys):
+    names = Pairing(Preset.load(folder)).pairs.names
+    meanwhile(monkeypatch, lambda: Pairing(Preset.load(folder)).remove(names[0]))
+    trained = train(Preset.load(folder))
+    assert trained.pairs.names == names
+    after = Preset.load(folder)
+    assert after.pairs.names == names[1:]
+    assert after.mapping.pairs_digest == trained.pairs.digest
+    assert not after.is_trained
+    assert "p: pairs changed since training; run `ponticello train" in capsys.readouterr().err
+
+
+def test_a_newer_mapping_of_another_program_stays(folder, monkeypatch, capsys):
+    write_corpus(folder, frames=(60, 40, 30), seed=7)  # the pairs would be scaled anew
+
+    def work():
+        Pairing(Preset.load(folder)).remove(names[0])
+        monkeypatch.undo()
+        train(Preset.load(folder))
+
+    names = Pairing(Preset.load(folder)).pairs.names
+    meanwhile(monkeypatch, work)
+    train(Preset.load(folder))
+    after = Preset.load(folder)
+    assert after.pairs.names == names[1:]
+    assert after.is_trained
+    assert "p: another program changed the pairs and trained on them; its mapping stays" in capsys.readouterr().err
+
+
+def test_inputs_changed_during_the_training_leave_all_as_it_was(folder, monkeypatch):
+    train(Preset.load(folder))
+    text = 'version = 1\ninputs = ["pitch", "loudness"]\n'
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    meanwhile(monkeypatch, lambda: (folder / "preset.toml").write_text(text, "utf-8"))
+    with pytest.raises(
+        PresetError, match=r"the inputs in preset\.toml changed during the training; nothing was written"
+    ):
+        train(Preset.load(folder))
+    after = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert after == {**before, "preset.toml": text.encode()}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from live.osc.endpoints import Endpoint
 from live.osc.port import OscPort
 from live.show.engine import Engine
 from live.show.notices import Notices
+from live.show.private_paths import without_paths
 from live.show.timing import Timing
 from live.sound.source import Source
 from shared.background import Background, Then
@@ -63,12 +65,14 @@ class ShowContext:
     port: OscPort
     notices: Notices
     lanes: Lanes
+    folders: tuple[Path, ...] = ()
+    """Of presets, the hall file and recordings: they stay on this computer."""
 
     def refuse(self, call: ActionCall, reason: str) -> None:
         """Report that a call failed: to its sender and to the player, up to 20 times a second."""
         if call.sender is None:
             self.notices.tell(reason, call.address)
-        elif self.port.error(call.address, reason, call.sender):
+        elif self.port.error(call.address, reason, call.sender, without_paths(reason, self.folders)):
             self.notices.tell(reason, call.address, sent=True)
 
     def run(

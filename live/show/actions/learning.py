@@ -121,10 +121,15 @@ class LearningActions:
         def save() -> Then:
             own = preset.save_controls(values)
             self._library.moved(preset, own)
-            learning.save(own)
+            remarks = learning.save(own)
             if not learning.unsaved:
                 files.remove(self._restore)
-            return lambda: self._context.notices.tell(f"saved: {own.folder}", wrong=False)
+
+            def then() -> None:
+                for line in (f"saved: {own.folder}", *(f"{own.name}: {remark}" for remark in remarks)):
+                    self._context.notices.tell(line, wrong=False)
+
+            return then
 
         self._context.run(self._context.lanes.learning, call, save, f"save {preset.folder}", SAVE_EVERY_S)
 

@@ -1,0 +1,35 @@
+"""Paths of this computer stay on it: error texts that go out by OSC keep the names of files, not where they are."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from shared.preset import preset as places
+
+QUOTED = re.compile(r"(['\"])(?:~|\.{1,2}|[A-Za-z]:)?[/\\](?:(?!\1).)*?([^/\\'\"]*)[/\\]*\1")
+UNQUOTED = re.compile(r"(?<![\w'/\\.-])(?!/ponticello(?:/|\b))(?:~\w*|\.{1,2}|[A-Za-z]:)?[/\\][^\s'\",;:()]*")
+
+
+def without_paths(text: str, folders: Iterable[Path] = ()) -> str:
+    """The text with every path reduced to its last name; OSC addresses of Ponticello stay.
+
+    folders: where presets, the hall file and recordings are. Their names may hold spaces, which elsewhere end a path that
+    has no quotation marks.
+    """
+    text = QUOTED.sub(lambda found: f"{found[1]}{found[2]}{found[1]}", text)
+    for folder in sorted({*map(str, folders), *_usual_folders()}, key=len, reverse=True):
+        if len(folder) > 1:  # not the root of the file system
+            text = re.sub(
+                rf"{re.escape(folder)}(?=[/\\]|\b|$)", f"/{os.path.basename(folder)}".replace("\\", r"\\"), text
+            )
+    return UNQUOTED.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], text)
+
+
+def _usual_folders() -> set[str]:
+    found = {str(places.OWN), str(places.SHIPPED), tempfile.gettempdir(), str(Path.home())}
+    with suppress(OSError):  # deleted
+        found.add(os.getcwd())
+    return found
