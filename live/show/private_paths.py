@@ -10,7 +10,7 @@ from pathlib import Path
 from shared.preset import preset as places
 
 QUOTED = re.compile(r"(['\"])(?:~|\.{1,2}|[A-Za-z]:)?[/\\](?:(?!\1).)*?([^/\\'\"]*)[/\\]*\1")
-UNQUOTED = re.compile(r"(?<![\w'/\\.-])(?!/ponticello(?:/|\b))(?:~\w*|\.{1,2}|[A-Za-z]:)?[/\\][^\s'\",;:()]*")
+UNQUOTED = re.compile(r"(?<![\w/\\.-])(?!/ponticello(?:/|\b))(?:~\w*|\.{1,2}|[A-Za-z]:)?[/\\][^\s'\",;:()\[\]]+")
 
 
 def without_paths(text: str, folders: Iterable[Path] = ()) -> str:
@@ -22,9 +22,9 @@ def without_paths(text: str, folders: Iterable[Path] = ()) -> str:
     text = QUOTED.sub(lambda found: f"{found[1]}{found[2]}{found[1]}", text)
     for folder in sorted({*map(str, folders), *_usual_folders()}, key=len, reverse=True):
         if len(folder) > 1:  # not the root of the file system
-            text = re.sub(
-                rf"{re.escape(folder)}(?=[/\\]|\b|$)", f"/{os.path.basename(folder)}".replace("\\", r"\\"), text
-            )
+            text = re.sub(rf"{re.escape(folder)}[/\\](?=\w)", "/", text)
+            name = os.path.basename(folder).replace("\\", "\\\\")
+            text = re.sub(rf"{re.escape(folder)}(?![\w/\\])", name, text)
     return UNQUOTED.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], text)
 
 
