@@ -14,6 +14,7 @@ COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==
 COMPARISONS |= {"not in": "in", "in": "not in"}
 ARITHMETIC = {"+": "-", "-": "+", "*": "/", "/": "*", "//": "/", "%": "*", "**": "*", "<<": ">>", ">>": "<<", "@": "*"}
 SWAPPED = {"min": "max", "max": "min", "any": "all", "all": "any", "floor": "ceil", "ceil": "floor"}
+COMMUTATIVE = ("min", "max", "minimum", "maximum", "gcd", "array_equal")  # order of the arguments: no fault
 UNWRAPPED = ("abs", "list", "tuple", "dict", "set", "sorted", "float", "int", "round")
 COMPILED = ("kernel", "njit", "jit")
 UNREAD = ("isinstance", "cast", "TypeVar", "Literal", "NamedTuple")
@@ -167,7 +168,8 @@ class _Faults:
                 yield self._replaced(call, f"({self._text(value)})")
         if isinstance(call.func, ast.Name) and call.func.id in SWAPPED:
             yield self._replaced(call.func, SWAPPED[call.func.id])
-        for one, other in pairwise(call.args):
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        for one, other in [] if name in COMMUTATIVE else pairwise(call.args):
             yield _Fault(self._span(one)[0], self._span(other)[1], f"{self._text(other)}, {self._text(one)}")
         keywords = [self._span(keyword) for keyword in call.keywords if keyword.arg]
         arguments = sorted([*map(self._span, call.args), *map(self._span, call.keywords)])

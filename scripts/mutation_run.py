@@ -88,10 +88,10 @@ def main() -> None:
     preload()
     results = FOLDER / "results.jsonl"
     again = options.survivors
-    if not (options.resume or again):
+    if not (options.resume or again or options.tests):
         results.unlink(missing_ok=True)
         shutil.rmtree(BASELINE, ignore_errors=True)
-    reach = Reach(measure())
+    reach = Reach(measure(tuple(options.tests) or TESTS))
     known, done = equivalents(), read(results)
     if again:
         forget(results, {str(mutant.key) for mutant in sample if done.get(str(mutant.key)) in (SURVIVED, UNREACHED)})
@@ -103,7 +103,7 @@ def main() -> None:
         os.fork()
     )  # it imports all modules, and this process none, as faults in module code must come before an import
     if child == 0:
-        import_everything()
+        import_everything(tuple(options.tests) or TESTS)
         try_all(in_functions, reach, results)
         os._exit(0)
     os.waitpid(child, 0)
@@ -152,7 +152,7 @@ def preload() -> None:
         __import__(name)
 
 
-def measure() -> dict[str, Any]:
+def measure(names: tuple[str, ...] = TESTS) -> dict[str, Any]:
     """Run all tests once: which lines each reaches, how long it takes, whether it passes.
 
     A file of tests is run again only when it, or a file that it reaches, has changed.
@@ -161,7 +161,7 @@ def measure() -> dict[str, Any]:
     whole: dict[str, Any] = {"seconds": {}, "failed": [], "lines": {}, "importers": {}}
     files = [
         path
-        for name in TESTS
+        for name in names
         for path in (sorted((ROOT / name).glob("test_*.py")) if (ROOT / name).is_dir() else [ROOT / name])
     ]
     for number, path in enumerate(files, 1):
@@ -330,10 +330,10 @@ def try_out(mutant: Mutant, tests: list[str], seconds: float, at_import: bool) -
     return TIMED_OUT if status is None else SURVIVED if status == 0 else KILLED
 
 
-def import_everything() -> None:
+def import_everything(names: tuple[str, ...]) -> None:
     """Import all tests and our modules, as pytest does it; the processes of later faults find them here."""
     with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
-        pytest.main([*_pytest_options(*TESTS), "--collect-only"])
+        pytest.main([*_pytest_options(*names), "--collect-only"])
 
 
 def replace_functions(path: Path, content: bytes) -> None:
@@ -448,6 +448,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="PATH", help="only files whose path begins so")
     parser.add_argument("--list", action="store_true", help="print the sample and end")
     parser.add_argument("--resume", action="store_true", help="keep the outcomes of an interrupted run")
+    parser.add_argument("--tests", nargs="+", default=(), metavar="PATH", help="only with these files of tests")
     parser.add_argument("--survivors", action="store_true", help="try only those again that no test noticed")
     return parser.parse_args()
 

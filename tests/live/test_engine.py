@@ -178,7 +178,7 @@ def test_a_failing_listener_does_not_stop_the_sound(running):
 def test_what_fails_at_the_end_is_reported_and_the_thread_ends(running, tmp_path, monkeypatch):
     recorder = Recorder(tmp_path / "r", {}, running.notices)
     running.engine.record(recorder)
-    running.hear(sound(0.5)[:22000, 0])
+    running.hear(sound(0.6)[:22100, 0])
 
     def fail(*_):
         raise ValueError("no reason")

@@ -39,6 +39,9 @@ def test_folders_of_the_show_may_have_spaces():
     text = "/srv/my shows/old ones/preset.toml is damaged; see /srv/my shows"
     assert without_paths(text, [Path("/srv/my shows")]) == "old ones/preset.toml is damaged; see my shows"
     assert without_paths(text, [Path("/srv/my shows/old ones")]).startswith("preset.toml is damaged")
+    assert without_paths("no preset '../x y'; see /a/b", known="../x y") == "no preset '../x y'; see b"
+    for known in ("/", "'", "/srv", ""):  # does not shield a path
+        assert without_paths("/srv/a/preset.toml is damaged", known=known) == "preset.toml is damaged"
     assert str(places.OWN) not in without_paths(f"{places.OWN}/x/preset.toml is damaged")
 
 

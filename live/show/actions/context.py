@@ -72,7 +72,9 @@ class ShowContext:
         """Report that a call failed: to its sender and to the player, up to 20 times a second."""
         if call.sender is None:
             self.notices.tell(reason, call.address)
-        elif self.port.error(call.address, reason, call.sender, without_paths(reason, self.folders)):
+        elif self.port.error(
+            call.address, reason, call.sender, without_paths(reason, self.folders, str(call.argument))
+        ):
             self.notices.tell(reason, call.address, sent=True)
 
     def run(
