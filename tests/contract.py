@@ -15,6 +15,12 @@ def run(stage, stream, cuts):
     return np.concatenate(out)
 
 
+def filled(arrays):
+    """Overwrite arrays that the stage must not use any more."""
+    for array in arrays:
+        array.fill(np.nan if array.dtype.kind == "f" else 77)
+
+
 def check_stage(make, stream, *, seed=0, finite=True):
     """`make()` returns a new stage; `stream` (n, ...) is an input of a few hundred items or more."""
     rng = np.random.default_rng(seed)
@@ -56,6 +62,19 @@ def check_stage(make, stream, *, seed=0, finite=True):
     other = make()
     run(other, stream[: cut // 2], [])
     other.restore(state)
+    filled(state.values())
     same(run(other, stream[cut:], []), after, "restored")
+    other = make()
+    run(other, stream[:cut], [])
+    filled(other.state().values())
+    same(run(other, stream[cut:], []), after, "its state was written to")
+
+    stage, out = make(), []
+    for part in np.array_split(stream, 5):  # a caller may use its memory again, of input and output
+        block = part.copy()
+        made = stage.process(block)
+        out.append(made.copy())
+        filled([block, made] if made.flags.writeable else [block])
+    same(np.concatenate(out), whole, "blocks were written to afterwards")
     assert np.array_equal(stream, kept, equal_nan=True)
     return whole

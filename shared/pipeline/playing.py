@@ -61,8 +61,8 @@ class PlayingPreset:
         state: PlayingPresetState,
         fps: Fraction,
         scaler: Standardizer | None,
-        speed: Fraction = Fraction(1),
-        frames: int | None = None,
+        speed: Fraction,
+        frames: int | None,
     ) -> "PlayingPreset":
         """Go on where `state()` was taken. speed: `fps` over the rate of the state; frames: see `Voice.restore`."""
         voice = _new_voice(state.preset, state.mapping, state.pairs, fps, scaler)

@@ -139,7 +139,7 @@ def _exchange(folder: Path, step: Step, prefix: str) -> Kind:
     else:
         _write(kept, (folder / SETTINGS).read_bytes())
         _write(folder / SETTINGS, step.file.read_bytes())
-    step.file.unlink(missing_ok=True)  # last, so that a killed program leaves a step too many, never one too few
+    step.file.unlink()  # last, so that a killed program leaves a step too many, never one too few
     return step.kind
 
 

@@ -5,7 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
+from shared.audio.descriptors import DESCRIPTORS
 from shared.errors import PresetError, SettingError
 from shared.mapping.regression import MLPRegressor, Training
 from shared.mapping.scaling import Standardizer
@@ -73,11 +76,45 @@ def test_weight_decay_shrinks_the_weights():
 
 @pytest.mark.parametrize(
     "setting",
-    [{"layers": ()}, {"layers": (0,)}, {"epochs": 0}, {"learning_rate": 0.0}, {"weight_decay": -1.0}, {"seed": -1}],
+    [
+        *({"layers": layers} for layers in ((), (0,), (40, 0), (4097,), (1,) * 9)),
+        *({"epochs": epochs} for epochs in (0, 1_000_001)),
+        *({"learning_rate": rate} for rate in (0.0, -0.1, 1.001)),
+        *({"weight_decay": decay} for decay in (-1e-9, 1.001)),
+        *({"seed": seed} for seed in (-1, 2**63)),
+    ],
 )
 def test_impossible_settings_are_refused(setting):
     with pytest.raises(SettingError, match=f"{next(iter(setting))} = .* allowed"):
         Training(**setting)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *({"layers": layers} for layers in ((1,), (4096,), (1,) * 8)),
+        *({"epochs": epochs} for epochs in (1, 1_000_000)),
+        *({"learning_rate": rate} for rate in (1e-9, 1)),
+        *({"weight_decay": decay} for decay in (0, 1)),
+        *({"seed": seed} for seed in (0, 2**63 - 1)),
+    ],
+)
+def test_the_ends_of_each_range_are_allowed(setting):
+    ((name, value),) = setting.items()
+    assert getattr(Training(**setting), name) == value
+
+
+def test_every_epoch_and_its_loss_are_reported_before_its_step():
+    heard = []
+    fitted = MLPRegressor.fit(
+        pairs().descriptors, pairs().latents, Training(epochs=7), lambda *report: heard.append(report)
+    )
+    assert heard == list(enumerate(fitted.losses[:-1]))
+    assert len(fitted.losses) == 8
+    expected = np.square(fitted.process(pairs().descriptors) - pairs().latents).mean()
+    assert fitted.losses[-1] == pytest.approx(expected, rel=1e-5)
+    untrained = MLPRegressor.fit(pairs().descriptors, pairs().latents, Training(epochs=1), None)
+    assert untrained.losses[0] == fitted.losses[0]
 
 
 @pytest.mark.parametrize("space", ["z", "w"])
@@ -122,8 +159,58 @@ def test_damaged_files_are_named(tmp_path):
 def test_some_of_the_pairs_keep_their_order_and_their_parts():
     sources = tuple(SoundFrame("0" * 64, frame) for frame in range(4))
     whole = replace(pairs(4), positions=np.arange(8.0).reshape(4, 2), sources=sources)
-    some = whole.at([2, 0])
-    assert some.names == ("image 2", "image 0")
-    assert some.sources == (sources[2], sources[0])
-    for name in ("descriptors", "latents", "positions"):
-        assert np.array_equal(getattr(some, name), getattr(whole, name)[[2, 0]])
+    for numbers in ([2, 0], (2, 0), np.array([2, 0])):
+        some = whole.at(numbers)
+        assert some.names == ("image 2", "image 0")
+        assert some.sources == (sources[2], sources[0])
+        for name in ("descriptors", "latents", "positions"):
+            assert np.array_equal(getattr(some, name), getattr(whole, name)[[2, 0]])
+
+
+def test_pairs_come_back_from_their_file_with_all_their_parts(tmp_path):
+    sources = (SoundFrame("0" * 64, 7), None, SoundFrame("1" * 64, 0))
+    made = replace(
+        pairs(3, space="w"),
+        positions=np.array([[0.0, 1.0], [np.nan, np.nan], [0.25, 0.5]]),
+        scaler=scaler(),
+        map="digest",
+        sources=sources,
+        inputs=DESCRIPTORS,
+    )
+    made.save(tmp_path / "pairs.safetensors")
+    read = Pairs.load(tmp_path / "pairs.safetensors")
+    assert (read.names, read.digest, read.space) == (made.names, made.digest, "w")
+    assert (read.map, read.sources, read.inputs) == ("digest", sources, DESCRIPTORS)
+    assert np.array_equal(read.positions, made.positions, equal_nan=True)
+    assert np.array_equal(read.scaler.mean, scaler().mean)
+    assert np.array_equal(read.scaler.deviation, scaler().deviation)
+
+
+def test_files_say_which_version_of_the_format_they_are(tmp_path):
+    pairs().save(tmp_path / "pairs.safetensors")
+    with safe_open(tmp_path / "pairs.safetensors", "numpy") as file:
+        metadata = file.metadata()
+    assert (metadata["version"], metadata["ponticello"]) == ("1", "pairs")
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [("2", "written by a newer Ponticello"), ("", "format '' given"), ("-1", "given"), ("1.0", "given"), ("1", "")],
+)
+def test_files_of_other_versions_are_refused(tmp_path, version, message):
+    path = tmp_path / "pairs.safetensors"
+    pairs().save(path)
+    with safe_open(path, "numpy") as file:
+        arrays, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    save_file(arrays, path, {**metadata, "version": version})
+    if message:
+        with pytest.raises(PresetError, match=message):
+            Pairs.load(path)
+    else:
+        assert len(Pairs.load(path)) == 17
+
+
+def test_a_folder_of_that_name_is_refused_in_one_line(tmp_path):
+    (tmp_path / "pairs.safetensors").mkdir()
+    with pytest.raises(PresetError, match=r"pairs\.safetensors cannot be read: "):
+        Pairs.load(tmp_path / "pairs.safetensors")

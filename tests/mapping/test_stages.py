@@ -57,6 +57,23 @@ def test_gate_holds_the_last_sounding_frame():
     assert gate.first == 1
 
 
+def test_a_gate_is_closed_before_the_first_sound_and_after_a_reset():
+    gate = Gate(np.zeros(23))
+    assert not gate.open
+    loud, quiet = np.zeros((1, 23)), np.full((1, 23), -61.0)
+    gate.process(loud)
+    assert gate.open
+    assert gate.first == 0
+    gate.process(quiet)
+    assert not gate.open
+    gate.process(loud)
+    gate.reset()
+    assert not gate.open
+    assert gate.first is None
+    gate.process(np.full((1, 23), -60.0))
+    assert gate.open  # exactly at the threshold
+
+
 def test_a_zero_deviation_counts_as_one():
     rows = np.array([[1.0, 5.0], [3.0, 5.0]])
     scaler = Standardizer.fit(rows)

@@ -440,3 +440,120 @@ def test_cross_fade_between_generators_of_two_sizes_has_one_shape(preset, tmp_pa
     fading = [tick.picture for tick in ticks if tick.picture.under is not None]
     assert fading
     assert {tuple(painter.paint(picture).shape) for picture in fading} == {(32, 64, 3)}
+
+
+@pytest.mark.parametrize("gain_db", [-12.0, 6.0, 0.0])
+def test_gain_multiplies_the_samples(preset, gain_db):
+    samples = sound(0.3)[:, 0]
+    amplified = samples * np.float32(10 ** (gain_db / 20))
+    same(run(preset, samples, changes=[ControlChange(0, "gain", gain_db)]), run(preset, amplified))
+
+
+def test_the_gate_holds_what_is_quieter_than_its_control_says(preset):
+    frames = np.random.default_rng(0).standard_normal((40, 23))
+    frames[:, 22] = np.where(np.arange(40) < 20, -30.0, -50.0)
+
+    def last_gated(changes):
+        pipeline, found = Pipeline(preset), []
+        for change in changes:
+            pipeline.schedule(change)
+        for frame in frames:
+            pipeline.process_frames(frame[None])
+            found.append(pipeline.sounding.copy())
+        return np.array(found)
+
+    assert np.array_equal(last_gated([]), frames)
+    closed = last_gated([ControlChange(0, "gate", -40.0)])
+    assert np.array_equal(closed[:20], frames[:20])
+    assert np.array_equal(closed[20:], np.tile(frames[19], (20, 1)))
+    later = last_gated([ControlChange(30 * 512, "gate", -40.0)])
+    assert np.array_equal(later[:30], frames[:30])
+    assert np.array_equal(later[30:], np.tile(frames[29], (10, 1)))
+
+
+@pytest.mark.parametrize("fps", [30, 120, 240])
+def test_the_end_of_a_sound_gives_as_many_pictures_as_are_asked_for(preset, fps):
+    for more in range(9):
+        pipeline = Pipeline(preset, fps)
+        before = pipeline.process(sound(0.2)[:, 0])
+        after = pipeline.finish(len(before) + more)
+        assert [tick.number for tick in after] == list(range(len(before), len(before) + more))
+
+
+def test_only_the_preset_that_plays_is_steered(preset, other):
+    latent = np.linspace(-1, 1, 16, dtype=np.float32)
+    things = [(8000, other), (8001, Steer(latent))]
+    steered = exchanged(preset, sound(0.4)[:, 0], [], things)
+    free = exchanged(preset, sound(0.4)[:, 0], [], things[:1])
+    fading = [(s, f) for s, f in zip(steered, free, strict=True) if f.picture.under is not None]
+    assert len(fading) > 3
+    for s, f in fading[1:]:
+        assert np.array_equal(s.picture.latent, latent)
+        assert np.array_equal(s.picture.under.latent, f.picture.under.latent)
+        assert not np.array_equal(f.picture.latent, latent)
+
+
+def test_a_change_asked_before_a_preset_change_acts_on_the_preset_that_fades_out(preset, other):
+    things = [(8000, ControlChange(8000, "rotate", 25.0)), (8000, other)]
+    ticks = exchanged(preset, sound(0.4)[:, 0], [], things)
+    fading = [tick for tick in ticks if tick.picture.under is not None]
+    assert {tick.picture.under.rotate for tick in fading} == {25.0}
+    assert {tick.picture.rotate for tick in fading} == {40.0}
+
+
+def test_a_mapping_asked_after_a_preset_is_for_that_preset(preset, other):
+    pairs = replace(other.pairs, latents=other.pairs.latents + 1)
+    new = LearnedMapping.learn(other.mapping.scaler, pairs, Training(epochs=3))
+    samples = sound(0.6)[:, 0]
+    ticks = exchanged(preset, samples, [], [(9000, other), (100, UseMapping(new, pairs))])
+    plain = exchanged(preset, samples, [], [(9000, other)])
+    first = next(tick.number for tick in plain if tick.picture.generator == other.generator_sha256)
+    for tick, before in zip(ticks[:first], plain[:first], strict=True):
+        assert np.array_equal(tick.picture.latent, before.picture.latent)  # the mapping does not fit it
+    expected = exchanged(preset, samples, [], [(9000, other), (9001, UseMapping(new, pairs))])
+    assert not np.array_equal(ticks[-1].picture.latent, plain[-1].picture.latent)
+    assert np.array_equal(ticks[-1].picture.latent, expected[-1].picture.latent)
+
+
+def arrays_of(state):
+    """All arrays of a state that are its own: not those of presets and pictures."""
+    yield from (*state.analyzer.values(), *state.gate.values(), state.sounding)
+    for playing in state.playing:
+        yield from playing.voice.values()
+
+
+@pytest.mark.parametrize("cut", [3000, 9000, 20000])
+def test_a_state_is_a_copy(preset, other, cut):
+    samples = sound(0.8)[:, 0]
+
+    def started():
+        pipeline = Pipeline(preset)
+        pipeline.schedule(ControlChange(0, "range", "hold"))
+        pipeline.schedule(ControlChange(0, "latent_smoothing", 0.5))
+        pipeline.exchange(8000, other)
+        pipeline.process(samples[:cut])
+        return pipeline
+
+    expected = started().process(samples[cut:])
+    taken_from = started()
+    state = taken_from.state()
+    restored = Pipeline.restored(started().state())
+    source = started().state()
+    from_written = Pipeline.restored(source)
+    for array in (*arrays_of(state), *arrays_of(source)):
+        array.fill(77)
+    for pipeline in (taken_from, restored, from_written):
+        assert not (pipeline.sounding == 77).any()
+        ticks = pipeline.process(samples[cut:])
+        assert [everything(tick.picture) for tick in ticks] == [everything(tick.picture) for tick in expected]
+        assert [tick.descriptors.tobytes() for tick in ticks] == [tick.descriptors.tobytes() for tick in expected]
+
+
+def test_a_scheduled_change_of_an_earlier_sample_comes_first(preset):
+    things = [ControlChange(sample, "rotate", value) for sample, value in ((9000, 3.0), (3000, 1.0), (6000, 2.0))]
+    ticks = run(preset, sound(0.4)[:, 0], changes=things)
+    values = [tick.picture.rotate for tick in ticks]
+    assert values == sorted(values)
+    assert set(values) == {0.0, 1.0, 2.0, 3.0}
+    twice = [ControlChange(3000, "rotate", 1.0), ControlChange(5000, "fade", 0.5), ControlChange(3000, "rotate", 2.0)]
+    assert run(preset, sound(0.4)[:, 0], changes=twice)[-1].picture.rotate == 2.0
