@@ -177,8 +177,8 @@ def measure(names: tuple[str, ...] = TESTS) -> dict[str, Any]:
         for file, lines in part["lines"].items():
             whole["importers"].setdefault(file, []).append(name)
             reached = whole["lines"].setdefault(file, {})
-            for line, names in lines.items():
-                reached.setdefault(line, []).extend(names)
+            for line, tests in lines.items():
+                reached.setdefault(line, []).extend(tests)
     if whole["failed"]:
         print(f"fail without a fault, and are left out: {', '.join(whole['failed'])}")
     return whole

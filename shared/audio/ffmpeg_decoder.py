@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from shared.errors import Failure, SoundError, printable
-from shared.ffmpeg import find_ffmpeg
+from shared.ffmpeg import SETTINGS, find_ffmpeg
 
 DEMUXERS = (  # no playlists or lists of files, which would make ffmpeg read other places
     "aac,ac3,aiff,amr,amrnb,amrwb,asf,asf_o,au,avi,caf,dts,eac3,flac,flv,m4v,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,"
@@ -79,7 +79,7 @@ def _sound_form(path: Path, size: int, changed_ns: int) -> Form:
 def _running(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """The output of ffmpeg, a WAV of 32-bit floating-point numbers, and its errors. ffmpeg ends with the block."""
     try:
-        ffmpeg = _ffmpeg()
+        ffmpeg = _ffmpeg(os.environ.get(SETTINGS[0], ""))
     except Failure as error:
         raise SoundError(f"{path} needs ffmpeg to be read, but {error}") from error
     command: list[str | Path] = [ffmpeg, "-nostdin", "-hide_banner", "-v", "error", "-format_whitelist", DEMUXERS]
@@ -130,8 +130,9 @@ def _read_header(path: Path, output: IO[bytes]) -> tuple[int, int]:
     return rate, channels
 
 
-@lru_cache(maxsize=1)
-def _ffmpeg() -> Path:
+@lru_cache(maxsize=4)
+def _ffmpeg(setting: str) -> Path:
+    """The ffmpeg to use, looked for once as long as the setting stays the same."""
     return find_ffmpeg()
 
 

@@ -1,5 +1,7 @@
 """Sounds without seeking, chained files, unknown lengths, and formats that only ffmpeg reads."""
 
+import os
+import struct
 import subprocess
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 import soundfile
 
 from shared.audio.files import SoundReader
+from shared.audio.ogg import FileRange, chain_links
 from shared.errors import SoundError
 from shared.ffmpeg import find_ffmpeg
 from tests.audio.signals import sine
@@ -135,3 +138,74 @@ def test_a_film_without_sound_and_no_film_at_all(tmp_path):
     for name in ("silent.mov", "list.mp4"):
         with pytest.raises(SoundError, match="is not a sound file that can be read"):
             SoundReader(tmp_path / name)
+
+
+def test_without_ffmpeg_the_error_says_so(tmp_path, monkeypatch):
+    (tmp_path / "memo.m4a").write_bytes(b"\0\0\0\x18ftypM4A " + bytes(200))
+    monkeypatch.setenv("PONTICELLO_FFMPEG", "/no/such/ffmpeg")
+    wanted = "memo.m4a needs ffmpeg to be read, but PONTICELLO_FFMPEG names /no/such/ffmpeg, which is not a program"
+    with pytest.raises(SoundError, match=wanted):
+        SoundReader(tmp_path / "memo.m4a")
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "DOUBLE", "ULAW"])
+def test_a_cut_wav_says_how_much_is_missing_in_every_sample_format(tmp_path, subtype):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(5000), 44100, subtype)
+    content = path.read_bytes()
+    frame_bytes = 2 * {"PCM_U8": 1, "ULAW": 1, "PCM_16": 2, "PCM_24": 3, "FLOAT": 4, "DOUBLE": 8}[subtype]
+    begin = content.index(b"data") + 8
+    path.write_bytes(content[: begin + 3000 * frame_bytes])
+    with SoundReader(path) as reader:
+        assert reader.frames == 3000
+        assert reader.truncated.endswith("its header promises 5000 samples, it holds 3000")
+    for length in (0x7FFFF000, 0xFFFFFFFF):  # streamed: the header does not know
+        path.write_bytes(content[: begin - 4] + struct.pack("<I", length) + content[begin:])
+        with SoundReader(path) as reader:
+            assert reader.truncated is None
+            assert reader.frames == 5000
+
+
+@pytest.mark.parametrize("length", [65535, 65536, 65537, 140_000])
+def test_long_sounds_are_whole(tmp_path, length):
+    x = np.random.default_rng(0).uniform(-1, 1, (length, 1)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", x, 44100, "FLOAT")
+    np.testing.assert_array_equal(all_frames(tmp_path / "a.wav"), x)
+    for start, stop in ((1, length), (65_530, 65_540), (length - 1, length + 9)):
+        np.testing.assert_array_equal(all_frames(tmp_path / "a.wav", start, stop), x[start:stop])
+    with SoundReader(tmp_path / "a.wav") as reader:
+        assert sum(map(len, reader.blocks(100))) == length
+        np.testing.assert_array_equal(np.concatenate(list(reader.blocks(7777))), x[:, 0])
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+def test_the_links_of_an_ogg(tmp_path, pieces):
+    for i in range(pieces):
+        soundfile.write(tmp_path / f"{i}.ogg", tone(4000 + i), 44100)
+    parts = [(tmp_path / f"{i}.ogg").read_bytes() for i in range(pieces)]
+    path = tmp_path / "chain.ogg"
+    path.write_bytes(b"".join(parts))
+    ends = np.cumsum([len(part) for part in parts]).tolist()
+    assert chain_links(path) == list(zip([0, *ends[:-1]], ends, strict=True))
+    path.write_bytes(b"".join(parts) + b"rubbish")  # belongs to the last
+    assert chain_links(path)[-1] == (([0, *ends][-2]), ends[-1] + 7)
+    soundfile.write(tmp_path / "a.wav", tone(10), 44100)
+    assert chain_links(tmp_path / "a.wav") == []
+
+
+def test_a_part_of_a_file_is_a_file(tmp_path):
+    (tmp_path / "a").write_bytes(bytes(range(100)))
+    with FileRange(tmp_path / "a", 20, 50) as part:
+        assert part.readable()
+        assert part.seekable()
+        assert part.read(5) == bytes(range(20, 25))
+        assert part.tell() == 5
+        assert part.seek(-3, os.SEEK_END) == 27
+        assert part.read(99) == bytes(range(47, 50))
+        assert part.read(1) == b""
+        assert part.seek(-10, os.SEEK_CUR) == 20
+        assert part.read() == bytes(range(40, 50))
+        assert part.seek(-5) == 0
+        assert part.read(1) == b"\x14"
+        assert part.seek(99) == 99
+        assert part.read(1) == b""

@@ -4,6 +4,7 @@ import soxr
 from hypothesis import given, settings, strategies
 
 from shared.audio.resampling import Resampler
+from shared.errors import SoundError
 from tests.audio.signals import noise, sine
 
 pytestmark = pytest.mark.slow
@@ -17,6 +18,15 @@ def resample(x, rate, sizes=()):
         [resampler.process(part) for part in np.split(x, np.cumsum(sizes))] if len(sizes) else [resampler.process(x)]
     )
     return np.concatenate([*parts, resampler.finish()])
+
+
+@pytest.mark.parametrize(("rate", "good"), [(999, False), (1000, True), (1_000_000, True), (1_000_001, False)])
+def test_rates_that_are_allowed(rate, good):
+    if good:
+        assert Resampler(rate).source_rate == rate
+    else:
+        with pytest.raises(SoundError, match=f"a sample rate of {rate} Hz; allowed are 1000 to 1000000"):
+            Resampler(rate)
 
 
 @pytest.mark.parametrize("rate", RATES)

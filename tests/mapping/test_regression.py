@@ -159,7 +159,7 @@ def test_damaged_files_are_named(tmp_path):
 def test_some_of_the_pairs_keep_their_order_and_their_parts():
     sources = tuple(SoundFrame("0" * 64, frame) for frame in range(4))
     whole = replace(pairs(4), positions=np.arange(8.0).reshape(4, 2), sources=sources)
-    for numbers in ([2, 0], (2, 0), np.array([2, 0])):
+    for numbers in ([2, 0], (2, 0), range(2, -1, -2)):
         some = whole.at(numbers)
         assert some.names == ("image 2", "image 0")
         assert some.sources == (sources[2], sources[0])

@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import PresetError, UserError
 from shared.preset import Preset
-from shared.preset.lock import LOCK, OWNER, preset_lock
+from shared.preset.lock import LOCK, OWNER, preset_lock, program
 from tests.small import make_preset
 
 pytestmark = pytest.mark.slow
@@ -100,3 +100,31 @@ def test_settings_saved_by_two_programs_at_the_same_time_are_all_kept(tmp_path):
     assert [program.wait(60) for program in programs] == [0, 0]
     preset = Preset.load(folder)
     assert {preset.controls[f"weight/{name}"] for name in preset.settings.inputs} == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["/usr/bin/ponticello", "pair", "place"], "ponticello pair"),
+        (["ponticello.py", "train"], "ponticello train"),
+        (["ponticello"], "ponticello"),
+        (["/opt/studio.py", "secret"], "studio"),
+        (["-c", "secret"], "-c"),
+        ([""], "python"),
+    ],
+)
+def test_a_program_is_named_with_its_command(monkeypatch, arguments, name):
+    monkeypatch.setattr("sys.argv", arguments)
+    assert program() == name
+
+
+def test_an_owner_that_cannot_be_read_is_another_program(tmp_path, other):
+    for content in (b"", b"x" * 300, b"\x1b[31m\xff"):
+        (tmp_path / OWNER).write_bytes(content)
+        with pytest.raises(PresetError) as caught, preset_lock(tmp_path, 0.1):
+            pass
+        shown = str(caught.value).split(" is in use by ")[1].removesuffix("; try again")
+        assert shown == {b"": "another program", b"x" * 300: "x" * 200}.get(content, "\\x1b[31m\ufffd")
+    (tmp_path / OWNER).unlink()
+    with pytest.raises(PresetError, match="in use by another program"), preset_lock(tmp_path, 0.1):
+        pass

@@ -11,9 +11,10 @@ from safetensors.numpy import save_file
 from shared.audio.descriptors import DESCRIPTORS
 from shared.errors import PresetError, SettingError
 from shared.preset import preset as presets
-from shared.preset.pairs import Pairs
+from shared.preset.candidates import shortened
+from shared.preset.pairs import Pairs, SoundFrame
 from shared.preset.preset import SHIPPED, Preset, sha256_of
-from tests.small import make_preset, write_generator
+from tests.small import make_preset, write_corpus, write_generator
 
 
 def test_defaults_and_values(tmp_path):
@@ -237,3 +238,26 @@ def test_the_digest_follows_the_pairs(tmp_path):
     pairs = Preset.load(folder).pairs
     replace(pairs, descriptors=pairs.descriptors + 1).save(folder / "pairs.safetensors")
     assert Preset.load(folder).digest != digest
+
+
+def test_a_frame_of_a_sound_has_its_row_in_the_corpus(tmp_path):
+    corpus = write_corpus(make_preset(tmp_path / "p"), frames=(60, 40))
+    for row in range(len(corpus)):
+        assert corpus.row_of(corpus.source(row)) == row
+    first, second = (sound.sha256 for sound in corpus.facts.sounds)
+    assert corpus.row_of(SoundFrame(first, 0)) == 0  # silent: the first that sounds
+    assert corpus.row_of(SoundFrame(first, 59)) == corpus.frames_of(0)[59]
+    assert corpus.row_of(SoundFrame(second, 0)) == corpus.frames_of(1)[0]
+    assert corpus.row_of(SoundFrame(second, 39)) == len(corpus) - 1
+    for unknown in (SoundFrame(first, 60), SoundFrame(first, -1), SoundFrame(second, 40), SoundFrame("f" * 64, 3)):
+        assert corpus.row_of(unknown) is None
+
+
+def test_names_in_a_message_are_shortened():
+    assert shortened([]) == "none"
+    assert shortened(["a", "b"]) == "a, b"
+    names = [f"n{i}" for i in range(12)]
+    listed, _, more = shortened(names).partition(" and ")
+    assert listed.split(", ") == names[: len(listed.split(", "))]
+    assert more == f"{12 - len(listed.split(', '))} more"
+    assert shortened(names[: len(listed.split(", "))]) == listed

@@ -1,14 +1,17 @@
 """A recording reproduces the ticks of the show at its rate; truncated and damaged recordings."""
 
 import json
+import os
 import shutil
 import struct
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from safetensors import safe_open
 
 from shared.controls import ControlChange
 from shared.errors import PresetError, SoundError, UserError
@@ -24,6 +27,7 @@ from shared.recording import writer as writing
 from shared.recording.reader import Recording, is_recording
 from shared.recording.wav import GrowingWav
 from shared.recording.writer import RecordingWriter
+from tests.shared.test_preset import rewritten
 from tests.small import make_preset, sound, write_generator
 
 pytestmark = pytest.mark.slow
@@ -385,3 +389,152 @@ def test_a_growing_wav_is_whole_after_every_sync(tmp_path):
     wav.close()
     data = (tmp_path / "x.wav").read_bytes()
     assert struct.unpack_from("<I", data, 4)[0] == len(data) - 8
+
+
+def log_lines(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
+
+
+def facts_of(folder):
+    with safe_open(folder / "state.safetensors", "numpy") as file:
+        return json.loads(file.metadata()["facts"])
+
+
+def test_what_other_programs_read_in_a_recording(preset, other, tmp_path):
+    play(preset, other, tmp_path / "r", 10000)
+    head, *changes, end = log_lines(tmp_path / "r")
+    assert (head["version"], head["sample"], head["gives"], head["fps"]) == (1, 10000, "samples", "30")
+    assert head["settings"] == {"input": "a test"}
+    assert [change["line"] for change in changes] == [
+        *("control", "control", "preset", "scaler", "steer", "control", "control", "steer", "learned"),
+        *("control", "control", "scaler", "control"),
+    ]
+    assert [(line["at"], line["sample"]) for line in changes if line["line"] == "control"][2:4] == [(44000, 44000), (47000, 60000)]  # fmt: skip
+    scalers = [line for line in changes if line["line"] == "scaler"]
+    assert [(line["at"], line["sample"]) for line in scalers] == [(36000, 36000), (70000, 70000)]
+    assert scalers[1]["mean"] is None
+    assert end == {"line": "end", "sample": len(SAMPLES)}
+    facts = facts_of(tmp_path / "r")
+    assert {"waiting", "values", "black"} <= set(facts)
+    playing = facts["layers"]
+    assert [set(each) >= {"preset", "values", "began", "fade", "motion"} for each in playing] == [True] * len(playing)
+    assert [each["fade"] for each in playing] == [0, 12]  # 0.4 s of `other`
+    assert playing[1]["began"] == 6  # its first frame is 18, in the tick that ends after sample 9000
+
+
+def test_a_change_is_written_before_the_sound_that_it_acts_on(preset, other, tmp_path, monkeypatch):
+    synced = []
+    real = os.fsync
+    monkeypatch.setattr(
+        "os.fsync", lambda number: (synced.append(os.readlink(f"/proc/self/fd/{number}")), real(number))
+    )
+    writer = RecordingWriter(tmp_path / "r")
+    writer.begin(Pipeline(preset).state(), "samples", {})
+    writer.change(0, ControlChange(0, "rotate", 3.0))
+    writer.sound(SAMPLES[:1000])
+    synced.clear()
+    writer.sync()
+    assert [Path(name).name for name in synced] == ["log.jsonl", "sound-001.wav"]
+    assert log_lines(tmp_path / "r")[-1]["value"] == 3.0
+    writer.close()
+
+
+def test_files_hold_ten_minutes():
+    assert writing.FILE_ROWS == {"samples": 10 * 60 * 44100, "frames": 10 * 60 * 86}
+    assert writing.FORMS == {"samples": (1, 44100), "frames": (23, 86)}
+
+
+@pytest.mark.parametrize("samples", [4410, 66150])
+def test_an_interrupted_recording_says_how_long_it_is(preset, other, tmp_path, samples):
+    play(preset, other, tmp_path / "r", 0, samples=SAMPLES[:samples], end=False)
+    recording = Recording(tmp_path / "r", preset)
+    assert recording.samples == samples
+    assert recording.remarks[0].endswith(f"all of its {samples / 44100:.1f} s are used")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe of POSIX")
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(preset, other, tmp_path):
+    play(preset, other, tmp_path / "r", 0)
+    (tmp_path / "r" / "sound-001.wav").unlink()
+    os.mkfifo(tmp_path / "r" / "sound-001.wav")
+    with pytest.raises(SoundError, match=r"sound-001\.wav cannot be read"):
+        Recording(tmp_path / "r", preset)
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"),
+    [(0, 9000), (0, 12000), (9000, 10001), (10000, 10001), (11000, 20000), (0, 1), (5, 5), (200000, 200010)],
+)
+def test_its_sound_stands_at_its_place_in_the_show(preset, other, tmp_path, start, stop):
+    play(preset, other, tmp_path / "r", 10000)
+    found = np.concatenate(list(Recording(tmp_path / "r", preset).sound(start, stop)))[:, 0]
+    whole = np.concatenate([np.zeros(10000, np.float32), SAMPLES[10000:]])[start:stop]
+    assert np.array_equal(found, whole)
+
+
+def changed_facts(folder, change):
+    def edit(_, header):
+        facts = json.loads(header["facts"])
+        change(facts)
+        header["facts"] = json.dumps(facts)
+
+    rewritten(folder / "state.safetensors", edit)
+
+
+def counters(**new):
+    """Change counters of the decimator of the first preset: frames, done, count."""
+
+    def change(arrays, _):
+        found = arrays["layer0:decimator.counters"].copy()
+        for name, value in new.items():
+            found[["frames", "done", "count"].index(name)] = value
+        arrays["layer0:decimator.counters"] = found
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        counters(frames=18),
+        counters(done=9),
+        counters(count=-1),
+        counters(count=99999),
+        counters(frames=20),
+        counters(done=0),
+    ],
+)
+def test_counters_of_ticks_that_disagree_are_refused(preset, other, tmp_path, change):
+    play(preset, other, tmp_path / "r", 10000)
+    Recording(tmp_path / "r", preset)
+    rewritten(tmp_path / "r" / "state.safetensors", change)
+    with pytest.raises(PresetError, match=r"state\.safetensors"):
+        Recording(tmp_path / "r", preset)
+
+
+@pytest.mark.parametrize(("black", "good"), [("0", True), ("1", True), ("3/2", False), ("2", False), ("1/2", True)])
+def test_a_blackout_is_between_0_and_1(preset, other, tmp_path, black, good):
+    play(preset, other, tmp_path / "r", 10000)
+    changed_facts(tmp_path / "r", lambda facts: facts.update(black=black))
+    if good:
+        Recording(tmp_path / "r", preset)
+    else:
+        with pytest.raises(PresetError, match="counters disagree"):
+            Recording(tmp_path / "r", preset)
+
+
+@pytest.mark.parametrize(
+    "scaler",
+    [
+        {"mean": [0.0] * 22},
+        {"deviation": [1.0] * 24},
+        {"deviation": [1.0] * 22 + [-1.0]},
+        {"mean": [0.0] * 22, "deviation": [1.0] * 22},
+    ],
+)
+def test_a_damaged_scaler_is_refused(preset, other, tmp_path, scaler):
+    play(preset, other, tmp_path / "r", 0)
+    number = next(i for i, line in enumerate(log_lines(tmp_path / "r")) if line["line"] == "scaler")
+    edit_line(tmp_path / "r", number, **scaler)
+    with pytest.raises(PresetError, match="damaged scaler"):
+        Recording(tmp_path / "r", preset)
