@@ -6,8 +6,9 @@ is sorted, so the same arrays always give the same bytes; the safetensors librar
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,10 @@ class DamagedFile(Exception):
     """A damaged file. The message continues a sentence that begins with the file's name: "is cut off: ..."."""
 
 
+class ReplacedFile(DamagedFile):
+    """Another program has replaced the file since its header was read: read it again."""
+
+
 @dataclass(frozen=True)
 class TensorEntry:
     """A tensor in a file: its number format (F32, ...), its shape, and the offsets of its bytes in the file."""
@@ -64,6 +69,8 @@ class Header:
 
     metadata: Mapping[str, str]
     tensors: Mapping[str, TensorEntry]
+    stamp: tuple[int, ...] = ()
+    """What tells the file from one that replaces it."""
 
     @property
     def data_bytes(self) -> int:
@@ -76,13 +83,18 @@ def read_header(path: Path) -> Header:
     with open_regular(path) as file:
         size = file.seek(0, 2)
         file.seek(0)
-        return _read_header(file, size)
+        return replace(_read_header(file, size), stamp=_stamp(file))
 
 
 def read_tensors(path: Path, header: Header, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
-    """Read the tensors of these names, or all. Raises DamagedFile, and OSError if the file cannot be read."""
+    """Read the tensors of these names, or all.
+
+    Raises DamagedFile, ReplacedFile if it is not the file of this header any more, and OSError if it cannot be read.
+    """
     arrays = {}
     with open_regular(path) as file:
+        if _stamp(file) != header.stamp:
+            raise ReplacedFile("was replaced while it was read; try again")
         for name in header.tensors if names is None else names:
             entry = header.tensors[name]
             if entry.dtype is None:
@@ -112,6 +124,11 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str,
         for _, array in ordered:
             little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
             file.write(little_endian.reshape(-1).view(np.uint8).data)
+
+
+def _stamp(file: BufferedReader) -> tuple[int, ...]:
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _read_header(file: BufferedReader, size: int) -> Header:

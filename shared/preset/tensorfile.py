@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from shared import safetensors_format
 from shared.errors import PresetError
-from shared.safetensors_format import DamagedFile, Header
+from shared.safetensors_format import DamagedFile, Header, ReplacedFile
 
 VERSION = 1
+ATTEMPTS = 10  # to read a file that is being replaced
 MAX_BYTES = 640 << 20  # of all arrays: a corpus of a day, the largest mapping
 REMEDY = "restore it or make it again"
 
@@ -70,10 +72,24 @@ def read(
 
     required: the arrays that it must hold, perhaps as a function of the facts; optional: those that it may hold, perhaps
     as a function of the name. Names, shapes, number formats and the sum of bytes are checked before any array is read;
-    floating-point numbers must be finite, except in `positions`.
+    floating-point numbers must be finite, except in `positions`. A file that another program replaces at this moment is
+    read again.
 
     Raises PresetError for a missing file, another kind, a newer version, and arrays or facts that are not as expected.
     """
+    for _ in range(ATTEMPTS):
+        with suppress(ReplacedFile):
+            return _read(path, kind, facts_type, required, optional)
+    raise PresetError(f"{path} is replaced all the time by another program; try again")
+
+
+def _read(
+    path: Path,
+    kind: str,
+    facts_type: type[Facts],
+    required: Table | Callable[[Facts], Table],
+    optional: Table | Callable[[str], Expected | None] | None,
+) -> tuple[Arrays, Facts]:
     header = _header(path, kind)
     try:
         facts = msgspec.json.decode(header.metadata.get("facts", "{}"), type=facts_type)
@@ -82,6 +98,8 @@ def read(
     _check(path, header, required(facts) if callable(required) else required, optional or {})
     try:
         arrays = safetensors_format.read_tensors(path, header)
+    except ReplacedFile:
+        raise
     except (DamagedFile, OSError) as error:
         raise PresetError(f"{path} cannot be read: {error}; {REMEDY}") from error
     for name, array in arrays.items():

@@ -8,6 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from shared import safetensors_format
 from shared.audio.descriptors import DESCRIPTORS
 from shared.errors import PresetError, SettingError
 from shared.mapping.regression import MLPRegressor, Training
@@ -214,3 +215,24 @@ def test_a_folder_of_that_name_is_refused_in_one_line(tmp_path):
     (tmp_path / "pairs.safetensors").mkdir()
     with pytest.raises(PresetError, match=r"pairs\.safetensors cannot be read: "):
         Pairs.load(tmp_path / "pairs.safetensors")
+
+
+@pytest.mark.parametrize(("times", "count"), [(1, 5), (3, 7), (99, None)])
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(tmp_path, monkeypatch, times, count):
+    path = tmp_path / "pairs.safetensors"
+    pairs(17).save(path)
+    read_tensors = safetensors_format.read_tensors
+    replaced = []
+
+    def replaced_before(*arguments):
+        if len(replaced) < times:
+            replaced.append(True)
+            pairs(4 + len(replaced)).save(path)  # another header, other places
+        return read_tensors(*arguments)
+
+    monkeypatch.setattr(safetensors_format, "read_tensors", replaced_before)
+    if count:
+        assert len(Pairs.load(path)) == count
+    else:
+        with pytest.raises(PresetError, match=r"pairs\.safetensors is replaced all the time by another program"):
+            Pairs.load(path)
