@@ -236,3 +236,78 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(tmp_path, monkey
     else:
         with pytest.raises(PresetError, match=r"pairs\.safetensors is replaced all the time by another program"):
             Pairs.load(path)
+
+
+def test_the_defaults_are_those_of_the_paper():
+    default = Training()
+    assert (default.layers, default.activation, default.epochs, default.learning_rate) == ((40,), "relu", 500, 0.01)
+    assert (default.weight_decay, default.seed) == (0.0, 0)
+    assert MLPRegressor.fit(pairs().descriptors, pairs().latents, Training(epochs=1)).sizes == (23, 40, 512)
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_file_of_the_most_bytes_is_read_and_none_above(tmp_path, monkeypatch, size):
+    path = tmp_path / "pairs.safetensors"
+    pairs(4).save(path)
+    data = 4 * (23 * 8 + 512 * 4 + 2 * 8)
+    monkeypatch.setattr("shared.preset.tensorfile.MAX_BYTES", data - size)
+    if size:
+        with pytest.raises(PresetError, match=f"holds {data:,} bytes; up to {data - 1:,} are read"):
+            Pairs.load(path)
+    else:
+        assert len(Pairs.load(path)) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"extra": np.zeros(3)}, "holds 'extra', which does not belong there"),
+        ({"positions": np.zeros((4, 3))}, r"'positions' is F64 of shape \(4, 3\), must be floating-point numbers of shape \(any, 2\)"),
+        ({"positions": np.zeros((4, 2), np.int64)}, "'positions' is I64"),
+        ({"positions": np.full((4, 2), np.inf)}, "positions that are not finite"),
+        ({"positions": np.zeros((3, 2))}, "parts do not fit together"),
+        ({"descriptors": np.full((4, 23), np.nan)}, "'descriptors' holds NaN or infinity"),
+        ({"latents": np.zeros(4, np.float32)}, "'latents' is F32"),
+        ({"scaler.mean": np.zeros(23)}, "its scaler must be 23 means and deviations"),
+        ({"scaler.mean": np.zeros(22), "scaler.deviation": np.ones(22)}, "its scaler must be 23"),
+        ({"scaler.mean": np.zeros(23), "scaler.deviation": -np.ones(23)}, "its scaler must be 23"),
+    ],
+)  # fmt: skip
+def test_pairs_with_wrong_parts_are_named(tmp_path, change, message):
+    path = tmp_path / "pairs.safetensors"
+    pairs(4).save(path)
+    with safe_open(path, "numpy") as file:
+        arrays, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    save_file({**arrays, **change}, path, metadata)
+    with pytest.raises(PresetError, match=message):
+        Pairs.load(path)
+
+
+def test_positions_may_be_unknown(tmp_path):
+    replace(pairs(4), positions=np.full((4, 2), np.nan)).save(tmp_path / "pairs.safetensors")
+    assert np.isnan(Pairs.load(tmp_path / "pairs.safetensors").positions).all()
+
+
+def test_the_nearest_pair_and_its_distance():
+    made = pairs(9)
+    for row in range(9):
+        assert made.nearest(made.descriptors[row]) == (row, 0.0)
+    frame = made.descriptors[4] + 0.01
+    number, distance = made.nearest(frame)
+    assert number == 4
+    assert distance == pytest.approx(np.linalg.norm(np.full(23, 0.01)))
+
+
+def test_another_scaler_keeps_the_moments():
+    old, new = scaler(), Standardizer(np.full(23, 3.0), np.linspace(0, 2, 23))
+    made = replace(pairs(3), scaler=old)
+    moved = made.standardised_by(new)
+    assert np.allclose(new.undone(moved.descriptors), old.undone(made.descriptors))
+    assert moved.scaler is new
+    assert made.standardised_by(scaler()) is made
+    assert pairs(3).standardised_by(new).scaler is new
+    assert np.array_equal(pairs(3).standardised_by(new).descriptors, pairs(3).descriptors)
+    half = Standardizer(old.mean, old.deviation * 2)
+    assert not old.equals(half)
+    assert not old.equals(Standardizer(old.mean + 1, old.deviation))
+    assert old.equals(scaler())

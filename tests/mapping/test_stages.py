@@ -127,3 +127,29 @@ def test_counting_never_drifts(samples, rate):
 def test_impossible_rates_are_refused(rate):
     with pytest.raises(SettingError, match="allowed are 1 to 240"):
         Decimator(rate)
+
+
+def test_the_defaults_are_those_of_the_paper():
+    assert Decimator().fps == 30
+    assert LeakyIntegrator().coefficient == 0.8
+    assert Gate(np.zeros(23)).threshold_db == -60.0
+
+
+@pytest.mark.parametrize("rate", [Fraction(1), Fraction(240)])
+def test_the_ends_of_the_range_of_rates_are_allowed(rate):
+    assert Decimator(rate).fps == rate
+
+
+def test_a_decimator_begins_in_the_middle_of_a_show():
+    rows = frames(200)
+    whole, late = Decimator(30), Decimator(30)
+    ticks = whole.process(rows[:100])
+    late.process(rows[:7])  # forgotten
+    last = ticks[-1].copy()
+    late.begin_at(100, last)
+    last[:] = 77
+    assert late.state()["counters"].tolist()[:2] == whole.state()["counters"].tolist()[:2]
+    assert np.array_equal(late.state()["last"], ticks[-1])
+    rest, later = whole.process(rows[100:]), late.process(rows[100:])
+    assert len(later) == len(rest)
+    assert np.array_equal(later[1:], rest[1:])

@@ -261,3 +261,82 @@ def test_names_in_a_message_are_shortened():
     assert listed.split(", ") == names[: len(listed.split(", "))]
     assert more == f"{12 - len(listed.split(', '))} more"
     assert shortened(names[: len(listed.split(", "))]) == listed
+
+
+@pytest.mark.parametrize(
+    ("change", "good"),
+    [
+        (lambda a: None, True),
+        (lambda a: a["sound"].__setitem__(0, 2), False),
+        (lambda a: a["sound"].__setitem__(0, -1), False),
+        (lambda a: a["sound"].__setitem__(0, 1), True),
+        (lambda a: a["frame"].__setitem__(0, -1), False),
+        (lambda a: a["stands_for"].__setitem__(0, -1), False),
+        (lambda a: a["stands_for"].__setitem__(0, len(a["frame"])), False),
+        (lambda a: a["stands_for"].__setitem__(0, len(a["frame"]) - 1), True),
+        (lambda a: a.update(positions=a["positions"][1:]), False),
+        (lambda a: a.update(frame=a["frame"][1:]), False),
+        (lambda a: a.update(sound=a["sound"][1:]), False),
+        (lambda a: a.update(stands_for=a["stands_for"][1:]), False),
+        (lambda a: a.update(descriptors=a["descriptors"][:, 1:].copy()), False),
+        (lambda a: a["positions"].__setitem__((0, 0), np.nan), False),
+        (lambda a: a.update(sound=a["sound"].astype(np.float64)), False),
+    ],
+)
+def test_a_corpus_whose_parts_do_not_fit_is_refused(tmp_path, change, good):
+    folder = make_preset(tmp_path / "p")
+    write_corpus(folder)
+    rewritten(folder / "corpus.safetensors", lambda arrays, _: change(arrays))
+    if good:
+        assert len(Preset.load(folder).corpus) == 75
+    else:
+        with pytest.raises(PresetError, match=r"corpus\.safetensors"):
+            _ = Preset.load(folder).corpus
+
+
+def test_a_corpus_of_other_inputs_is_refused(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    with pytest.raises(PresetError, match="has no sounds yet"):
+        _ = Preset.load(folder).corpus
+    write_corpus(folder, inputs=("pitch", "loudness"))
+    with pytest.raises(PresetError, match=r"was made for other inputs than those of preset\.toml"):
+        _ = Preset.load(folder).corpus
+
+
+def test_a_sound_by_name_or_number(tmp_path):
+    corpus = write_corpus(make_preset(tmp_path / "p"))
+    for name, number in (("a", 0), ("b.wav", 1), ("sounds/b.wav", 1), ("1", 0), ("2", 1)):
+        assert corpus.sound_named(name) == number
+    for name, message in ((None, "which sound"), ("0", "no sound '0'"), ("3", "no sound '3'"), ("c", "no sound 'c'")):
+        with pytest.raises(SettingError, match=message):
+            corpus.sound_named(name)
+    assert write_corpus(make_preset(tmp_path / "q"), frames=(60,)).sound_named(None) == 0
+    nearest = corpus.nearest(*corpus.positions[33])
+    assert np.array_equal(corpus.positions[nearest], corpus.positions[33])
+    assert corpus.most_like(corpus.standardised[12]) == 12
+
+
+def test_a_copy_leaves_out_what_belongs_to_the_original(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(presets, "OWN", tmp_path / "own")
+    folder = make_preset(tmp_path / "shipped" / "glassy")
+    (folder / "make").mkdir()
+    for name in (".lock", ".lock-owner", "make/x.py"):
+        (folder / name).touch()
+    own = Preset.load("glassy").own_copy()
+    assert own.folder == tmp_path / "own" / "glassy"
+    assert own.folder == Preset.load("glassy").own_folder
+    names = {path.name for path in own.folder.iterdir()}
+    assert names == {"preset.toml", "generator.safetensors", "mapping.safetensors", "pairs.safetensors"}
+    assert [path.name for path in own.folder.parent.iterdir()] == ["glassy"]
+    assert own.own_copy() is own
+
+
+def test_keys_that_are_allowed_are_named_by_table(tmp_path):
+    for toml, names in (
+        ("version = 1\nx = 1\n", "version, inputs, generator, training, controls"),
+        ("version = 1\n[generator]\nx = 1\n", "file, sha256"),
+        ("version = 1\n[training]\nx = 1\n", "layers, activation, epochs, learning_rate, weight_decay, seed"),
+    ):
+        with pytest.raises(PresetError, match=f"allowed are: {names}$"):
+            Preset.load(make_preset(tmp_path / "p", toml=toml))

@@ -538,3 +538,140 @@ def test_a_damaged_scaler_is_refused(preset, other, tmp_path, scaler):
     edit_line(tmp_path / "r", number, **scaler)
     with pytest.raises(PresetError, match="damaged scaler"):
         Recording(tmp_path / "r", preset)
+
+
+@pytest.mark.parametrize(("channels", "rate", "width"), [(1, 44100, 4), (23, 86, 8), (2, 48000, 4)])
+def test_the_header_of_a_growing_wav(tmp_path, channels, rate, width):
+    """As Microsoft's "Multiple channel audio data and WAVE files" lays it out."""
+    wav = GrowingWav(tmp_path / "x.wav", rate, channels, width)
+    wav.write(np.zeros((7, channels)))
+    wav.close()
+    content = (tmp_path / "x.wav").read_bytes()
+    assert (content[:4], content[8:12]) == (b"RIFF", b"WAVE")
+    chunks, place = {}, 12
+    while place < len(content):
+        name, size = struct.unpack_from("<4sI", content, place)
+        chunks[name] = content[place + 8 : place + 8 + size]
+        assert len(chunks[name]) == size
+        place += 8 + size
+    assert place == len(content)
+    assert list(chunks) == [b"fmt ", b"fact", b"data"]
+    assert struct.unpack("<HHIIHHH", chunks[b"fmt "]) == (3, channels, rate, rate * channels * width, channels * width, 8 * width, 0)  # fmt: skip
+    assert chunks[b"fact"] == struct.pack("<I", 7)
+    assert len(chunks[b"data"]) == 7 * channels * width
+    with pytest.raises(ValueError, match="closed"):
+        wav.write(np.zeros((1, channels)))
+
+
+def change_array(name, change):
+    def edit(arrays, _):
+        arrays[name] = change(arrays[name].copy())
+
+    return edit
+
+
+def replaced(index, value):
+    def change(array):
+        array[index] = value
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "good"),
+    [
+        (change_array("gate:counters", replaced(1, -1)), True),
+        (change_array("gate:counters", replaced(1, 0)), True),
+        (change_array("gate:counters", replaced(1, 18)), True),  # 10000 samples: frames 0 to 18
+        (change_array("gate:counters", replaced(1, 19)), False),
+        (change_array("gate:counters", replaced(1, -2)), False),
+        (change_array("gate:counters", replaced(0, 18)), False),
+        (change_array("analyzer:held", lambda array: array[:511]), False),
+        (change_array("analyzer:held", lambda array: np.resize(array, 512)), True),
+        (change_array("analyzer:held", lambda array: np.resize(array, 1023)), True),
+        (change_array("analyzer:held", lambda array: np.resize(array, 1024)), False),
+        (change_array("layer0:smoothing.last", lambda array: array[:22]), False),
+        (change_array("layer0:decimator.last", lambda array: array[:22]), False),
+        (change_array("layer0:latent_smoothing.last", lambda array: array[:15]), False),
+        (lambda arrays, _: arrays.pop("layer0:smoothing.last"), False),
+        (lambda arrays, _: arrays.update({"layer0:nothing": np.zeros(3)}), False),
+        (lambda arrays, _: arrays.pop("sounding"), False),
+    ],
+)
+def test_a_state_whose_parts_disagree_is_refused(preset, other, tmp_path, change, good):
+    play(preset, other, tmp_path / "r", 10000)
+    rewritten(tmp_path / "r" / "state.safetensors", change)
+    if good:
+        Recording(tmp_path / "r", preset)
+    else:
+        with pytest.raises(PresetError, match=r"state\.safetensors"):
+            Recording(tmp_path / "r", preset)
+
+
+@pytest.mark.parametrize(
+    ("change", "good"),
+    [
+        ({"samples": 10000 + 511 - 272}, True),  # frame 19 ends at 10240
+        ({"samples": 10240}, False),
+        ({"frames": 18}, False),
+        ({"ticks": 5}, False),
+        ({"ticks": 7}, False),
+        ({"fps": "31"}, False),
+        ({"fps": "0"}, False),
+        ({"fps": "1e9"}, False),
+        ({"fps": "30000/1001"}, True),  # 6 ticks, too
+    ],
+)
+def test_counters_of_a_state_that_disagree_are_refused(preset, other, tmp_path, change, good):
+    play(preset, other, tmp_path / "r", 10000)
+    changed_facts(tmp_path / "r", lambda facts: facts.update(change))
+    if good:
+        Recording(tmp_path / "r", preset)
+    else:
+        with pytest.raises(PresetError, match=r"state\.safetensors"):
+            Recording(tmp_path / "r", preset)
+
+
+@pytest.mark.parametrize(
+    ("at", "sample", "good"),
+    [
+        (1000, 1000, True),
+        (1000, 1000 + 60 * 44100, True),
+        (1000, 1001 + 60 * 44100, False),
+        (0, 0, True),
+        (2**53 + 1, 0, False),
+        (-1, 0, False),
+        (1000, -1, False),
+    ],
+)
+def test_changes_that_no_show_can_have_recorded_are_refused(preset, other, tmp_path, at, sample, good):
+    play(preset, other, tmp_path / "r", 0)
+    edit_line(tmp_path / "r", 1, at=at, sample=sample)
+    if good:
+        Recording(tmp_path / "r", preset)
+    else:
+        with pytest.raises(PresetError, match=r"log\.jsonl"):
+            Recording(tmp_path / "r", preset)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../p", "a/b", "/etc", "a\0b", "nothing"])
+def test_names_of_folders_stay_in_the_recording(preset, other, tmp_path, name):
+    play(preset, other, tmp_path / "r", 0)
+    number = next(i for i, line in enumerate(log_lines(tmp_path / "r")) if line["line"] == "preset")
+    edit_line(tmp_path / "r", number, preset=name)
+    with pytest.raises(PresetError, match=r"names the folder|no folder .*nothing"):
+        Recording(tmp_path / "r", preset)
+
+
+def test_the_shape_at_a_sample(preset, tmp_path):
+    pipeline, writer = Pipeline(preset), RecordingWriter(tmp_path / "r")
+    writer.begin(pipeline.state(), "samples", {})
+    for sample, shape in ((1000, "16:9"), (2000, "1:2")):
+        writer.change(pipeline.schedule(ControlChange(sample, "shape", shape)), ControlChange(sample, "shape", shape))
+    writer.sound(SAMPLES[:4410])
+    writer.end(4410)
+    recording = Recording(tmp_path / "r", preset)
+    assert [recording.aspect_at(sample) for sample in (0, 999, 1000, 1999, 2000, 9999)] == [
+        Fraction(ratio) for ratio in ("1", "1", "16/9", "16/9", "1/2", "1/2")
+    ]
