@@ -16,7 +16,7 @@ from offline.sound_map import sound_map
 from shared.atomic import make_folder, written_atomically
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader
-from shared.errors import SoundError, UserError
+from shared.errors import PresetError, SoundError, UserError
 from shared.mapping.scaling import Standardizer
 from shared.preset.corpus import Corpus, CorpusSound, MapFacts
 from shared.preset.history import PAIRS
