@@ -29,7 +29,8 @@ def changes(source):
         ("f()", {("f()", "pass")}),
         ("f(a, b)", {("f(a, b)", "pass"), ("a, b", "b, a")}),
         ("x = f(a, b=c, d=e)", {("b=c, ", ""), (", d=e", "")}),
-        ("x = min(a)", {("min", "max")}),
+        ("x = min(a, b)", {("min", "max")}),
+        ("x = np.maximum(a, b)", set()),
         ("x = y.copy()", {("y.copy()", "y")}),
         ("x = tuple(y)", {("tuple(y)", "(y)")}),
         ("def f():\n    return x", {("return x", "return None")}),
@@ -86,3 +87,19 @@ def test_the_list_of_equivalent_faults_can_be_read():
         assert file.endswith(".py")
         assert line
         assert " → " in change
+
+
+def test_what_acts_at_an_import_is_tried_on_all_tests_that_import_the_module():
+    baseline = {
+        "seconds": {"tests/audio/t.py::a": 2.0, "tests/audio/t.py::b": 1.0, "tests/live/u.py::c": 0.5, "tests/x.py::d": 0.1},
+        "failed": [],
+        "lines": {"shared/audio/x.py": {"1": [""], "2": ["", "tests/audio/t.py::a"], "3": ["tests/audio/t.py::a"]}},
+        "importers": {"shared/audio/x.py": ["tests/audio/t.py", "tests/live/u.py"]},
+    }  # fmt: skip
+    reach = mutation_run.Reach(baseline)
+    constant, made_at_import, other = mutants_of(b"x = 1\ndef f(): return 2 < a\ndef g(): return 3 < b\n", "shared/audio/x.py")[::3]  # fmt: skip
+    assert [reach.acts_at_import(mutant) for mutant in (constant, made_at_import, other)] == [True, True, False]
+    all_tests = ["tests/audio/t.py::b", "tests/audio/t.py::a", "tests/live/u.py::c"]  # its room first, then the quickest
+    assert reach.tests(constant) == (all_tests, 3.5)
+    assert reach.tests(made_at_import) == (all_tests, 3.5)
+    assert reach.tests(other) == (["tests/audio/t.py::a"], 2.0)
