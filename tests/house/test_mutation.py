@@ -99,7 +99,11 @@ def test_what_acts_at_an_import_is_tried_on_all_tests_that_import_the_module():
     reach = mutation_run.Reach(baseline)
     constant, made_at_import, other = mutants_of(b"x = 1\ndef f(): return 2 < a\ndef g(): return 3 < b\n", "shared/audio/x.py")[::3]  # fmt: skip
     assert [reach.acts_at_import(mutant) for mutant in (constant, made_at_import, other)] == [True, True, False]
-    all_tests = ["tests/audio/t.py::b", "tests/audio/t.py::a", "tests/live/u.py::c"]  # its room first, then the quickest
+    all_tests = [
+        "tests/audio/t.py::b",
+        "tests/audio/t.py::a",
+        "tests/live/u.py::c",
+    ]  # its room first, then the quickest
     assert reach.tests(constant) == (all_tests, 3.5)
     assert reach.tests(made_at_import) == (all_tests, 3.5)
     assert reach.tests(other) == (["tests/audio/t.py::a"], 2.0)

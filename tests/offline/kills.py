@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared import stale
 from shared.errors import PonticelloError
 from shared.preset import Preset
 from tests.small import make_preset, make_unpaired, write_sound
@@ -157,10 +158,11 @@ def main() -> int:
                 status, errors = run(folder, *command.arguments, *command.again)
                 # "exists": finished and then killed, on its way out
                 is_done = status == 0 or "exists; --force" in errors or "has files in it" in errors
-                is_right = not broken and is_done and contents(folder / command.results) == wanted
+                left = [path.name for path in folder.rglob(".*") if stale.NAME.fullmatch(path.name)]
+                is_right = not (broken or left) and is_done and contents(folder / command.results) == wanted
             right += is_right
             interrupted += was_running
-            verdict = "right" if is_right else f"WRONG: {broken or errors.strip().splitlines()[-1:]}"
+            verdict = "right" if is_right else f"WRONG: {broken or left or errors.strip().splitlines()[-1:]}"
             print(f"{command.name:24} killed after {moment:5.2f} of {usual:5.2f} s: {verdict}", flush=True)
     print(f"{right} of {options.count} right, {interrupted} of them killed before their end")
     return int(right != options.count)
