@@ -1,20 +1,30 @@
 """The shape of a show's pictures: asked for, taken from the window, chosen by measuring, changed while playing."""
 
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
 from live.display.base import OffscreenDisplay
-from live.show.picture_shape import PictureShape, first_shape, window_shape
+from live.show.picture_shape import SETTLED_S, PictureShape, first_shape, window_shape
 from offline.hashes import Hashes
 from offline.render import Job, render
 from shared.preset import Preset
 from shared.recording.reader import Recording
+from tests import rig
 from tests.live.osc_client import until
 from tests.live.shows import show
 from tests.small import make_preset, write_sound
 
 pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
 
 
 class Window(OffscreenDisplay):
@@ -145,3 +155,49 @@ def test_the_window_is_followed_once_it_has_settled():
     shape.step(40.0)
     shape.step(50.0)
     assert context.changes == [("shape", "4:1"), ("shape", "16:9")]
+
+
+def xdotool(screen, *arguments):
+    done = subprocess.run(
+        ["xdotool", *map(str, arguments)], env={**os.environ, **screen}, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def test_a_real_window_that_is_resized_moved_and_fills_the_screen(folder, tmp_path):
+    rig.require("openbox", "xdotool")
+    recording, hashes = tmp_path / "take", tmp_path / "hashes.csv"
+    program = [sys.executable, str(ROOT / "ponticello.py"), "live", str(folder / "a"), "--input", str(folder / "s.wav")]
+    options = ["--loop", "--no-play", "--osc-port", "0", "--record", str(recording), "--hashes", str(hashes)]
+
+    def shapes():
+        """The shapes that the recording has got so far."""
+        log = recording / "log.jsonl"
+        return re.findall(r'"name":"shape","value":"([^"]+)"', log.read_text("utf-8")) if log.is_file() else []
+
+    with rig.xvfb("1280x720") as screen, rig.Program(["openbox"], screen):
+        with rig.Program([*program, *options, "--shape", "window"], screen) as playing:
+            playing.expect("plays:", 90)
+            (window,) = xdotool(screen, "search", "--sync", "--onlyvisible", "--name", "^Ponticello$")
+            for act, shape in (
+                (("windowsize", "--sync", window, 300, 600), "1:2"),
+                (("windowmove", window, 700, 60), None),
+                (("windowsize", "--sync", window, 600, 200), "3:1"),
+                (("key", "--window", window, "f"), "16:9"),
+            ):
+                before = len(shapes())
+                xdotool(screen, *act)
+                if shape is None:
+                    time.sleep(2 * SETTLED_S)
+                    assert shapes()[before:] == []
+                else:
+                    assert until(lambda shape=shape: shapes()[-1:] == [shape], 10), shapes()
+            time.sleep(0.5)  # some pictures of the last shape
+            playing.process.send_signal(signal.SIGTERM)
+            assert playing.wait() == 0, playing.output()
+    kept = Hashes()
+    render(Job(Preset.load(folder / "a"), recording), tmp_path / "film.mkv", hashes=kept)
+    shown = dict(line.split(",") for line in hashes.read_text("utf-8").splitlines()[1:])
+    again = {str(tick): digest for tick, digest in kept.rows}
+    assert len(shown) > 30
+    assert shown.items() <= again.items()
