@@ -2,16 +2,15 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from pathlib import Path
 from queue import SimpleQueue
 
 from offline.progress import LIVELY
+from shared.child import module_command, module_environment
 from shared.errors import Failure
 
 PROGRESS = re.compile(r"(.+): (\d+) of (\d+), \d+ s left")
@@ -28,13 +27,13 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env={**os.environ, LIVELY: "1"},
+                env={**module_environment(), LIVELY: "1"},
                 text=True,
                 errors="replace",
                 start_new_session=True,
             )
         except OSError as error:
-            raise Failure(f"{command[0]} did not start: {error.strerror}") from error
+            raise Failure(f"ponticello did not start: {error.strerror}") from error
         self.is_ended = False
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._progress: SimpleQueue[tuple[str, int, int]] = SimpleQueue()
@@ -71,36 +70,40 @@ class Child:
     def end(self) -> None:
         """Ask it to end, like Ctrl-C."""
         self.is_ended = True
-        if self._process.poll() is None:
+        if self._process.poll() is not None:
+            return
+        if os.name == "posix":
             self._process.send_signal(signal.SIGINT)
+        else:  # Windows sends Ctrl-C to whole consoles only; what is rendered stays usable all the same
+            self._process.terminate()
 
 
-def render_command(preset: Path, sound: Path, channel: int | None, start: float, end: float, output: Path) -> list[str]:
-    """The command that renders a region of a sound."""
-    region = ["--start", f"{start:.4f}", "--end", f"{end:.4f}"]
-    return [
-        *program(),
+def render_command(
+    preset: Path, sound: Path, channel: int | None, start: float, end: float, output: Path, shape: str
+) -> list[str]:
+    """The command that renders a region of a sound, in seconds. shape: square, or a ratio such as 16:9."""
+    channel_option = ["--channel", str(channel)] if channel else []
+    return ponticello(
         "render",
         str(preset),
         str(sound),
         "-o",
         str(output),
-        *region,
-        *(["--channel", str(channel)] if channel else []),
-    ]
+        "--start",
+        f"{start:.4f}",
+        "--end",
+        f"{end:.4f}",
+        "--shape",
+        shape,
+        *channel_option,
+    )
 
 
-def live_command(preset: Path) -> list[str]:
-    """The command that plays a preset live."""
-    return [*program(), "live", str(preset)]
+def live_command(preset: Path, shape: str) -> list[str]:
+    """The command that plays a preset live. shape: as `--shape` takes it."""
+    return ponticello("live", str(preset), "--shape", shape)
 
 
-def program() -> list[str]:
-    """The command line that starts `ponticello`."""
-    beside = Path(sys.executable).with_name("ponticello")
-    if beside.is_file():
-        return [str(beside)]
-    anywhere = shutil.which("ponticello")
-    if anywhere is None:
-        raise Failure("the command ponticello is not on the PATH; start the studio with `ponticello studio`")
-    return [anywhere]
+def ponticello(*arguments: str) -> list[str]:
+    """`ponticello ARGUMENTS`, of this very installation or checkout, whatever is on the PATH."""
+    return module_command("ponticello", *arguments)

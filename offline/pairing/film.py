@@ -1,30 +1,30 @@
 """The film: the picture at the playhead, as a mock-up (the nearest placed image) or made by the generator."""
 
-import threading
-import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass, replace
-from functools import partial
+from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from offline.pairing.ticks import FPS, Score, Ticks
+from offline.pairing.film_painter import FilmPainter, ImageWish, TickWish
+from offline.pairing.ticks import FPS, Score
 from offline.pictures import read_png
-from shared.errors import PonticelloError, one_line
+from shared.controls import CONTROLS, aspect_ratio
+from shared.errors import PonticelloError
+from shared.picture import Picture
 from shared.stage import SAMPLE_RATE
 
 if TYPE_CHECKING:
+    from offline.pairing.project import Project
     from offline.pairing.studio import Studio
-    from shared.painter import Painter
 
 Kind = Literal["mock-up", "generator"]
 
 KEPT_IMAGES = 64  # full pictures of candidates kept in memory, 0.8 MB each
 LATE = 8  # ticks; while the sound plays, the mock-up replaces a generated picture that is older
-RATED_S = 2.0  # over which the generator's rate is measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,17 +41,11 @@ class Shown:
     stands_in: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class _Wish:
-    score: Score
-    tick: int
-
-
 class Film:
     """Pictures in time with the sound. Call `mockup` and `generated` at each tick of the window; they do not block.
 
     The generator works in a thread: `generated` returns its newest picture. Played at speed 1, picture i is that of
-    `ponticello render` at tick i, bit for bit, if the mapping is trained on the present pairs.
+    `ponticello render --shape SHAPE` at tick i, bit for bit, if the mapping is trained on the present pairs.
     """
 
     def __init__(self, studio: "Studio") -> None:
@@ -60,15 +54,28 @@ class Film:
         self._studio = studio
         self._images: OrderedDict[str, UInt8[np.ndarray, "h w 3"]] = OrderedDict()
         self._mockup: Shown | None = None
-        self._newest: tuple[_Wish, Shown] | None = None
-        self._wish: _Wish | None = None
-        self._wake, self._ended = threading.Event(), threading.Event()
-        self._times: deque[float] = deque(maxlen=120)
-        self._problem = ""
-        self._is_loaded = False
-        self._thread: threading.Thread | None = None
+        self._newest: tuple[TickWish, Shown] | None = None
+        self._wish: TickWish | None = None
+        self._shape, self._aspect = "square", Fraction(1)
+        self._drawn: OrderedDict[tuple[str, Fraction], UInt8[np.ndarray, "h w 3"]] = OrderedDict()
+        self._asked: tuple[str, Fraction] | None = None
+        self._painter = FilmPainter(studio.events)
         for name in ("preset", "candidates"):
-            studio.events.on(name, self._images.clear)
+            studio.events.on(name, self._forget)
+
+    def _forget(self) -> None:
+        self._images.clear()
+        self._drawn.clear()
+
+    @property
+    def shape(self) -> str:
+        """Of the pictures: `square` or a ratio such as 16:9, as `--shape` takes it. May be set; SettingError for others."""
+        return self._shape
+
+    @shape.setter
+    def shape(self, shape: str) -> None:
+        self._shape = str(CONTROLS["shape"].checked(shape))
+        self._aspect = aspect_ratio(self._shape)
 
     @property
     def tick(self) -> int:
@@ -80,7 +87,7 @@ class Film:
         name = self._nearest()
         if not name:
             return None
-        image, tick = self.image_of(name), self.tick
+        image, tick = self._drawn_image(name), self.tick
         if self._mockup is None or self._mockup.name != name or self._mockup.image is not image:
             self._mockup = Shown(image, name, tick, "mock-up")
         return self._mockup
@@ -91,27 +98,60 @@ class Film:
             return ""
         return project.pairs[int(board.nearest[row])].name
 
+    def _drawn_image(self, name: str) -> UInt8[np.ndarray, "h w 3"] | None:
+        """A placed image in the film's shape; its square one until that is drawn."""
+        project, aspect = self._studio.project, self._aspect
+        assert project is not None
+        if aspect == 1 and project.thumbnail(name) is not None:
+            return self.image_of(name)
+        for wish, drawn in self._painter.images():
+            self._drawn[wish.key] = drawn
+            if len(self._drawn) > KEPT_IMAGES:
+                self._drawn.popitem(last=False)
+        if (name, aspect) in self._drawn:
+            self._drawn.move_to_end((name, aspect))
+            return self._drawn[name, aspect]
+        if (name, aspect) != self._asked or not self._painter.is_drawing_images:
+            self._asked = name, aspect
+            self._painter.ask_for_images(self._wanted_images(project, name))
+        return self.image_of(name)
+
+    def _wanted_images(self, project: "Project", first: str) -> list[ImageWish]:
+        """The placed images that are not drawn in this shape yet, this one first."""
+        pairs, candidates = project.learned_from, project.candidates
+        numbers = {} if candidates is None else {name: i for i, name in enumerate(candidates.names)}
+        wishes = []
+        names = [first, *(name for name in pairs.names if name != first)][:KEPT_IMAGES]
+        for name in names:
+            if (name, self._aspect) in self._drawn:
+                continue
+            if candidates is not None and name in numbers:
+                latent, space = candidates.latents[numbers[name]], candidates.space
+                look = candidates.origin.truncation, candidates.origin.rotate, candidates.origin.translate
+            else:  # paired while playing
+                latent, space, look = pairs.latents[pairs.names.index(name)], pairs.space, (1.0, 0.0, (0.0, 0.0))
+            picture = Picture(project.preset.generator_sha256, latent, space, *look, 1.0, aspect=self._aspect)
+            wishes.append(ImageWish(name, project.preset, picture))
+        return wishes
+
     def generated(self) -> Shown | None:
         """The generator's newest picture for the playhead, or else the mock-up. None without pairs and mapping."""
         score = self._score()
         if score is None:
             return self._stand_in()
-        wish = _Wish(score, self.tick)
-        if self._wish is None or (wish.tick, True) != (self._wish.tick, score.looks_like(self._wish.score)):
+        wish = TickWish(score, self.tick, self._aspect)
+        if not wish.is_like(self._wish):
             self._wish = wish
-            self._wake.set()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="generator", daemon=True)
-                self._thread.start()
-        if self._newest is None:
+            self._painter.ask_for_tick(wish)
+        newest = self._painter.newest
+        if newest is None:
             return self._stand_in()
-        made, shown = self._newest
-        is_close = abs(wish.tick - made.tick) <= LATE and made.score.sound == score.sound
-        return (
-            shown
-            if is_close or (self._studio.transport.state == "stopped" and self._wish is made)
-            else self._stand_in()
-        )
+        made, image, nearest = newest
+        if self._newest is None or self._newest[0] is not made:
+            self._newest = made, Shown(image, nearest, made.tick, "generator")
+        is_close = abs(wish.tick - made.tick) <= LATE and made.score.sound == score.sound and made.aspect == wish.aspect
+        is_there = is_close or (self._studio.transport.state == "stopped" and self._wish is made)
+        return self._newest[1] if is_there else self._stand_in()
 
     def _stand_in(self) -> Shown | None:
         shown = self.mockup()
@@ -155,77 +195,27 @@ class Film:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the generator is still making the last requested picture."""
-        newest = self._newest
-        return (
-            self.generating
-            and not self._problem
-            and self._wish is not None
-            and (not newest or newest[0] is not self._wish)
-        )
+        """Whether requested pictures are still being drawn."""
+        newest = self._painter.newest
+        is_drawing = self.generating and self._wish is not None and (newest is None or newest[0] is not self._wish)
+        return not self._painter.problem and (is_drawing or self._painter.is_drawing_images)
 
     @property
     def rate(self) -> float:
         """Pictures per second that the generator makes at present; 0 before the first."""
-        times = [made for made in list(self._times) if made > time.monotonic() - RATED_S]
-        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 2 else 0.0
+        return self._painter.rate
 
     @property
     def state(self) -> str:
         """The state in one line for the window."""
-        if self._problem:
-            return self._problem
+        if self._painter.problem:
+            return self._painter.problem
         if self._score() is None:
             return "not trained yet"
-        if not self._is_loaded:
-            return "loading the generator" if self._thread else ""
+        if self._painter.is_loading:
+            return "loading the generator"
         return f"{self.rate:.1f} pictures/s" if self.rate else ""
 
     def close(self) -> None:
         """End the generator's thread."""
-        self._ended.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(5.0)
-
-    # the generator's thread
-
-    def _work(self) -> None:
-        painter: Painter | None = None
-        generator, ticks, failed = "", Ticks(), ""
-        while self._wake.wait() and not self._ended.is_set():
-            self._wake.clear()
-            wish = self._wish
-            if wish is None:
-                continue
-            try:
-                if painter is None:
-                    painter = _new_painter()
-                if wish.score.preset.generator_sha256 != generator:
-                    self._is_loaded = False
-                    painter.load_untrained(wish.score.preset)
-                    painter.keep([wish.score.preset])
-                    generator, self._is_loaded = wish.score.preset.generator_sha256, True
-                tick = ticks.tick(wish.score, wish.tick, partial(self._is_wanted, wish))
-                if tick is not None:
-                    image = np.ascontiguousarray(painter.paint(tick.picture).cpu().numpy())
-                    self._newest = (wish, Shown(image, tick.nearest, wish.tick, "generator"))
-                    self._times.append(time.monotonic())
-                    self._studio.events.send("film")
-                self._problem = failed = ""
-            except (PonticelloError, OSError, MemoryError, RuntimeError) as error:  # RuntimeError: torch's, of a device
-                self._problem = one_line(error)
-                if self._problem != failed:
-                    failed = self._problem
-                    self._studio.events.send("error", failed)
-
-    def _is_wanted(self, wish: _Wish) -> bool:
-        newest = self._wish
-        return not self._ended.is_set() and newest is not None and newest.score.looks_like(wish.score)
-
-
-def _new_painter() -> "Painter":
-    from shared.image.device import pick_device
-    from shared.painter import Painter
-
-    return Painter(pick_device(None), "auto")
+        self._painter.close()

@@ -212,22 +212,23 @@ class Jobs:
 
         self._start(self._training, "training", work)
 
-    def render(self, sound: int, start: float, end: float, output: Path) -> None:
-        """Render a region of a sound to a video: `ponticello render`, with progress."""
+    def render(self, sound: int, start: float, end: float, output: Path, shape: str = "square") -> None:
+        """Render a region of a sound (seconds) to a video: `ponticello render --shape SHAPE`, with progress."""
         project = self._project()
         project.flush()
         if project.corpus is None or (path := found(project.preset, project.corpus.facts.sounds[sound])) is None:
             raise UserError("the sound of this region is missing; point to it first")
         facts = project.corpus.facts.sounds[sound]
-        self._start_child("render", render_command(project.preset.folder, path, facts.channel, start, end, output))
+        command = render_command(project.preset.folder, path, facts.channel, start, end, output, shape)
+        self._start_child("render", command)
 
-    def play_live(self) -> None:
-        """Open `ponticello live PRESET` beside the window."""
+    def play_live(self, shape: str = "window") -> None:
+        """Open `ponticello live PRESET --shape SHAPE` beside the window."""
         project = self._project()
         project.flush()
         if not project.is_trained:
             raise UserError("the mapping is not trained on these pairs yet; place images, or wait for the training")
-        self._start_child("live", live_command(project.preset.folder))
+        self._start_child("live", live_command(project.preset.folder, shape))
 
     def draw_map(self) -> None:
         """Draw map.png as the pairs are now."""

@@ -247,6 +247,11 @@ class Project:
         self._set_at = time.monotonic()
         self._send("settings")
 
+    @property
+    def is_saved(self) -> bool:
+        """Whether every change is on disk; settings follow half a second after they were moved."""
+        return not self._unsaved
+
     def _save_settings(self) -> None:
         if not self._unsaved:
             return

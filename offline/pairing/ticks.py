@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shared.controls import Value
 from shared.mapping.decimation import ticks_within
 from shared.picture import Picture
-from shared.pipeline.playing import input_columns
+from shared.pipeline.playing import STILL, Motion, input_columns, moved
 from shared.pipeline.voice import Reading, Voice
 from shared.preset import Preset
 from shared.preset.corpus import Corpus
@@ -73,6 +73,8 @@ class Ticks:
         self._score: Score | None = None
         self._rows: list[NDArray[np.float64]] = []
         self._states: dict[int, State] = {}
+        self._speed: tuple[Value, Value] | None = None
+        self._motions: list[Motion] = []  # by tick, at this drift and spin
 
     def tick(self, score: Score, number: int, is_wanted: Callable[[], bool] = lambda: True) -> StudioTick | None:
         """The picture of tick `number` at 30 a second; the last one where the sound is shorter.
@@ -146,15 +148,25 @@ class Ticks:
         has_begun = self._first_sample < end or score.settings["start"] != "black"
         translate = score.settings["translate"]
         assert isinstance(translate, tuple)
+        x, y, angle = self._motion(score, number)
         return Picture(
             score.preset.generator_sha256,
             latent,
             score.mapping.space,
             _float(score.settings["truncation"]),
-            _float(score.settings["rotate"]),
-            translate,
+            _float(score.settings["rotate"]) + angle,
+            (translate[0] + x, translate[1] + y),
             1.0 if has_begun else 0.0,
         )
+
+    def _motion(self, score: Score, number: int) -> Motion:
+        """Where drift and spin have brought the content at a tick."""
+        speed = score.settings["drift"], score.settings["spin"]
+        if speed != self._speed:
+            self._speed, self._motions = speed, [STILL]
+        while len(self._motions) <= number:
+            self._motions.append(moved(self._motions[-1], *speed, FPS))
+        return self._motions[number]
 
 
 def _float(value: Value) -> float:

@@ -17,6 +17,9 @@ from shared.preset.pairs import Pairs
 from shared.preset.preset import Preset
 
 Vector = Float64[np.ndarray, "d"]
+Motion = tuple[float, float, float]
+"""Of the content: picture widths right and down, degrees counter-clockwise."""
+STILL: Motion = (0.0, 0.0, 0.0)
 
 
 @dataclass
@@ -30,8 +33,8 @@ class PlayingPreset:
     """The tick at which it begins to fade in over the preset below."""
     fade_ticks: int
     """Length of that fade."""
-    motion: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Where drift and spin have brought the content: picture widths right and down, degrees counter-clockwise."""
+    motion: Motion = STILL
+    """Where drift and spin have brought the content."""
     _vectors: tuple[Vector, Vector] | None = field(default=None, repr=False)
 
     @classmethod
@@ -78,12 +81,7 @@ class PlayingPreset:
 
     def advance(self, fps: Fraction) -> None:
         """Let drift and spin act for the length of a tick."""
-        drift, spin = self.values["drift"], self.values["spin"]
-        assert isinstance(drift, tuple)
-        assert isinstance(spin, float)
-        x, y, angle = self.motion
-        seconds = float(1 / fps)
-        self.motion = (x + drift[0] * seconds, y + drift[1] * seconds, (angle + spin * seconds) % 360)
+        self.motion = moved(self.motion, self.values["drift"], self.values["spin"], fps)
 
     @property
     def weight_and_offset(self) -> tuple[Vector, Vector]:
@@ -95,6 +93,15 @@ class PlayingPreset:
             )
             self._vectors = weight, offset
         return self._vectors
+
+
+def moved(motion: Motion, drift: Value, spin: Value, fps: Fraction) -> Motion:
+    """A motion one tick later, with values of the controls `drift` and `spin`."""
+    assert isinstance(drift, tuple)
+    assert isinstance(spin, float)
+    x, y, angle = motion
+    seconds = float(1 / fps)
+    return x + drift[0] * seconds, y + drift[1] * seconds, (angle + spin * seconds) % 360
 
 
 def input_columns(preset: Preset) -> list[int]:

@@ -175,26 +175,29 @@ def test_a_real_window_that_is_resized_moved_and_fills_the_screen(folder, tmp_pa
         log = recording / "log.jsonl"
         return re.findall(r'"name":"shape","value":"([^"]+)"', log.read_text("utf-8")) if log.is_file() else []
 
-    with rig.xvfb("1280x720") as screen, rig.Program(["openbox"], screen):
-        with rig.Program([*program, *options, "--shape", "window"], screen) as playing:
-            playing.expect("plays:", 90)
-            (window,) = xdotool(screen, "search", "--sync", "--onlyvisible", "--name", "^Ponticello$")
-            for act, shape in (
-                (("windowsize", "--sync", window, 300, 600), "1:2"),
-                (("windowmove", window, 700, 60), None),
-                (("windowsize", "--sync", window, 600, 200), "3:1"),
-                (("key", "--window", window, "f"), "16:9"),
-            ):
-                before = len(shapes())
-                xdotool(screen, *act)
-                if shape is None:
-                    time.sleep(2 * SETTLED_S)
-                    assert shapes()[before:] == []
-                else:
-                    assert until(lambda shape=shape: shapes()[-1:] == [shape], 10), shapes()
-            time.sleep(0.5)  # some pictures of the last shape
-            playing.process.send_signal(signal.SIGTERM)
-            assert playing.wait() == 0, playing.output()
+    with (
+        rig.xvfb("1280x720") as screen,
+        rig.Program(["openbox"], screen),
+        rig.Program([*program, *options, "--shape", "window"], screen) as playing,
+    ):
+        playing.expect("plays:", 90)
+        (window,) = xdotool(screen, "search", "--sync", "--onlyvisible", "--name", "^Ponticello$")
+        for act, shape in (
+            (("windowsize", "--sync", window, 300, 600), "1:2"),
+            (("windowmove", window, 700, 60), None),
+            (("windowsize", "--sync", window, 600, 200), "3:1"),
+            (("key", "--window", window, "f"), "16:9"),
+        ):
+            before = len(shapes())
+            xdotool(screen, *act)
+            if shape is None:
+                time.sleep(2 * SETTLED_S)
+                assert shapes()[before:] == []
+            else:
+                assert until(lambda shape=shape: shapes()[-1:] == [shape], 10), shapes()
+        time.sleep(0.5)  # some pictures of the last shape
+        playing.process.send_signal(signal.SIGTERM)
+        assert playing.wait() == 0, playing.output()
     kept = Hashes()
     render(Job(Preset.load(folder / "a"), recording), tmp_path / "film.mkv", hashes=kept)
     shown = dict(line.split(",") for line in hashes.read_text("utf-8").splitlines()[1:])

@@ -3,13 +3,18 @@
 import csv
 import hashlib
 import shutil
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 from offline import render
 from offline.pairing.ticks import FPS
+from shared.errors import SettingError
+from shared.painter import Painter
+from shared.picture import Picture
 from shared.preset import Preset
 from shared.stage import SAMPLE_RATE
 from tests.small import make_preset, write_candidates, write_generator, write_sound
@@ -55,7 +60,7 @@ def generated_at(studio, tick):
         "version = 1\n",
         "version = 1\n[controls]\nlatent_smoothing = 0.9\nsmoothing = 0.5\ntruncation = 0.7\n",
         'version = 1\n[controls]\nrange = "hold"\nrotate = 20.0\n[controls.weight]\npitch = 2.0\n',
-        'version = 1\n[controls]\nstart = "mean"\n',
+        'version = 1\n[controls]\nstart = "mean"\ndrift = [0.1, -0.2]\nspin = 7.0\n',
     ],
 )
 def test_the_generators_pictures_are_those_of_a_render(tmp_path, monkeypatch, toml):
@@ -72,6 +77,86 @@ def test_the_generators_pictures_are_those_of_a_render(tmp_path, monkeypatch, to
         assert min(late) == 30
         assert generated_at(studio, 33) == late[33]
         assert not sent["error"]
+
+
+def played(studio, start=0.0):
+    """The hashes of all pictures that the generator shows while the sound plays at its own speed to the end, by tick."""
+    shown = {}
+
+    def is_over():
+        picture = studio.film.generated()
+        if picture is not None and not picture.stands_in:
+            shown[picture.tick] = hashlib.sha256(np.ascontiguousarray(picture.image).tobytes()).hexdigest()
+        return studio.transport.state == "stopped"
+
+    studio.film.generating = True
+    studio.transport.seek(0, start)
+    studio.transport.play()
+    until(studio, is_over)
+    return shown
+
+
+@pytest.mark.parametrize("shape", ["square", "16:9", "1:2"])
+def test_the_pictures_while_playing_are_those_of_a_render(tmp_path, monkeypatch, shape):
+    folder = make_studio_preset(tmp_path / "p", 3.0, toml="version = 1\n[controls]\nlatent_smoothing = 0.5\n")
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        place_all(studio)
+        until(studio, lambda: sent["trained"] and not studio.jobs.running)
+        studio.film.shape = shape
+        generated_at(studio, 0)  # the generator is loaded
+        shown = played(studio)
+        rendered = hashes_of(folder, tmp_path, "--shape", shape)
+        assert len(shown) > 15  # of 90: the machine may be busy with other tests
+        assert shown.items() <= rendered.items()
+        (tmp_path / "out.mkv").unlink()
+        late = played(studio, 1.5)
+        assert late
+        assert late.items() <= hashes_of(folder, tmp_path, "--shape", shape, "--start", "1").items()
+
+
+def test_a_placed_image_is_drawn_in_the_films_shape(tmp_path, monkeypatch):
+    folder = make_studio_preset(tmp_path / "p")
+    with opened(folder, monkeypatch, tmp_path) as (studio, _):
+        place_all(studio)
+        studio.poll()
+        painter = Painter()
+        generator = painter.load_untrained(studio.project.preset)
+        side = generator.img_resolution
+        for shape, size in (("16:9", (side, side * 2 - 6)), ("9:16", (side * 2 - 6, side)), ("4:1", (side, 4 * side))):
+            studio.film.shape = shape
+            until(studio, lambda size=size: studio.film.mockup().image.shape == (*size, 3))
+            shown = studio.film.mockup()
+            candidates = studio.project.candidates
+            latent = candidates.latents[candidates.number(shown.name)]
+            look = candidates.origin.truncation, candidates.origin.rotate, candidates.origin.translate
+            picture = Picture(
+                candidates.origin.generator,
+                latent,
+                candidates.space,
+                *look,
+                1.0,
+                aspect=Fraction(*map(int, shape.split(":"))),
+            )
+            assert np.array_equal(shown.image, painter.paint(picture).numpy())
+            until(studio, lambda: not studio.film.is_waiting)  # the other placed images are ready, too
+        studio.film.shape = "square"
+        assert studio.film.mockup().image.shape[0] == studio.film.mockup().image.shape[1]
+        with pytest.raises(SettingError, match="such as 16:9"):
+            studio.film.shape = "17:1"
+
+
+def test_a_region_is_rendered_in_the_films_shape(tmp_path, monkeypatch):
+    folder = make_studio_preset(tmp_path / "p")
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        place_all(studio)
+        until(studio, lambda: sent["trained"] and not studio.jobs.running)
+        studio.jobs.render(0, 0.5, 1.0, tmp_path / "film", "9:16")
+        until(studio, lambda: not studio.jobs.running)
+        assert not sent["error"]
+        films = sorted((tmp_path / "film").glob("*.png"))
+        assert len(films) == 15
+        with Image.open(films[0]) as image:
+            assert image.size[1] > image.size[0]
 
 
 def test_sliders_act_at_once_on_the_generators_picture(tmp_path, monkeypatch):

@@ -69,11 +69,11 @@ class Commands:
         proposed = str(project.preset.folder / f"{board.sounds[sound].name}.mp4")
         chosen, _ = QFileDialog.getSaveFileName(self.window, f"Render {start:.2f} to {end:.2f} s", proposed, VIDEOS)
         if chosen:
-            self.studio.attempt(self.studio.jobs.render, sound, start, end, Path(chosen))
+            self.studio.attempt(self.studio.jobs.render, sound, start, end, Path(chosen), self.studio.film.shape)
 
     def live(self) -> None:
         self.studio.transport.stop()
-        self.studio.attempt(self.studio.jobs.play_live)
+        self.studio.attempt(self.studio.jobs.play_live, self.look.shape)
 
     def export(self) -> None:
         board, project = self.studio.board, self.studio.project
@@ -311,6 +311,21 @@ class Commands:
 
     def both(self) -> None:
         self.look.change(source="both")
+
+    def shape_square(self) -> None:
+        self.look.change(shape="square")
+
+    def shape_wide(self) -> None:
+        self.look.change(shape="16:9")
+
+    def shape_tall(self) -> None:
+        self.look.change(shape="9:16")
+
+    def shape_wall(self) -> None:
+        self.look.change(shape="4:1")
+
+    def shape_window(self) -> None:
+        self.look.change(shape="window")
 
     def detach(self) -> None:
         if self.window.film.window_of_film is None:

@@ -5,8 +5,8 @@ from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
 from offline.pairing.studio import Studio
-from offline.pairing.window.look import Look
-from offline.pairing.window.parts import Elided, button, label, row
+from offline.pairing.window.look import SHAPES, Look
+from offline.pairing.window.parts import Choice, Elided, button, label, row
 from offline.pairing.window.picture_view import FilmWindow, PictureView
 
 
@@ -19,6 +19,11 @@ class FilmPanel(QWidget):
         self.picture = PictureView(studio, look)
         self.window_of_film: FilmWindow | None = None
         self.caption = Elided("", "small")
+        self.shape = Choice(
+            "shape", "The shape of the pictures: the square, continued to both sides; or that of this pane", 84
+        )
+        self.shape.addItems(SHAPES)
+        self.shape.textActivated.connect(lambda shape: look.change(shape=shape))
         self._peeked = ""
         choices = [self._tool(actions[name]) for name in ("mockup", "generator", "both")]
         detach = self._tool(actions["detach"])
@@ -37,9 +42,12 @@ class FilmPanel(QWidget):
         self._layout.addLayout(row(*choices, None, detach, gap=3))
         self._layout.addWidget(self.picture, 1)
         self._layout.addWidget(self._away, 1)
-        self._layout.addWidget(self.caption)
+        below = row(self.caption, self.shape)
+        below.setStretch(0, 1)
+        self._layout.addLayout(below)
         self.picture.clicked_twice.connect(actions["fullscreen"].trigger)
         look.peeked.connect(self._peek)
+        look.changed.connect(lambda name: self.shape.setCurrentText(look.shape) if name == "shape" else None)
 
     def follow(self) -> None:
         """Show the picture of the current moment, with a caption."""

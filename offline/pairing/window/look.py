@@ -6,6 +6,8 @@ from offline.pairing import palette
 
 IMAGE_SIZES = (20, 96)
 POINT_SIZES = (0.5, 3.0)
+SHAPES = ("square", "16:9", "9:16", "4:1", "window")
+"""Of the film's pictures; `window` is the shape of the pane, or of the screen, that they are shown in."""
 
 
 class Look(QObject):
@@ -30,6 +32,8 @@ class Look(QObject):
         """Factor on the usual size."""
         self.source = "mock-up"
         """mock-up, generator or both."""
+        self.shape = "square"
+        """Of the film's pictures: one of SHAPES."""
         self.region: tuple[float, float] | None = None
         """Seconds of the sound below the map: the region for looping and rendering."""
         self.loops = False

@@ -1,27 +1,25 @@
-"""The window: the studio's events forwarded to its parts, their wishes to the studio, and the clock that follows the sound."""
+"""The window: what its parts ask for, forwarded to the studio, and the clock that follows the sound."""
 
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QFileDialog
 
-from offline.pairing.jobs import Fit, Progress
 from offline.pairing.studio import Studio
 from offline.pairing.window import theme
 from offline.pairing.window.actions import make_actions
 from offline.pairing.window.commands import Commands
 from offline.pairing.window.context_menu import context_menu
 from offline.pairing.window.dragging import GENERATORS, PICTURES, dragged_files, dragged_image
-from offline.pairing.window.jobs_bar import QUIET
 from offline.pairing.window.layout import Layout, first_place
-from offline.pairing.window.look import Look
+from offline.pairing.window.look import SHAPES, Look
 from offline.pairing.window.memory import Memory
 from offline.pairing.window.pictures import Pictures
+from offline.pairing.window.reports import Reports
 
 TICK_MS = 33  # while something moves
 IDLE_MS = 100  # between two looks at what happened elsewhere
+SHAPE_COMMANDS = ("shape_square", "shape_wide", "shape_tall", "shape_wall", "shape_window")
 FOREIGN = (
     "Pictures of your own cannot be placed: an image on the map needs a latent, the point of the generator's space that it "
     "comes from. Choose among the candidates in the tray."
@@ -39,10 +37,10 @@ class MainWindow(Layout):
         """The candidate under the pointer in the tray."""
         self.ticks = 0
         """How often the window has followed the sound."""
-        self._fit: Fit | None = None
         self._is_closed = False
         self.commands = Commands(self)
         self.build(make_actions(self, self.commands))
+        self.reports = Reports(self)
         self._connect()
         self.setAcceptDrops(True)
         self._look_changed("")
@@ -52,24 +50,10 @@ class MainWindow(Layout):
         self._timer.start(IDLE_MS)
         if not (memory.geometry_bytes and self.restoreGeometry(QByteArray(memory.geometry_bytes))):
             self.setGeometry(first_place())
-        self.refresh_preset()
+        self.reports.refresh_preset()
+        self.look.change(shape=memory.shape if memory.shape in SHAPES else "square")
 
     def _connect(self) -> None:
-        events = self.studio.events
-        events.on("preset", self.refresh_preset)
-        events.on("corpus", self._corpus_changed)
-        events.on("candidates", self._candidates_changed)
-        events.on("pairs", self._pairs_changed)
-        events.on("settings", self.settings.refresh)
-        events.on("history", self._history_changed)
-        events.on("trained", self._trained)
-        events.on("progress", self._progressed)
-        events.on("error", self.say)
-        events.on("note", self._note)
-        events.on("transport", self._transport_changed)
-        events.on("film", self.film.follow)
-        events.on("missing", self._show_missing)
-        events.on("sounds", self.wave.redraw)
         self.map.scrubbed.connect(self._scrub_row)
         self.map.released.connect(self._release)
         self.map.dropped.connect(self._place)
@@ -84,7 +68,7 @@ class MainWindow(Layout):
         self.pairs.wanted.connect(self._go_to)
         self.pairs.menu_wanted.connect(self._show_menu)
         self.hints.seen.connect(self._hints_seen)
-        self.map_bar.board_changed.connect(self._board_changed)
+        self.map_bar.board_changed.connect(self.reports.board_changed)
         self.transport.sound_chosen.connect(self.choose_sound)
         self.transport.input_chosen.connect(self.listen)
         self.welcome.new_wanted.connect(self.commands.new)
@@ -92,146 +76,12 @@ class MainWindow(Layout):
         self.welcome.preset_wanted.connect(self.open_preset)
         self.look.changed.connect(self._look_changed)
 
-    # what the studio reports
-
     def open_preset(self, path: str) -> None:
         """Open a preset by path or name."""
         self.notice.hide()
         self.studio.attempt(self.studio.open, path)
         self.studio.poll()  # before anything is painted: the views take up the new storyboard
         self.wake()
-
-    def refresh_preset(self) -> None:
-        """Show another preset, or the start page where none is open."""
-        project = self.studio.project
-        self.pages.setCurrentIndex(0 if project is None else 1)
-        for part in (self.undo, self.redo):
-            part.setVisible(project is not None)
-        self.name.setText(project.preset.name if project else "")
-        self.setWindowTitle(f"{project.preset.name} - Ponticello studio" if project else "Ponticello studio")
-        self.look.change(selected="", region=None)
-        self._fit = None
-        if project is not None:
-            self.memory.note_preset(project.preset.folder)
-            self.memory.save()
-            if not self.memory.hints_seen:
-                self.hints.begin()
-        self.welcome.show_recent(self.memory.recent)
-        self.look.forget_images([])
-        self.pictures.use(project)
-        self.map.fit()
-        self.map.forget_pointer()
-        self._corpus_changed()
-        self.tray.refresh()
-        self.settings.refresh()
-        self._history_changed()
-        self.jobs.refresh()
-
-    def _corpus_changed(self) -> None:
-        self._pairs_changed()
-        self.map_bar.refresh()
-        self.transport.refresh()
-        self.wave.show_sound(self.studio.transport.sound)
-        self.follow_now()
-
-    def _candidates_changed(self) -> None:
-        self.pictures.refresh()
-        self.tray.refresh()
-        self.map.update()
-        self.wave.redraw()
-
-    def _pairs_changed(self) -> None:
-        project = self.studio.project
-        names = [pair.name for pair in project.pairs] if project else []
-        self.look.forget_images(names)
-        if self.look.selected and self.look.selected not in names:
-            self.look.change(selected="")
-        self.map.set_pairs(project.pairs if project else [])
-        self._recolour()
-        self.tray.refresh()
-        self.pairs.refresh()
-        self._show_training()
-        self.follow_now()
-
-    def _recolour(self) -> None:
-        """Colour the points and the waveform alike."""
-        self.map.refresh_points()
-        self.wave.set_colours(self.map.row_colours)
-
-    def _board_changed(self) -> None:
-        """Other axes or another filter."""
-        self.map.refresh_points()
-        self.follow_now()
-
-    def _history_changed(self) -> None:
-        project = self.studio.project
-        for name, what in (
-            ("undo", project.can_undo if project else ""),
-            ("redo", project.can_redo if project else ""),
-        ):
-            action = self.actions_by_name[name]
-            action.setEnabled(bool(what))
-            key = action.shortcut().toString(action.shortcut().SequenceFormat.NativeText)
-            action.setToolTip(f"{name.capitalize()}: {what} ({key})" if what else f"Nothing to {name}")
-
-    def _trained(self, fit: Fit) -> None:
-        self._fit = fit
-        self.map.set_pairs(self.studio.project.pairs if self.studio.project else [])
-        self.map.refresh_images()
-        self.pairs.refresh()
-        self._show_training()
-        self.follow_now()
-
-    def _progressed(self, progress: Progress) -> None:
-        if progress.kind in QUIET:
-            self._show_training()
-        else:
-            self.jobs.refresh()
-            is_mapping = progress.kind == "sounds" and progress.state == "running"
-            self.map.progress_text = progress.text if is_mapping else ""
-            if self.studio.board is None:
-                self.map.place_button()
-                self.map.update()
-        self.wake()
-
-    def _show_training(self) -> None:
-        is_running = any(job.kind == "training" for job in self.studio.jobs.running)
-        self.pairs.show_training(is_running, self._fit)
-        self.state.show_text("training…" if is_running else "saved" if self.studio.project else "")
-
-    def _transport_changed(self) -> None:
-        self.transport.refresh()
-        transport = self.studio.transport
-        self.actions_by_name["play"].setChecked(transport.state == "playing")
-        self.actions_by_name["play"].setText("Stop" if transport.state == "playing" else "Play")
-        if transport.state == "stopped":
-            self.map.end_trail()
-        self.wake()
-
-    def _show_missing(self) -> None:
-        missing = self.studio.missing
-        if not missing:
-            return
-        first = missing[0]
-
-        if first.kind == "images":
-            paint = partial(self.studio.attempt, self.studio.jobs.make_candidates, 0)
-            self.notice.show_notice(first.line, "Make them", paint)
-            return
-
-        def locate() -> None:
-            chosen, _ = QFileDialog.getOpenFileName(self, f"Where is {first.path.name}?", "", f"*{first.path.suffix}")
-            if chosen:
-                self.notice.hide()
-                self.studio.attempt(self.studio.relocate, first, Path(chosen))
-
-        rest = f" ({len(missing) - 1} more files are missing)" if len(missing) > 1 else ""
-        self.notice.show_notice(first.line + rest, "Locate…", locate)
-
-    def _note(self, line: str) -> None:
-        """What is worth a line; that there is no sound card stands beside the controls of the sound."""
-        if line != self.studio.transport.silent:
-            self.say(line, is_good=True)
 
     def say(self, line: str, *, is_good: bool = False) -> None:
         """One line in the bar: what went wrong and what to do, or that something is done."""
@@ -313,13 +163,15 @@ class MainWindow(Layout):
             whole = (0.0, transport.length)
             transport.loop = (look.region or whole) if look.loops else None
         if name == "colour":
-            self._recolour()
+            self.reports.recolour()
         actions["loop"].setChecked(look.loops)
         actions["gaps"].setChecked(look.shows_gaps)
         actions["images"].setChecked(look.shows_images)
         for source, command in (("mock-up", "mockup"), ("generator", "generator"), ("both", "both")):
             actions[command].setChecked(look.source == source)
-        if name == "source":
+        for shape, command in zip(SHAPES, SHAPE_COMMANDS, strict=True):
+            actions[command].setChecked(look.shape == shape)
+        if name in ("source", "shape"):
             self.follow_now()
             self.wake()
 
@@ -404,6 +256,7 @@ class MainWindow(Layout):
         self.film.attach()
         look, memory = self.look, self.memory
         memory.colour, memory.image_size, memory.point_size = look.colour, look.image_size, look.point_size
+        memory.shape = look.shape
         memory.note_geometry(bytes(self.saveGeometry().data()))
         memory.save()
         self.studio.close()

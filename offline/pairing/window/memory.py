@@ -25,6 +25,7 @@ class Memory(msgspec.Struct):
     colour: str = "image"
     image_size: int = 44
     point_size: float = 1.0
+    shape: str = "square"
 
     @classmethod
     def load(cls, file: Path | None = None) -> "Memory":

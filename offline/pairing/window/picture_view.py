@@ -1,7 +1,9 @@
 """The film: a picture in time with the sound, the mock-up's or the generator's, or both side by side."""
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from fractions import Fraction
+
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from offline.pairing.film import Shown
@@ -10,12 +12,14 @@ from offline.pairing.window import theme
 from offline.pairing.window.look import Look
 from offline.pairing.window.parts import draw_invitation
 from offline.pairing.window.pictures import to_image
+from shared.controls import CONTROLS
 
 LABEL = 20  # height of a line below a picture
+SETTLED_MS = 300  # a pane that is being resized gives the pictures its shape when it has kept its size for so long
 
 
 class PictureView(QWidget):
-    """One picture, or two side by side (one above the other if the view is higher than wide)."""
+    """One picture, or two: side by side or one above the other, whichever shows them larger."""
 
     clicked_twice = Signal()
 
@@ -30,7 +34,9 @@ class PictureView(QWidget):
         """Number of repaints."""
         self._shown: list[Shown | None] = []
         self._images: list[QImage | None] = []
-        look.changed.connect(lambda name: self.follow() if name == "source" else None)
+        self._settled = QTimer(self, singleShot=True, interval=SETTLED_MS)
+        self._settled.timeout.connect(self._reshape)
+        look.changed.connect(self._look_changed)
 
     def sizeHint(self) -> QSize:
         return QSize(320, 320)
@@ -39,6 +45,31 @@ class PictureView(QWidget):
     def is_plain(self) -> bool:
         """Whether it fills a screen, without text."""
         return self.window().isFullScreen()
+
+    def _look_changed(self, name: str) -> None:
+        if name in ("shape", "source"):
+            self._reshape()
+            self.follow()
+
+    def _reshape(self) -> None:
+        """Draw in the shape that was chosen, or in that of this view."""
+        shape = self.look.shape
+        if shape == "window":
+            shape = self._own_shape()
+        if shape != self.studio.film.shape:
+            self.studio.film.shape = shape
+            self.follow()
+
+    def _own_shape(self) -> str:
+        """The shape of the room for a picture, as a ratio within the limits of the control."""
+        limit = int(CONTROLS["shape"].high)
+        ratio = Fraction(max(1, self.width()), max(1, self.height()))
+        ratio = min(max(ratio, Fraction(1, limit)), Fraction(limit)).limit_denominator(999)
+        return f"{ratio.numerator}:{ratio.denominator}"
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        if self.look.shape == "window":
+            self._settled.start()
 
     def follow(self) -> None:
         """Show the pictures of the current moment; repaints only if they changed."""
@@ -71,20 +102,24 @@ class PictureView(QWidget):
             title, advice = self._invitation()
             draw_invitation(painter, area, title, advice)
             return
-        count = len(self._images)
-        beside = area.width() >= area.height()
-        for number, (image, shown) in enumerate(zip(self._images, self._shown, strict=True)):
-            if beside:
-                part = QRectF(area.width() * number / count, 0, area.width() / count, area.height())
-            else:
-                part = QRectF(0, area.height() * number / count, area.width(), area.height() / count)
+        room = 0 if len(self._images) == 1 or self.is_plain else LABEL
+        for part, image, shown in zip(self._parts(area, room), self._images, self._shown, strict=True):
             if image is not None and shown is not None:
-                self._paint_picture(painter, part, image, shown if count > 1 and not self.is_plain else None)
+                self._paint_picture(painter, part, image, shown if room else None)
+
+    def _parts(self, area: QRectF, room: int) -> list[QRectF]:
+        """The place of each picture: beside each other or one above the other, as they are larger. room: for a line below."""
+        count = len(self._images)
+        width, height = area.width() / count, area.height() / count
+        beside = [QRectF(area.x() + width * i, area.y(), width, area.height()) for i in range(count)]
+        above = [QRectF(area.x(), area.y() + height * i, area.width(), height) for i in range(count)]
+        image = next(image for image in self._images if image is not None)
+        return max(beside, above, key=lambda parts: _scale(parts[0], image, room))
 
     def _paint_picture(self, painter: QPainter, part: QRectF, image: QImage, shown: Shown | None) -> None:
         """A picture as large as fits, with its kind below it if there are two."""
         room = part.height() - (LABEL if shown else 0)
-        scale = min(part.width() / image.width(), room / image.height())
+        scale = _scale(part, image, LABEL if shown else 0)
         width, height = image.width() * scale, image.height() * scale
         box = QRectF(part.x() + (part.width() - width) / 2, part.y() + (room - height) / 2, width, height)
         painter.drawImage(box, image)
@@ -108,6 +143,11 @@ class PictureView(QWidget):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.clicked_twice.emit()
+
+
+def _scale(part: QRectF, image: QImage, room: int) -> float:
+    """The size at which an image fits a part with so much room left below, to its own size."""
+    return min(part.width() / image.width(), (part.height() - room) / image.height())
 
 
 def _key(shown: Shown | None) -> tuple[int, str]:
