@@ -27,6 +27,8 @@ from shared.preset.preset import MAPPING, sha256_of
 
 WANTED_ORDERS = 5.0  # of magnitude: the fall of the loss in the paper
 LEARNED = 1e-3  # share of the mean loss before training; a pair with a larger one is not learned
+FRAMES_AT_ONCE = 16384
+ROUNDING = 1e-9  # share of a squared length: far more than float64 loses
 NEAR = 0.1  # share of the median distance between pairs; nearer ones are hard to tell apart
 
 
@@ -109,11 +111,22 @@ def reach(corpus: Corpus, pairs: Pairs, smoothing: float) -> float:
     """
     farthest = 0.0
     for played in _played(corpus, smoothing):
-        nearest = np.full(len(played), np.inf)
-        for pair in pairs.descriptors:
-            nearest = np.minimum(nearest, np.square(played - pair).sum(axis=1))
-        farthest = max(farthest, float(np.sqrt(nearest.max())))
+        for start in range(0, len(played), FRAMES_AT_ONCE):
+            block = _farthest_frames(played[start : start + FRAMES_AT_ONCE], pairs.descriptors)
+            nearest = np.full(len(block), np.inf)
+            for pair in pairs.descriptors:
+                nearest = np.minimum(nearest, np.square(block - pair).sum(axis=1))
+            farthest = max(farthest, float(np.sqrt(nearest.max())))
     return farthest
+
+
+def _farthest_frames(
+    frames: Float64[np.ndarray, "n inputs"], pairs: Float64[np.ndarray, "k inputs"]
+) -> Float64[np.ndarray, "m inputs"]:
+    """The frames that may be farthest from their nearest pair: by |a|² - 2 ab + |b|², which is fast but rounds more."""
+    lengths, others = np.square(frames).sum(axis=1), np.square(pairs).sum(axis=1)
+    nearest = (lengths[:, None] - 2 * frames @ pairs.T + others).min(axis=1)
+    return frames[nearest >= nearest.max() - ROUNDING * (lengths.max() + others.max())]
 
 
 _last_played: WeakKeyDictionary[Corpus, tuple[float, list[NDArray[np.float64]]]] = WeakKeyDictionary()

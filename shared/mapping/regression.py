@@ -1,8 +1,10 @@
 """The mapping itself: a small multilayer perceptron from descriptors to a latent vector."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from threading import Thread
 from typing import Literal
 
 import msgspec
@@ -117,15 +119,36 @@ class MLPRegressor(Memoryless[NDArray[np.float64], NDArray[np.float32]]):
 
         adam = torch.optim.Adam(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
         losses = []
-        for epoch in range(training.epochs):
-            adam.zero_grad()
-            loss = loss_now()
-            losses.append(loss.item())
-            if on_epoch is not None:
-                on_epoch(epoch, losses[-1])
-            loss.backward()  # type: ignore[no-untyped-call]
-            adam.step()
-        with torch.no_grad():
-            losses.append(loss_now().item())
+        with _one_thread():
+            for epoch in range(training.epochs):
+                adam.zero_grad()
+                loss = loss_now()
+                losses.append(loss.item())
+                if on_epoch is not None:
+                    on_epoch(epoch, losses[-1])
+                loss.backward()  # type: ignore[no-untyped-call]
+                adam.step()
+            with torch.no_grad():
+                losses.append(loss_now().item())
         arrays = [parameter.detach().numpy().copy() for parameter in parameters]
         return cls(tuple(arrays[::2]), tuple(arrays[1::2]), training.activation, tuple(losses))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch's operators in the calling thread: these are so small that waking a second one takes longer than their work.
+
+    A thread sets the number for itself and for threads that begin later. Another thread takes the latter back at once, or
+    a generator that begins to draw during the fit would keep to one thread for good.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    other = Thread(target=torch.set_num_threads, args=(before,))
+    other.start()
+    other.join()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -13,6 +13,7 @@ from PIL import Image
 from offline import render
 from offline.pairing.ticks import FPS
 from shared.errors import SettingError
+from shared.image.canvas import covering_shape
 from shared.painter import Painter
 from shared.picture import Picture
 from shared.preset import Preset
@@ -121,22 +122,15 @@ def test_a_placed_image_is_drawn_in_the_films_shape(tmp_path, monkeypatch):
         studio.poll()
         painter = Painter()
         generator = painter.load_untrained(studio.project.preset)
-        side = generator.img_resolution
-        for shape, size in (("16:9", (side, side * 2 - 6)), ("9:16", (side * 2 - 6, side)), ("4:1", (side, 4 * side))):
+        for shape, aspect in (("16:9", Fraction(16, 9)), ("9:16", Fraction(9, 16)), ("4:1", Fraction(4))):
             studio.film.shape = shape
+            size = covering_shape(generator.config, float(aspect))
             until(studio, lambda size=size: studio.film.mockup().image.shape == (*size, 3))
             shown = studio.film.mockup()
             candidates = studio.project.candidates
             latent = candidates.latents[candidates.number(shown.name)]
             look = candidates.origin.truncation, candidates.origin.rotate, candidates.origin.translate
-            picture = Picture(
-                candidates.origin.generator,
-                latent,
-                candidates.space,
-                *look,
-                1.0,
-                aspect=Fraction(*map(int, shape.split(":"))),
-            )
+            picture = Picture(candidates.origin.generator, latent, candidates.space, *look, 1.0, aspect=aspect)
             assert np.array_equal(shown.image, painter.paint(picture).numpy())
             until(studio, lambda: not studio.film.is_waiting)  # the other placed images are ready, too
         studio.film.shape = "square"
