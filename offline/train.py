@@ -126,7 +126,7 @@ def _farthest_frames(
     """The frames that may be farthest from their nearest pair: by |a|² - 2 ab + |b|², which is fast but rounds more."""
     lengths, others = np.square(frames).sum(axis=1), np.square(pairs).sum(axis=1)
     nearest = (lengths[:, None] - 2 * frames @ pairs.T + others).min(axis=1)
-    return frames[nearest >= nearest.max() - ROUNDING * (lengths.max() + others.max())]
+    return np.asarray(frames[nearest >= nearest.max() - ROUNDING * (lengths.max() + others.max())])
 
 
 _last_played: WeakKeyDictionary[Corpus, tuple[float, list[NDArray[np.float64]]]] = WeakKeyDictionary()

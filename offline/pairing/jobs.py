@@ -114,7 +114,6 @@ class Jobs:
         studio.events.on("pairs", self._train_if_changed)
         self.is_warm = False
         """Whether torch is imported and a first fit done: the next one takes its usual time."""
-        self._training.do(self._warm_up, lambda line: studio.events.send("error", line))
 
     @property
     def running(self) -> list[Progress]:
@@ -324,8 +323,14 @@ class Jobs:
         if project.learned_from.digest != self._learned and not project.is_trained:
             self.train()
 
-    def _warm_up(self) -> Then:
-        """Import torch and fit once: the first fit of a process takes more than a second longer than the others."""
+    def warm_up(self) -> None:
+        """Import torch and fit once, beside the window: the first fit of a process takes more than a second longer.
+
+        Call it when the window is painted: until then it would only be in the way.
+        """
+        self._training.do(self._first_fit, lambda line: self._studio.events.send("error", line))
+
+    def _first_fit(self) -> Then:
         import numpy as np
 
         from shared.mapping.regression import MLPRegressor, Training

@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import threading
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
@@ -15,7 +14,6 @@ from offline.pairing.window.memory import Memory
 
 def run(preset: str | None, sound_device: str | None) -> int:
     """Open the window, with a preset or the start page, until it is closed; return the exit status."""
-    threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
     application = QApplication(sys.argv[:1])
     application.setApplicationName("Ponticello studio")
     application.setDesktopFileName("ponticello-studio")
@@ -28,8 +26,3 @@ def run(preset: str | None, sound_device: str | None) -> int:
     if preset is not None:
         QTimer.singleShot(0, lambda: window.open_preset(preset))
     return application.exec()
-
-
-def _warm_up() -> None:
-    """Import what the first fit and the generator need, so that the first drop does not wait for it."""
-    import torch  # noqa: F401

@@ -19,6 +19,7 @@ from offline.pairing.window.reports import Reports
 
 TICK_MS = 33  # while something moves
 IDLE_MS = 100  # between two looks at what happened elsewhere
+WARM_UP_TICK = 5  # the window is painted by then
 SHAPE_COMMANDS = ("shape_square", "shape_wide", "shape_tall", "shape_wall", "shape_window")
 FOREIGN = (
     "Pictures of your own cannot be placed: an image on the map needs a latent, the point of the generator's space that it "
@@ -189,6 +190,8 @@ class MainWindow(Layout):
     def follow(self) -> None:
         """Take up what happened, and show the moment that sounds."""
         self.ticks += 1
+        if self.ticks == WARM_UP_TICK:
+            self.studio.jobs.warm_up()
         self.studio.poll()
         self.follow_now()
         transport, film = self.studio.transport, self.studio.film
