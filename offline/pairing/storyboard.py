@@ -168,7 +168,7 @@ class Storyboard:
             start = f"{self.corpus.facts.sounds[sound].name} " if len(self.corpus.facts.sounds) > 1 else ""
             return f"{start}{int(seconds // 60)}:{seconds % 60:04.1f}"
         value = float(self.corpus.descriptors[row, self.corpus.facts.descriptors.index(name)])
-        return f"{value:.4g} {UNITS.get(name, '')}".rstrip()
+        return f"{value:.3g} {UNITS.get(name, '')}".rstrip()
 
     def range_of(self, descriptor: str) -> tuple[float, float]:
         """Its smallest and largest value in the corpus, in its unit."""

@@ -270,6 +270,19 @@ def test_the_processes_that_it_starts(installed, hostile):
     assert "640x480" in printed
 
 
+def test_the_studio_starts_the_command_that_it_belongs_to(installed, hostile):
+    code = """if True:
+        import pathlib, time
+        from ponticello.offline.pairing.children import Child, live_command
+        child = Child(live_command(pathlib.Path("nowhere"), "square"))
+        while child.status() is None:
+            time.sleep(0.05)
+        print(child.status(), child.last_line())
+    """
+    printed = installed.run(installed.python, "-c", code, path=hostile)
+    assert printed.startswith("2 no preset nowhere; give the path")
+
+
 def test_a_strangers_package_beside_it(installed, hostile):
     code = """if True:
         import shared, ponticello, sys

@@ -1,6 +1,7 @@
 """The window, drawn without a screen: effects of pointer and keys on the studio and on files."""
 
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from offline.pairing.window.dragging import IMAGE
 from offline.pairing.window.keys import COMMANDS
 from offline.pairing.window.main_window import MainWindow
 from offline.pairing.window.memory import Memory
+from shared.controls import aspect_ratio
 from shared.preset import Preset
 from tests.small import write_generator, write_sound
 from tests.studio.parts import make_studio_preset
@@ -383,6 +385,49 @@ def test_training_on_drop_and_the_generators_film(opened):
     painted = opened.film.picture.painted
     opened.studio.transport.seek(0, 1.0)
     live(opened, lambda: opened.film.picture.painted > painted)
+
+
+def test_the_film_takes_a_shape_and_remembers_it(opened, tmp_path):
+    square = opened.studio.film.mockup().image.shape
+    assert square[0] == square[1]
+    for command, shape in (("shape_wide", "16:9"), ("shape_tall", "9:16"), ("shape_wall", "4:1")):
+        opened.actions_by_name[command].trigger()
+        assert opened.actions_by_name[command].isChecked()
+        assert not opened.actions_by_name["shape_square"].isChecked()
+        assert opened.film.shape.currentText() == opened.studio.film.shape == shape
+        live(opened, lambda: opened.studio.film.mockup().image.shape != square)
+        painted = opened.film.picture.painted
+        live(opened, lambda painted=painted: opened.film.picture.painted >= painted)
+    opened.close()
+    assert Memory.load(tmp_path / "state" / "studio.json").shape == "4:1"
+
+
+def test_the_shape_of_the_pane_is_followed(opened):
+    opened.film.shape.setCurrentText("window")
+    opened.film.shape.textActivated.emit("window")
+    view = opened.film.picture
+    wanted = Fraction(view.width(), view.height())
+    assert aspect_ratio(opened.studio.film.shape) == pytest.approx(wanted, rel=0.01)
+    opened.commands.detach()
+    film = opened.film.window_of_film
+    film.resize(600, 200)
+    live(opened, lambda: aspect_ratio(opened.studio.film.shape) == pytest.approx(3, rel=0.02))
+    film.close()
+    live(opened, lambda: aspect_ratio(opened.studio.film.shape) == pytest.approx(float(wanted), rel=0.02))
+
+
+def test_a_show_and_a_region_are_started_in_the_films_shape(opened, monkeypatch, tmp_path):
+    """The commands themselves run in test_studio.py and test_window_screen.py."""
+    started = []
+    monkeypatch.setattr(opened.studio.jobs, "play_live", started.append)
+    monkeypatch.setattr(opened.studio.jobs, "render", lambda *values: started.append(values))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "film.mp4"), ""))
+    opened.commands.shape_wide()
+    opened.look.change(region=(0.5, 1.0))
+    opened.commands.render()
+    opened.commands.shape_window()
+    opened.commands.live()
+    assert started == [(0, 0.5, 1.0, tmp_path / "film.mp4", "16:9"), "window"]
 
 
 def test_the_film_has_its_own_window_and_comes_back(opened):

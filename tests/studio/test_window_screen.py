@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from offline.new import new
+from offline.pairing.session import Pairing
+from offline.train import train
 from shared.preset import Preset
 from shared.preset.learned import LearnedMapping
 from tests import rig
@@ -150,13 +153,10 @@ def test_without_qt_it_says_how_to_install_it(home):
 
 def test_an_afternoon(screen, home, tmp_path):
     """New, sound, candidates, scrub, three images, undo, redo, train, play, colour; reopened it is the same."""
-    write_generator(tmp_path / "generator.safetensors")
     song = write_sound(tmp_path / "song.wav", 3.0)
-    subprocess.run(
-        [sys.executable, str(ROOT / "ponticello.py"), "new", str(tmp_path / "mine"), "-g", str(tmp_path / "generator.safetensors")],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    write_generator(tmp_path / "generator.safetensors")
     folder = tmp_path / "mine"
+    new(folder, tmp_path / "generator.safetensors")
     with studio(screen, home, folder, title="mine - Ponticello studio") as hand:
         hand.size(1280, 720)
         hand.keys("ctrl+shift+a")
@@ -193,16 +193,20 @@ def test_an_afternoon(screen, home, tmp_path):
     assert after.digest == before.digest
 
 
-def test_it_may_be_closed_while_it_trains_and_paints(screen, home, tmp_path):
+def test_play_live_starts_a_show_that_goes_on_without_the_window(screen, home, tmp_path):
     folder = make_studio_preset(tmp_path / "piece")
-    with studio(screen, home, folder, title="piece - Ponticello studio") as hand:
-        hand.size(1280, 720)
-        time.sleep(1)
-        hand.drag(TRAY, MAP)
-        until(lambda: len(names(folder)) == 1)
+    Pairing(Preset.load(folder), draws=False).at("1", 0.5)
+    train(Preset.load(folder))
+    with rig.jack() as sound, studio(screen, home, folder, title="piece - Ponticello studio", **sound) as hand:
+        hand.keys("ctrl+5", "ctrl+l")
+        show = hand.do("search", "--sync", "--onlyvisible", "--name", "^Ponticello$").splitlines()[0]
+        hand.do("windowactivate", "--sync", hand.number)
         assert hand.close() == 0
         assert "Traceback" not in hand.program.output()
-    assert len(names(folder)) == 1
+        assert hand.do("search", "--onlyvisible", "--name", "^Ponticello$") == show
+        hand.do("windowactivate", "--sync", show)
+        hand.keys("shift+Escape")
+        until(lambda: not hand.do("search", "--name", "^Ponticello$"))
 
 
 def test_a_kill_while_dragging_loses_nothing_older(screen, home, tmp_path):
@@ -218,16 +222,16 @@ def test_a_kill_while_dragging_loses_nothing_older(screen, home, tmp_path):
         hand.do("mouseup", 1)
     assert len(names(folder)) == 1
     assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
-    with studio(screen, home, folder, title="piece - Ponticello studio") as hand:
-        assert hand.close() == 0
-    assert len(names(folder)) == 1
 
 
-def test_at_one_and_a_half_times_the_size(screen, home, tmp_path):
+@pytest.mark.parametrize("scale", [1.5, 2])
+def test_on_a_dense_screen_and_closed_while_it_trains(screen, home, tmp_path, scale):
     folder = make_studio_preset(tmp_path / "piece")
-    with studio(screen, home, folder, title="piece - Ponticello studio", QT_SCALE_FACTOR="1.5") as hand:
-        hand.size(1900, 1080)
+    with studio(screen, home, folder, title="piece - Ponticello studio", QT_SCALE_FACTOR=str(scale)) as hand:
+        hand.size(1900, 1130)
         time.sleep(1)
-        hand.drag([round(1.5 * value) for value in TRAY], [900, 450])
+        hand.drag([round(scale * value) for value in TRAY], [900, 450])
         until(lambda: len(names(folder)) == 1)
         assert hand.close() == 0
+        assert "Traceback" not in hand.program.output()
+    assert len(names(folder)) == 1

@@ -8,6 +8,7 @@ from offline.pairing.studio import Studio
 from offline.pairing.window.look import SHAPES, Look
 from offline.pairing.window.parts import Choice, Elided, button, label, row
 from offline.pairing.window.picture_view import FilmWindow, PictureView
+from shared.controls import aspect_ratio
 
 
 class FilmPanel(QWidget):
@@ -102,8 +103,9 @@ class FilmPanel(QWidget):
         here = self.screen()
         other = next((screen for screen in QGuiApplication.screens() if screen is not here), here)
         area = other.availableGeometry()
-        side = round(min(area.width(), area.height()) * 0.7)
-        place = QRect(0, 0, side, side)
+        aspect = float(aspect_ratio(self.studio.film.shape))
+        width = 0.7 * min(area.width(), area.height() * aspect)
+        place = QRect(0, 0, round(width), round(width / aspect))
         place.moveCenter(area.center())
         return place
 

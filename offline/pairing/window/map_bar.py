@@ -22,6 +22,7 @@ from offline.pairing.window.settings_view import STEPS, Slider
 
 PLAIN = ("image", "time", "loudness", "pitch", "sound")
 NO_FILTER = "none"
+AXIS_WIDTH = 112  # room for `component 1`
 
 
 class MapBar(QWidget):
@@ -35,8 +36,8 @@ class MapBar(QWidget):
         self.studio, self.look = studio, look
         self.colour = Choice("colour", "What the colours of the points and of the waveform show")
         self.colour.textActivated.connect(lambda name: look.change(colour=name))
-        self.axis_x = Choice("axis-x", "What the map shows to the right", 86)
-        self.axis_y = Choice("axis-y", "What the map shows upwards", 86)
+        self.axis_x = Choice("axis-x", "What the map shows to the right", AXIS_WIDTH)
+        self.axis_y = Choice("axis-y", "What the map shows upwards", AXIS_WIDTH)
         self.axis_x.textActivated.connect(lambda _: self._set_axes())
         self.axis_y.textActivated.connect(lambda _: self._set_axes())
         self.filter = FilterButton(studio)

@@ -151,7 +151,7 @@ def paint_farthest(painter: QPainter, plane: Plane, place: Place, key: str) -> N
     size = painter.fontMetrics().horizontalAdvance(text)
     left = here.x() + 20 if here.x() + 24 + size < plane.width else here.x() - 20 - size
     painter.setPen(NO_PEN)
-    painter.setBrush(QColor(15, 17, 20, 200))
+    painter.setBrush(QColor(15, 17, 20, 240))
     painter.drawRoundedRect(QRectF(left - 5, here.y() - 10, size + 10, 20), 4, 4)
     painter.setBrush(NO_BRUSH)
     painter.setPen(theme.WARNING)

@@ -39,14 +39,15 @@ class TransportBar(QWidget):
         self.sounds = Choice("sounds", "The sound below", 180)
         self.sounds.activated.connect(self.sound_chosen)
         self.device = QToolButton()
-        self.device.setText("Output ▾")
+        self.device.setText("Devices ▾")
         self.device.setObjectName("output")
-        self.device.setToolTip("The sound device to play on")
+        self.device.setToolTip("The sound device to play on, and a live input to show on the map")
         self.device.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.device.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         menu = QMenu(self.device)
         menu.aboutToShow.connect(self._list_devices)
         self.device.setMenu(menu)
+        self._used: str | None = None  # as chosen here; what the command line named counts as the default
         self.state = Elided("", "small")
         parts = (self.play, self.loop, 4, self.time, self.length, 8, self.sounds, 8, label("Speed", "dim"), self.speed)
         layout = row(*parts, 8, label("Volume", "dim"), self.volume, self.device, 8, self.state)
@@ -97,14 +98,19 @@ class TransportBar(QWidget):
         menu = self.device.menu()
         menu.clear()
         devices = self.studio.transport.devices()
-        default = menu.addAction("System default")
-        default.triggered.connect(lambda _=False: self._use(None))
-        for device in devices:
-            entry = menu.addAction(f"{device.number} {device.name}")
-            entry.triggered.connect(lambda _=False, number=device.number: self._use(str(number)))
+        menu.addAction("Play on").setEnabled(False)
+        for text, choice in (
+            ("System default", None),
+            *((f"{each.number} {each.name}", str(each.number)) for each in devices),
+        ):
+            entry = menu.addAction(text)
+            entry.setCheckable(True)
+            entry.setChecked(choice == self._used)
+            entry.triggered.connect(lambda _=False, choice=choice: self._use(choice))
         if not devices:
             none = menu.addAction("No sound output was found")
             none.setEnabled(False)
+        menu.addSeparator()
         inputs = menu.addMenu("Microphone on the map")
         for device in self.studio.inputs():
             entry = inputs.addAction(f"{device.number} {device.name}")
@@ -112,6 +118,7 @@ class TransportBar(QWidget):
         inputs.setEnabled(not inputs.isEmpty())
 
     def _use(self, device: str | None) -> None:
+        self._used = device
         self.studio.attempt(self.studio.transport.use, device)
         self.refresh()
 
