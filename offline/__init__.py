@@ -1,0 +1,15 @@
+"""In the studio: a module or a folder for each command, and the parts that they share.
+
+command             where it is, and its parts
+render, demo        render · render_options · material (sounds and shows as ticks) · prefetch · silence · hashes · video/
+analyse             analyse · corpus · sound_map (principal components and UMAP) · map_picture
+candidates          candidates · drawing · candidate_files · pictures
+pair, studio        pairing/
+new, train          new · train
+convert             convert · checkpoint/
+dataset             dataset/
+train-gan           training/
+
+All of them use options, progress (bars and lines for the user), readable and writable (the preset that a command changes).
+laboratory/ makes reports: tables, plots and pictures on a page that is one file.
+"""
