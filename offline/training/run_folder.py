@@ -40,6 +40,7 @@ SETTINGS, LOG, GENERATOR_FILE, BEST_FILE, LOCK = (
 )
 KEPT = 3  # snapshots
 CHANGEABLE = {"kimg", "threads", "tick"}  # settings that may differ when a run goes on
+OF_DATA = ("size", "channels", "images", "data")
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps for each parameter
 
 
@@ -94,11 +95,11 @@ class RunFolder:
     def check(self, given: Configuration) -> None:
         """SettingError where the run in the folder was started with other settings."""
         found = self.configuration()
-        for name in given.__struct_fields__:
+        for name in sorted(given.__struct_fields__, key=lambda name: name in OF_DATA):  # what explains the others first
             before, now = getattr(found, name), getattr(given, name)
             if before == now or name in CHANGEABLE:
                 continue
-            if name in ("data", "images", "size", "channels"):
+            if name in OF_DATA:
                 raise SettingError(f"{self.path} was started with another data set; give that one, or a new folder")
             raise SettingError(
                 f"{self.path} was started with {name} {_shown(before)}, now {_shown(now)} is given; "

@@ -49,11 +49,14 @@ def work(task: Work) -> None:
     with ExitStack() as stack:
         processes = stack.enter_context(connected(device))
         folder = RunFolder(task.output)
-        dataset = Dataset(task.data, use_labels=task.cond, mirror=task.mirror)
+        before = folder.configuration() if folder.exists else None
+        cond = task.cond or (before is not None and before.classes > 0)
+        mirror = task.mirror or (before is not None and before.mirror)
+        dataset = Dataset(task.data, use_labels=cond, mirror=mirror)
         source = None if task.source is None else Source.read(task.source)
         if processes.is_first and not task.plan_only:
             stack.enter_context(folder.locked())
-        configuration = _configuration(task, dataset, source, folder)
+        configuration = _configuration(task, dataset, source, folder, mirror=mirror)
         configuration.check()
         _check_share(configuration, processes)
         processes.wait()  # all have read the folder before it is changed
@@ -68,7 +71,9 @@ def work(task: Work) -> None:
         _train(task, configuration, dataset, source, folder, torch.device(device), processes)
 
 
-def _configuration(task: Work, dataset: Dataset, source: Source | None, folder: RunFolder) -> Configuration:
+def _configuration(
+    task: Work, dataset: Dataset, source: Source | None, folder: RunFolder, *, mirror: bool
+) -> Configuration:
     """The settings of a new run, or those of the run in the folder; SettingError where other ones are given."""
     facts = {
         "size": dataset.resolution,
@@ -76,7 +81,7 @@ def _configuration(task: Work, dataset: Dataset, source: Source | None, folder: 
         "classes": dataset.labels.shape[1],
         "images": len(dataset),
         "data": dataset.fingerprint,
-        "mirror": task.mirror,
+        "mirror": mirror,
     }
     wishes = {**_recipe(task.recipe), **_parsed(task.given)}
     if source is not None:
@@ -187,7 +192,7 @@ def _check_share(configuration: Configuration, processes: Processes) -> None:
 
 def _introduce(configuration: Configuration, dataset: Dataset, task: Work) -> None:
     """Lines about the data, the networks and gamma."""
-    if dataset.has_labels and not task.cond:
+    if dataset.has_labels and not configuration.classes:
         say(f"{task.data} has labels; they are not used without --cond")
     classes = f", {counted(configuration.classes, 'class', 'classes')}" if configuration.classes else ""
     mirrored = " with their mirror images" if configuration.mirror else ""
