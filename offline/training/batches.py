@@ -1,6 +1,6 @@
 """The data of an iteration, named by numbers, so that it is the same after any stop and for any number of processes."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from offline.training.order import item
 Labels = Float32[np.ndarray, "n c_dim"]
 
 
+@runtime_checkable
 class Images(Protocol):
     """Images and their labels; `offline.dataset.reader.Dataset` is one."""
 

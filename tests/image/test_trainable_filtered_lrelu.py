@@ -104,3 +104,19 @@ def test_maps_that_are_not_square_are_refused():
     layer = KINDS["t-2-2-False-False"]
     with pytest.raises(ValueError, match="square"):
         filtered_lrelu(random_map(layer)[..., :-2], Filters.of(layer, 0.2, None))
+
+
+def test_the_number_of_threads_changes_nothing():
+    layer = next(iter(KINDS.values()))
+    filters, before = Filters.of(layer, 0.2, 1.5), torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            z = torch.cat([random_map(layer, seed) for seed in range(3)]).requires_grad_()
+            y = filtered_lrelu(z, filters)
+            y.backward(y.detach())
+            results.append((y.detach(), z.grad))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one, three) for one, three in zip(*results, strict=True))
