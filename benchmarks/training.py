@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 from benchmarks import textbook
+from offline.training import discriminator, start
 from offline.training.batches import Batches
 from offline.training.configuration import Configuration
 from offline.training.generator import TrainableGenerator
 from offline.training.iteration import R1_INTERVAL, Iteration, Progress
-from offline.training.start import begin
 from shared.image import geometry
 from shared.image.memory import keep_memory
 from shared.image.ops.filters import down_filter, up_filter
@@ -78,7 +78,7 @@ class Path:
     def __init__(self, configuration: Configuration, images: Noise, is_textbook: bool) -> None:
         self._is_textbook = is_textbook
         with self._chosen():
-            self._networks = begin(configuration, None, CPU)
+            self._networks = start.begin(configuration, None, CPU)
         self._batches = Batches(configuration, images, CPU)
         self.gradients: dict[str, Tensor] = {}
 
@@ -101,8 +101,8 @@ class Path:
             yield
             return
         with (
-            patch("offline.training.start.TrainableGenerator", TextbookGenerator),
-            patch("offline.training.discriminator.lowpass", textbook_lowpass),
+            patch.object(start, "TrainableGenerator", TextbookGenerator),
+            patch.object(discriminator, "lowpass", textbook_lowpass),
         ):
             yield
 

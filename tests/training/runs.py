@@ -37,11 +37,16 @@ def environment():
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
-def start(data, run, *options, prefix=COMMAND):
-    """The command as a process; its lines go to its stdout and stderr."""
+def start(data, run, *options, prefix=COMMAND, variables=()):
+    """The command as a process with these environment variables, too; its lines go to its stdout and stderr."""
     command = [*prefix, str(data), "-o", str(run), *SETTINGS, *map(str, options)]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=run.parent
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**environment(), **dict(variables)},
+        cwd=run.parent,
     )
 
 

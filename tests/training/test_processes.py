@@ -19,13 +19,17 @@ pytestmark = pytest.mark.slow
 KIMG = 0.08  # 10 iterations
 
 
-def launcher(restarts=0):
-    """torchrun with two processes on this machine, at a free port."""
+def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ["--nproc-per-node", 2, "--master-addr", "127.0.0.1", "--master-port", port, "--max-restarts", restarts]
-    return [sys.executable, "-m", "torch.distributed.run", *map(str, options), "-m", "ponticello", "train-gan"]
+        return str(free.getsockname()[1])
+
+
+def torchrun(restarts):
+    """torchrun with two processes on this machine."""
+    options = ["--nproc-per-node", "2", "--master-addr", "127.0.0.1", "--master-port", free_port()]
+    options += ["--max-restarts", str(restarts), "-m", "ponticello", "train-gan"]
+    return [sys.executable, "-m", "torch.distributed.run", *options]
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +39,13 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pair(data):
-    """A run of two processes, undisturbed."""
+    """An undisturbed run of two processes, started as srun starts them."""
     run = data.parent / "pair"
-    status, _, err = finish(start(data, run, "--kimg", KIMG, prefix=launcher()))
-    assert status == 0, err
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    processes = [start(data, run, "--kimg", KIMG, variables={**shared, "RANK": str(rank)}) for rank in range(2)]
+    ends = [finish(process) for process in processes]
+    assert [status for status, _, _ in ends] == [0, 0], ends
+    assert ends[1][1] == ""  # the first one speaks
     return run
 
 
@@ -62,7 +69,7 @@ def workers(launched):
 
 def test_a_killed_worker_is_replaced_and_the_bits_stay(data, pair, tmp_path):
     run = tmp_path / "run"
-    process = start(data, run, "--kimg", KIMG, "--snapshot-minutes", 0, prefix=launcher(restarts=2))
+    process = start(data, run, "--kimg", KIMG, "--snapshot-minutes", 0, prefix=torchrun(restarts=2))
     deadline = time.monotonic() + 120
     while not list(run.glob("fakes-*")):
         assert process.poll() is None, process.communicate()

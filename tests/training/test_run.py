@@ -12,7 +12,7 @@ from tests.training.runs import finish, outcome, start, write_data
 
 pytestmark = pytest.mark.slow
 
-KIMG = 0.16  # 20 iterations
+KIMG = 0.32  # 40 iterations
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +40,14 @@ def wait_for(condition, process):
 def test_a_run_leaves_a_generator_a_log_and_grids(whole):
     run, out, err = whole
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    assert [line["iteration"] for line in lines] == [1, 5, 10, 15, 20]
+    assert [line["iteration"] for line in lines] == [1, 5, 10, 15, 20, 25, 30, 35, 40]
     assert lines[-1]["kimg"] == KIMG
     assert lines[-1]["scores"]["images"] == lines[-1]["real_scores"]["images"] == 20
-    assert len(out.splitlines()) == 6
+    assert len(out.splitlines()) == 10
     assert "gamma 0.03125 (the published table)" in err
     generator = load_generator(run / "generator.safetensors")
     assert generator.img_resolution == 16
-    assert {path.name for path in run.glob("*.png")} == {"reals.png", "fakes-000000.2.png"}
+    assert {path.name for path in run.glob("*.png")} == {"reals.png", "fakes-000000.3.png"}
     assert len(list(run.glob("state-*"))) == 1
 
 
@@ -68,3 +68,21 @@ def test_killed_at_random_moments_it_goes_on_in_the_same_bits(data, whole, tmp_p
     assert status == 0, err
     assert outcome(run) == outcome(whole[0])
     assert len(list(run.glob("state-*"))) == 3
+
+
+def test_a_signal_stops_the_run_with_a_snapshot(data, whole, tmp_path):
+    run = tmp_path / "run"
+    process = start(data, run, "--kimg", KIMG)
+    log = run / "log.jsonl"
+    wait_for(lambda: log.exists() and log.read_text().count("\n") >= 2, process)
+    status, _, err = finish(start(data, run, "--kimg", KIMG))
+    assert (status, "another program is training in" in err) == (2, True)
+    process.send_signal(signal.SIGTERM)
+    status, _, err = finish(process)
+    assert status == 130
+    assert "stopping after this iteration" in err
+    assert err.splitlines()[-1].endswith("kimg; the same command goes on")
+    assert len(list(run.glob("state-*"))) == 1
+    status, _, err = finish(start(data, run, "--kimg", KIMG))
+    assert status == 0, err
+    assert outcome(run) == outcome(whole[0])
