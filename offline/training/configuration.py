@@ -22,6 +22,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 ADA_KIMG, ADA_KIMG_FINE_TUNING = 500.0, 100.0
 WARM_UP_KIMG = 4.0
 """A new discriminator learns alone for so long before it teaches a generator from a file."""
+FIRST_REPORT = 4  # iterations
 SMALLEST = 16  # pixels a side
 GROUP = 4  # images in a group of the minibatch standard deviation
 
@@ -165,8 +166,8 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return math.ceil(self.kimg * 1000 / self.batch)
 
     def is_tick(self, iteration: int) -> bool:
-        """Whether a report follows after so many iterations: the first, each `tick`, and the last."""
-        if iteration in (1, self.iterations):
+        """Whether a report follows after so many iterations: at the start, each `tick`, and at the end."""
+        if iteration in (FIRST_REPORT, self.iterations):
             return True
         step = self.tick * 1000 / self.batch
         return math.floor(iteration / step) > math.floor((iteration - 1) / step)

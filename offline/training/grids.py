@@ -21,6 +21,11 @@ TOGETHER = 8  # images that are computed at once
 Pictures = UInt8[Tensor, "n c s s"]
 
 
+def grid_bytes(size: int) -> int:
+    """Bytes of a sheet of images of this size, at most."""
+    return COLUMNS * ROWS * min(size, LARGEST_CELL) ** 2 * 3
+
+
 @torch.no_grad()
 def generated(generator: TrainableGenerator, batches: Batches, count: int, phase: Phase) -> Pictures:
     """Images of the fixed seeds of a phase, on the CPU."""

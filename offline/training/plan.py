@@ -8,13 +8,14 @@ import torch
 
 from offline.training.batches import Batches, Images
 from offline.training.configuration import Configuration
+from offline.training.grids import grid_bytes
 from offline.training.iteration import R1_INTERVAL, Iteration, Networks, Progress
 from offline.training.processes import Processes
 from offline.training.run_folder import KEPT
 from offline.training.start import tensors
 
 MEASURED_P = 0.2  # of augmentation, where it is on
-GRID_BYTES = 3e6
+SNAPSHOTS_PER_HOUR = 4
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,9 @@ def measure(
         _synchronise(device)
         seconds[number] = time.monotonic() - began
     extra = max(seconds[R1_INTERVAL] - seconds[1], 0.0) / R1_INTERVAL
-    return Plan(
-        (seconds[1] + extra) * 1000 / configuration.batch,
-        _peak_bytes(device),
-        _disk_bytes(networks),
-        configuration.kimg,
-    )
+    seconds_per_kimg = (seconds[1] + extra) * 1000 / configuration.batch
+    grids = max(seconds_per_kimg * configuration.kimg / 3600 * SNAPSHOTS_PER_HOUR, 1) * grid_bytes(configuration.size)
+    return Plan(seconds_per_kimg, _peak_bytes(device), _disk_bytes(networks) + grids, configuration.kimg)
 
 
 def parameters(networks: Networks) -> tuple[int, int]:
@@ -108,4 +106,4 @@ def _peak_bytes(device: torch.device) -> float:
 def _disk_bytes(networks: Networks) -> float:
     g, d = parameters(networks)
     snapshot = 4 * (g + g + d + 2 * (g + d))
-    return KEPT * snapshot + 2 * 2 * g + GRID_BYTES
+    return KEPT * snapshot + 2 * 2 * g

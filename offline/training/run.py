@@ -17,7 +17,7 @@ from offline.training.processes import ALONE, Processes
 from offline.training.run_folder import BEST_FILE, Best, RunFolder, write_generator
 from offline.training.score.scores import FEWEST, SCORED, Scorer, Scores
 from offline.training.start import Source, begin
-from shared.errors import ModelError
+from shared.errors import Failure, ModelError
 from shared.image.device import set_card_numerics
 from shared.image.memory import keep_memory
 
@@ -30,7 +30,7 @@ class Report:
     """The state of a run after some iterations; `floor` are the scores of other real images."""
 
     progress: Progress
-    seconds_per_kimg: float
+    seconds_per_kimg: float | None
     scores: Scores
     floor: Scores
     warnings: list[str]
@@ -40,7 +40,7 @@ class Report:
         return {
             "iteration": self.progress.iteration,
             "kimg": self.progress.images / 1000,
-            "seconds_per_kimg": round(self.seconds_per_kimg, 3),
+            "seconds_per_kimg": self.seconds_per_kimg and round(self.seconds_per_kimg, 3),
             "time": round(time.time(), 3),
             "p": self.progress.p,
             "losses": self.progress.losses,
@@ -52,10 +52,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Listener:
-    """What a run calls: after each iteration with the number of iterations done, with each report, and to ask for a stop."""
+    """What a run calls: with the number of iterations done, each report, a line for the user, and to ask for a stop."""
 
     on_iteration: Callable[[int], None] = lambda _: None
     on_report: Callable[[Report], None] = lambda _: None
+    say: Callable[[str], None] = lambda _: None
     is_stopped: Callable[[], bool] = lambda: False
 
 
@@ -102,12 +103,13 @@ class TrainingRun:
         """
         progress, last = self.progress, self.configuration.iterations
         saved = time.monotonic()
-        pace = Pace(progress.images)
+        pace = Pace()
         saved_at = progress.iteration if self.is_resumed else -1
         is_stopped = False
         with closing(self._read_ahead(progress.iteration, last)) as batches:
             for batch in batches:
                 self.iteration.run(batch)
+                pace.begin(progress.images)
                 listener.on_iteration(progress.iteration)
                 if self.configuration.is_tick(progress.iteration) and self.processes.is_first:
                     with pace.paused():
@@ -118,7 +120,7 @@ class TrainingRun:
                     break
                 if is_due:
                     with pace.paused():
-                        self.save()
+                        self._save_or_retry_later(listener)
                     saved, saved_at = time.monotonic(), progress.iteration
         if progress.iteration != saved_at:
             self.save()
@@ -138,6 +140,13 @@ class TrainingRun:
         fakes = generated(self.networks.averaged, self.batches, COLUMNS * ROWS, "grid")
         write_grid(self.folder.path / f"fakes-{progress.images / 1000:08.1f}.png", fakes)
 
+    def _save_or_retry_later(self, listener: Listener) -> None:
+        """A full disk does not end the run: the next snapshot may find room."""
+        try:
+            self.save()
+        except Failure as error:
+            listener.say(f"{error}; no snapshot was saved, the run goes on and tries again")
+
     def _read_ahead(self, first: int, last: int) -> Generator[Batch, None, None]:
         samples = self.processes.samples(self.configuration.batch)
 
@@ -151,7 +160,7 @@ class TrainingRun:
         """Each wish of any process."""
         return tuple(total > 0 for total in self.processes.sums(*map(float, wishes)))
 
-    def _report(self, listener: Listener, seconds_per_kimg: float) -> None:
+    def _report(self, listener: Listener, seconds_per_kimg: float | None) -> None:
         if self._scorer is None:
             write_grid(self.folder.path / "reals.png", self.batches.reals(COLUMNS * ROWS))
             count = min(SCORED, self._image_count // 2)
@@ -175,18 +184,27 @@ class TrainingRun:
 
 
 class Pace:
-    """Seconds for a thousand images, without the pauses for reports and snapshots."""
+    """Seconds for a thousand images since the first iteration, which compiles; reports and snapshots do not count."""
 
-    def __init__(self, images: int) -> None:
-        self._started, self._first = time.monotonic(), images
+    def __init__(self) -> None:
+        self._started: float | None = None
+        self._first = 0
 
-    def seconds_per_kimg(self, images: int) -> float:
-        """The mean since the run began or went on."""
-        return (time.monotonic() - self._started) / max(images - self._first, 1) * 1000
+    def begin(self, images: int) -> None:
+        """Start at this number of images, unless it has begun."""
+        if self._started is None:
+            self._started, self._first = time.monotonic(), images
+
+    def seconds_per_kimg(self, images: int) -> float | None:
+        """The mean, None where no iteration was measured yet."""
+        if self._started is None or images == self._first:
+            return None
+        return (time.monotonic() - self._started) / (images - self._first) * 1000
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """A context whose time does not count."""
         began = time.monotonic()
         yield
-        self._started += time.monotonic() - began
+        if self._started is not None:
+            self._started += time.monotonic() - began

@@ -240,7 +240,11 @@ def _train(
     started = run.progress.iteration
     kimg = run.progress.images / 1000
     if processes.is_first:
-        say(f"going on at {kimg:g} kimg" if run.is_resumed else "a new run; the first report follows at once")
+        say(
+            f"going on at {kimg:g} kimg"
+            if run.is_resumed
+            else "a new run; the first report follows after a few iterations"
+        )
     total = configuration.iterations - started
     if total <= 0:
         say(f"{folder.path} has reached its {configuration.kimg:g} kimg; --kimg sets a later end")
@@ -260,7 +264,7 @@ def _train(
                 say(warning)
             writer(report)
 
-        listener = Listener(lambda done: advance(done - started), on_report, stopped)
+        listener = Listener(lambda done: advance(done - started), on_report, say, stopped)
         try:
             is_finished = run.train(listener, task.snapshot_s)
         except torch.cuda.OutOfMemoryError as error:
@@ -283,10 +287,13 @@ def _train(
 def summary(report: Report, configuration: Configuration) -> str:
     """A report in a line; the values in brackets are those of other real images."""
     kimg, losses, s, real = report.progress.images / 1000, report.progress.losses, report.scores, report.floor
-    left = duration(report.seconds_per_kimg * (configuration.kimg - kimg))
+    pace = ""
+    if report.seconds_per_kimg is not None:
+        left = duration(max(report.seconds_per_kimg * (configuration.kimg - kimg), 0.0))
+        pace = f", {report.seconds_per_kimg:.3g} s/kimg, {left} left"
     augmented = f"p {report.progress.p:.3f} | " if configuration.augment else ""
     return (
-        f"{kimg:g} kimg, {report.seconds_per_kimg:.3g} s/kimg, {left} left | {augmented}"
+        f"{kimg:g} kimg{pace} | {augmented}"
         f"loss G {losses.get('generator', 0):.2f} D {losses['fakes'] + losses['reals']:.2f} | "
         f"Gabor-Frechet {s.gabor_frechet:.3g} ({real.gabor_frechet:.2g}) "
         f"SWD {s.sliced_wasserstein:.3f} ({real.sliced_wasserstein:.3f}) "

@@ -40,7 +40,7 @@ def wait_for(condition, process):
 def test_a_run_leaves_a_generator_a_log_and_grids(whole):
     run, out, err = whole
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    assert [line["iteration"] for line in lines] == [1, 5, 10, 15, 20, 25, 30, 35, 40]
+    assert [line["iteration"] for line in lines] == [4, 5, 10, 15, 20, 25, 30, 35, 40]
     assert lines[-1]["kimg"] == KIMG
     assert lines[-1]["scores"]["images"] == lines[-1]["real_scores"]["images"] == 20
     assert len(out.splitlines()) == 10

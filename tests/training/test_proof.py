@@ -1,0 +1,33 @@
+"""A small training from a film to a generator: the images come near the film's, and stay apart from each other."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from shared.image.generator import load_generator
+from tests.training.film import frames, write_film
+from tests.training.runs import environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # some 100 CPU seconds
+
+NETWORKS = "--channel-base 512 --channel-max 32 --d-channel-base 512 --d-channel-max 32"
+SETTINGS = f"--recipe laptop {NETWORKS} --augment none --gamma 0.5 --g-rate 0.0025 --kimg 4 --threads 1"
+
+
+def ponticello(*arguments):
+    command = [sys.executable, "-m", "ponticello", *map(str, arguments)]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_film_becomes_a_generator_of_its_images(tmp_path):
+    film, data, run = write_film(tmp_path / "film.mkv", frames()), tmp_path / "data.zip", tmp_path / "run"
+    ponticello("dataset", film, "-o", data, "--size", 32)
+    ponticello("train-gan", data, "-o", run, *SETTINGS.split())
+    first, *_, last = (json.loads(line)["scores"] for line in (run / "log.jsonl").read_text().splitlines())
+    assert last["gabor_frechet"] * 10 <= first["gabor_frechet"]
+    assert last["sliced_wasserstein"] * 3 <= first["sliced_wasserstein"]
+    assert last["diversity"] >= 0.5
+    assert load_generator(run / "generator.safetensors").img_resolution == 32
