@@ -19,9 +19,10 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from offline.checkpoint import unpickling
-from offline.checkpoint.official import Network, checkpoint_calls, read_official, read_storage
+from offline.checkpoint.official import Network, checkpoint_calls, network_tensors, read_official, read_storage
 from offline.checkpoint.unpickling import Buildable
 from offline.convert import app, convert
+from offline.training.network_file import read_networks
 from shared.errors import ModelError, UserError
 from shared.image.checkpoint import read_architecture
 from shared.image.generator import load_generator
@@ -379,3 +380,35 @@ def test_damaged_checkpoints_end_in_one_line(tmp_path):
 def test_a_wrong_storage():
     with pytest.raises(unpickling.Refused):
         read_storage(b"")
+
+
+@pytest.mark.parametrize("name", ["t64", "r64", "t64_cond5"])
+def test_all_three_networks_come_out_bit_for_bit(tmp_path, name):
+    output = tmp_path / "all.safetensors"
+    convert(REFERENCE / f"{name}.pkl", output, all_networks=True)
+    file = read_networks(output)
+    content = read_official(REFERENCE / f"{name}.pkl")
+    for key, prefix in (("G", "G/"), ("D", "D/"), ("G_ema", "G_ema/")):
+        wanted = {name: array for name, array in network_tensors(content[key]).items() if "resample" not in name}
+        given = file.part(prefix)
+        assert given.keys() == wanted.keys()
+        assert all(given[name].tobytes() == np.asarray(wanted[name], np.float32).tobytes() for name in wanted)
+    assert file.discriminator.c_dim == file.generator.c_dim == (5 if name == "t64_cond5" else 0)
+    alone = tmp_path / "alone.safetensors"
+    convert(output, alone)
+    convert(REFERENCE / f"{name}.pkl", tmp_path / "official.safetensors")
+    assert load_file(alone).keys() == load_file(tmp_path / "official.safetensors").keys()
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "message"),
+    [
+        (REFERENCE / "edge_t32.pkl", {"all_networks": True}, "edge_t32.pkl: it has no generator under G; it holds"),
+        (REFERENCE / "t64.pkl", {"all_networks": True, "half": True}, "--all keeps float32"),
+        (REFERENCE, {}, "has no snapshot of a training"),
+    ],
+)
+def test_what_has_not_all_networks_is_named(tmp_path, model, settings, message):
+    with pytest.raises(UserError, match=message):
+        convert(model, tmp_path / "all.safetensors", **settings)
+    assert not list(tmp_path.iterdir())
