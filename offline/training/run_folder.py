@@ -10,7 +10,7 @@ reals.png, fakes-000004.png   images of the data set, and generated ones at fixe
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,11 @@ class RunFolder:
                 yield
         except Timeout:
             raise UserError(f"another program is training in {self.path}; wait for its end or stop it") from None
+        finally:
+            if not self.exists:  # no run has begun
+                with suppress(OSError):
+                    (self.path / LOCK).unlink(missing_ok=True)
+                    self.path.rmdir()
 
     def configuration(self) -> Configuration:
         """The settings of the run. UserError where they cannot be read."""

@@ -64,7 +64,7 @@ def train(data, run, *options, settings=SETTINGS):
 def test_what_cannot_be_is_one_line(data, tmp_path, options, error, message):
     with pytest.raises(error, match=re.escape(message)):
         train(data, tmp_path / "run", *options)
-    assert not (tmp_path / "run" / "run.json").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_with_something_else_is_left_alone(data, tmp_path):
