@@ -16,7 +16,7 @@ from tests.training.runs import finish, newest, outcome, start, write_data
 
 pytestmark = pytest.mark.slow
 
-KIMG = 0.08  # 10 iterations
+OPTIONS = ["--kimg", 0.08, "--augment", "none"]  # 10 iterations
 
 
 def free_port():
@@ -42,7 +42,7 @@ def pair(data):
     """An undisturbed run of two processes, started as srun starts them."""
     run = data.parent / "pair"
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
-    processes = [start(data, run, "--kimg", KIMG, variables={**shared, "RANK": str(rank)}) for rank in range(2)]
+    processes = [start(data, run, *OPTIONS, variables={**shared, "RANK": str(rank)}) for rank in range(2)]
     ends = [finish(process) for process in processes]
     assert [status for status, _, _ in ends] == [0, 0], ends
     assert ends[1][1] == ""  # the first one speaks
@@ -51,7 +51,7 @@ def pair(data):
 
 def test_two_processes_give_what_one_gives(data, pair):
     alone = data.parent / "alone"
-    assert finish(start(data, alone, "--kimg", KIMG))[0] == 0
+    assert finish(start(data, alone, *OPTIONS))[0] == 0
     one, two = (read_networks(newest(run)) for run in (alone, pair))
     assert one.facts["progress"]["sign_count"] == two.facts["progress"]["sign_count"] > 0
     for name, array in one.arrays.items():
@@ -69,7 +69,7 @@ def workers(launched):
 
 def test_a_killed_worker_is_replaced_and_the_bits_stay(data, pair, tmp_path):
     run = tmp_path / "run"
-    process = start(data, run, "--kimg", KIMG, "--snapshot-minutes", 0, prefix=torchrun(restarts=2))
+    process = start(data, run, *OPTIONS, "--snapshot-minutes", 0, prefix=torchrun(restarts=2))
     deadline = time.monotonic() + 120
     while not list(run.glob("fakes-*")):
         assert process.poll() is None, process.communicate()
