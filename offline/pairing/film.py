@@ -15,6 +15,7 @@ from offline.pictures import read_png
 from shared.controls import CONTROLS, aspect_ratio
 from shared.errors import PonticelloError
 from shared.picture import Picture
+from shared.preset.candidates import Origin
 from shared.stage import SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -60,12 +61,18 @@ class Film:
         self._drawn: OrderedDict[tuple[str, Fraction], UInt8[np.ndarray, "h w 3"]] = OrderedDict()
         self._asked: tuple[str, Fraction] | None = None
         self._painter = FilmPainter(studio.events)
+        self._origin: Origin | None = None
         for name in ("preset", "candidates"):
             studio.events.on(name, self._forget)
 
     def _forget(self) -> None:
+        """Read the candidates' files again; draw again only if their look has changed, and not because there are more."""
         self._images.clear()
-        self._drawn.clear()
+        project = self._studio.project
+        origin = None if project is None or project.candidates is None else project.candidates.origin
+        if origin != self._origin:
+            self._origin = origin
+            self._drawn.clear()
 
     @property
     def shape(self) -> str:

@@ -19,6 +19,7 @@ from offline.train import train
 from shared.background import Background, Then
 from shared.errors import Stopped, UserError
 from shared.preset import Preset
+from shared.preset.preset import OWN
 
 if TYPE_CHECKING:
     from offline.pairing.studio import Studio
@@ -80,7 +81,9 @@ class RunningJob:
             if self.is_cancelled:
                 raise Stopped(f"{title} was cancelled")
             now = time.monotonic()
-            if now - self._reported >= REPORTED_S:
+            if total and done >= total:  # what follows has not said how long it takes
+                self.report(replace(self.progress, text=text, done=0, total=0, seconds_left=None))
+            elif now - self._reported >= REPORTED_S:
                 left = (now - start) * (total - done) / done if done else None
                 self.report(replace(self.progress, text=text, done=done, total=total, seconds_left=left))
 
@@ -131,6 +134,8 @@ class Jobs:
         """Make a preset around a generator file (.safetensors) or a shipped preset's generator (its name), and open it."""
 
         def work(_: RunningJob) -> Then:
+            if folder.parent == OWN:  # the proposed place, which is not there on the first day
+                OWN.mkdir(parents=True, exist_ok=True)
             path = Path(generator)
             file = path if path.suffix or path.is_file() else Preset.load(str(generator)).generator_path
             new(folder, file)

@@ -467,6 +467,7 @@ def test_new_in_a_dialog_from_a_generator_file(window, tmp_path):
     write_generator(tmp_path / "generator.safetensors")
     window.take_files([tmp_path / "generator.safetensors"])
     dialog = window.findChild(QDialog, "new-dialog")
+    dialog.findChild(QLineEdit, "new-name").clear()
     click(dialog, "new-create")
     assert dialog.isVisible()
     dialog.findChild(QLineEdit, "new-place").setText(str(tmp_path))
@@ -476,6 +477,16 @@ def test_new_in_a_dialog_from_a_generator_file(window, tmp_path):
     assert (tmp_path / "mine" / "preset.toml").is_file()
     assert window.pages.currentIndex() == 1
     assert window.memory.recent == [str(tmp_path / "mine")]
+
+
+def test_new_by_one_click_makes_the_proposed_folder(window, tmp_path, monkeypatch):
+    for module in ("jobs", "window.dialogs"):
+        monkeypatch.setattr(f"offline.pairing.{module}.OWN", tmp_path / "Documents" / "Ponticello")
+    for name in ("my-piece", "my-piece-2"):
+        window.commands.new()
+        click(window.findChildren(QDialog, "new-dialog")[-1], "new-create")
+        folder = tmp_path / "Documents" / "Ponticello" / name
+        live(window, lambda folder=folder: window.studio.project and window.studio.project.preset.folder == folder)
 
 
 def test_errors_appear_in_the_bar_with_advice(window, tmp_path):

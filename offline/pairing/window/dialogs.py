@@ -1,5 +1,6 @@
 """The few dialogs: a new preset, how many candidates, all keys. None of them stops the window."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,7 +38,8 @@ class NewDialog(QDialog):
         self._make, self._file = make, generator
         self.name = QLineEdit()
         self.name.setObjectName("new-name")
-        self.name.setPlaceholderText("my-piece")
+        self.name.setText(free_name(OWN))
+        self.name.selectAll()
         self.place = QLineEdit(str(OWN))
         self.place.setObjectName("new-place")
         self.generator = Choice("new-generator", "", 320)
@@ -99,6 +101,12 @@ class NewDialog(QDialog):
             return
         self.accept()
         self._make(Path(self.place.text()).expanduser() / name, generator)
+
+
+def free_name(place: Path) -> str:
+    """A name for a new folder in a place: my-piece, or my-piece-2 and so on."""
+    names = (f"my-piece-{number}" if number > 1 else "my-piece" for number in itertools.count(1))
+    return next(name for name in names if not (place / name).exists())
 
 
 class CountDialog(QDialog):

@@ -11,6 +11,9 @@ QUIET: tuple[JobKind, ...] = ("training", "map", "live")
 """Kinds of jobs that are too short for the bar."""
 
 
+COUNTED = 10_000  # steps; of more (samples of a sound) the share is shown
+
+
 class JobsBar(QWidget):
     """A line for the running job; hidden if there is none."""
 
@@ -51,7 +54,8 @@ class JobsBar(QWidget):
 
 def time_left(job: Progress) -> str:
     """The progress in words."""
-    counted = f"{job.done} of {job.total}" if job.total else ""
+    share = f"{100 * job.done // job.total} %" if job.total > COUNTED else f"{job.done} of {job.total}"
+    counted = share if job.total else ""
     if job.seconds_left is None:
         return counted
     seconds = round(job.seconds_left)

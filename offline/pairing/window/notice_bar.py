@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from offline.pairing.window import theme
 from offline.pairing.window.parts import button, row
+
+GOOD_NEWS_MS = 8000  # good news go away by themselves
 
 
 class NoticeBar(QWidget):
@@ -30,6 +32,8 @@ class NoticeBar(QWidget):
         layout.setStretch(0, 1)
         self.setLayout(layout)
         self.setObjectName("notice")
+        self._leave = QTimer(self, singleShot=True, interval=GOOD_NEWS_MS)
+        self._leave.timeout.connect(self.hide)
         self.hide()
 
     @property
@@ -47,6 +51,9 @@ class NoticeBar(QWidget):
         if act is not None:
             self._mend.setText(action)
             self._act = act
+        self._leave.stop()
+        if is_good and act is None:
+            self._leave.start()
         self.show()
 
     def _mend_it(self) -> None:

@@ -21,6 +21,7 @@ class Reports:
     def __init__(self, window: MainWindow) -> None:
         self.window, self.studio = window, window.studio
         self._fit: Fit | None = None
+        self._has_hinted = False
         events = self.studio.events
         events.on("preset", self.refresh_preset)
         events.on("corpus", self._corpus_changed)
@@ -51,8 +52,6 @@ class Reports:
         if project is not None:
             window.memory.note_preset(project.preset.folder)
             window.memory.save()
-            if not window.memory.hints_seen:
-                window.hints.begin()
         window.welcome.show_recent(window.memory.recent)
         window.look.forget_images([])
         window.pictures.use(project)
@@ -67,6 +66,9 @@ class Reports:
     def _corpus_changed(self) -> None:
         window = self.window
         self._pairs_changed()
+        if self.studio.board is not None and not window.memory.hints_seen and not self._has_hinted:
+            self._has_hinted = True  # not before: they speak of a map
+            window.hints.begin()
         window.map_bar.refresh()
         window.transport.refresh()
         window.wave.show_sound(self.studio.transport.sound)

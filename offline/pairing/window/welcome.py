@@ -69,7 +69,7 @@ class Welcome(QWidget):
         shipped.addStretch(1)
         column.addLayout(shipped)
         column.addSpacing(10)
-        column.addWidget(label("Or drop a preset's folder, a generator or sounds here.", "small"))
+        column.addWidget(label("Or drop a preset's folder or a generator file here.", "small"))
         layout = QVBoxLayout(self)
         layout.addStretch(2)
         layout.addLayout(row(None, inner, None))
