@@ -57,6 +57,7 @@ class Reports:
         window.pictures.use(project)
         window.map.fit()
         window.map.forget_pointer()
+        window.map.setFocus()
         self._corpus_changed()
         window.tray.refresh()
         window.settings.refresh()

@@ -62,8 +62,9 @@ class TransportBar(QWidget):
             self.sounds.clear()
             self.sounds.addItems(names)
         self.sounds.setVisible(len(names) > 1)
-        for part in (self.play, self.loop, self.speed):
-            part.setEnabled(board is not None)
+        for tool in (self.play, self.loop):
+            tool.defaultAction().setEnabled(board is not None)
+        self.speed.setEnabled(board is not None)
         self.show_sound(self.studio.transport.sound)
         silent = self.studio.transport.silent
         reason = silent.partition(";")[0]
