@@ -151,7 +151,7 @@ def command(
 
 
 def _split(names: list[str]) -> tuple[str, list[Path]]:
-    """The preset and the sounds of a command line; UserError where one of them is missing."""
+    """The preset and the sounds of a command line. Raises UserError if one of them is missing."""
     preset, *sounds = names
     if Path(preset).is_file():
         given = " ".join(pasted(name) for name in names)

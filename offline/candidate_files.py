@@ -20,7 +20,7 @@ def image_file(preset: Preset, seed: int) -> Path:
 def write_contact_sheet(
     preset: Preset, candidates: Candidates, seeds: Iterable[int] | None = None, name: str = SHEET
 ) -> bool:
-    """Write the candidates, or those of `seeds`, to one PNG, the chosen ones framed. False where an image is missing."""
+    """Write the candidates, or those of `seeds`, to one PNG, with the chosen ones framed. False if an image is missing."""
     wanted = candidates.seeds if seeds is None else tuple(seeds)
     pictures = [(str(seed), image_file(preset, seed), seed in candidates.kept) for seed in wanted]
     if missing := [file for _, file, _ in pictures if not file.is_file()]:

@@ -1,4 +1,4 @@
-"""Sounds to a preset's corpus: analysed, without their silences, each sounding frame with a place on the map."""
+"""Makes a preset's corpus of sounds: analysed, without silences, each sounding frame with a position on the map."""
 
 import shutil
 from dataclasses import replace
@@ -29,8 +29,8 @@ LOUDNESS = DESCRIPTORS.index("loudness")
 
 
 class Described(NamedTuple):
-    """The sounding frames of a sound: their numbers (m,), raw descriptors (m, 23), and for every frame of the sound (n,) the
-    one of the m that it stands for.
+    """The sounding frames of a sound: their numbers (m,), raw descriptors (m, 23), and for each of all n frames the sounding
+    frame that stands for it.
     """
 
     frame: Int64[np.ndarray, "m"]
@@ -46,19 +46,19 @@ def make_corpus(
     copy: bool = False,
     channels: list[int | None] | None = None,
 ) -> Corpus:
-    """Analyse sounds and write them as the preset's corpus, with map.png; nothing is done where it is that already.
+    """Analyse sounds and write them as the preset's corpus, with map.png. Does nothing if the corpus is up to date.
 
-    Sounds are named by their place and SHA-256, or with `copy` copied into the preset's sounds/. channels: one for each
-    sound, instead of one for all. What the present corpus knows of a sound is used as it is. Raises SoundError for sounds
-    that cannot be used, UserError where there is too little of them.
+    The corpus refers to sounds by path and SHA-256; `copy` copies them into the preset's sounds/. channels: one for each
+    sound, instead of one for all. Sounds in the present corpus are not analysed again. Raises SoundError for unusable
+    sounds, UserError if they are too short.
 
-    The preset is held only while it is written. Its pairs then note the sounds and frames that they were placed on.
+    The preset is locked only while it is written. Before that, pairs store the sounds and frames on which they were placed.
     """
     paths = [sound.expanduser().resolve() for sound in sounds]
     chosen = [channel] * len(paths) if channels is None else channels
     if twice := next((sound for i, sound in enumerate(paths) if sound in paths[:i]), None):
         raise UserError(f"{twice} is named twice; name each sound once")
-    for path, one in zip(paths, chosen, strict=True):  # what is wrong with one is reported before any work
+    for path, one in zip(paths, chosen, strict=True):  # reports problems before any work
         with SoundReader(path, one):
             pass
     hashes = [sha256_of(path) for path in paths]
@@ -110,9 +110,9 @@ def make_corpus(
 
 
 def remember_sources(folder: Path) -> None:
-    """Note in a preset's pairs the sound and frame of every pair that was placed on the corpus, before it is replaced.
+    """Store the sound and frame of each pair placed on the corpus in the pairs' file, before the corpus is replaced.
 
-    Files of older versions lack them. What cannot be read is left as it is: the commands that need it report it.
+    Files of older versions lack them. Unreadable files stay as they are; commands that need them report the damage.
     """
     file, corpus_file = folder / PAIRS, folder / CORPUS
     if not (file.is_file() and corpus_file.is_file()):
@@ -134,9 +134,9 @@ def remember_sources(folder: Path) -> None:
 def silence_left_out(
     rows: Float64[np.ndarray, "m 23"], path: Path
 ) -> tuple[Int64[np.ndarray, "sounding"], Int64[np.ndarray, "m"]]:
-    """The numbers of the frames of a sound that are at least -60 dB loud, and for every frame which of them it stands for.
+    """The numbers of the frames of at least -60 dB, and for each of all frames the sounding one that stands for it.
 
-    That is itself, the last one before it, or for frames before all of them the first. SoundError where none sounds.
+    That is the frame itself, or the last sounding one before it, or else the first. Raises SoundError if none sounds.
     """
     sounding = rows[:, LOUDNESS] >= SILENCE_DB
     if not sounding.any():
@@ -146,7 +146,7 @@ def silence_left_out(
 
 
 def _is_same(corpus: Corpus, wanted: list[tuple[str, str, int | None]], seed: int, preset: Preset) -> bool:
-    """Whether making it anew would give the same. wanted: file, SHA-256 and channel of each sound."""
+    """Whether the corpus is up to date. wanted: file, SHA-256 and channel of each sound."""
     facts = corpus.facts
     is_same = [(sound.file, sound.sha256, sound.channel) for sound in facts.sounds] == wanted
     is_same = is_same and (facts.inputs, facts.descriptors, facts.seed) == (preset.settings.inputs, DESCRIPTORS, seed)
@@ -154,7 +154,7 @@ def _is_same(corpus: Corpus, wanted: list[tuple[str, str, int | None]], seed: in
 
 
 def _known(corpus: Corpus | None, sha256: str, channel: int | None) -> Described | None:
-    """A sound as the corpus has it; None where it has not."""
+    """A sound from the corpus; None if the corpus does not contain it."""
     if corpus is None or corpus.facts.descriptors != DESCRIPTORS:
         return None
     for number, sound in enumerate(corpus.facts.sounds):
@@ -178,7 +178,7 @@ def _describe(path: Path, channel: int | None) -> Described:
 
 
 def _named(path: Path, folder: Path) -> str:
-    """As the corpus names a sound: relative where it lies in the preset, else its whole path."""
+    """The name of a sound's file in the corpus: relative if it lies in the preset, else the absolute path."""
     return path.relative_to(folder).as_posix() if folder in path.parents else str(path)
 
 

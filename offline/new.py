@@ -40,9 +40,9 @@ sha256 = "{sha256}"
 def new(folder: Path, generator: Path, copy: bool = False) -> str:
     """Make a preset folder, completely or not at all; return the generator's path as preset.toml names it.
 
-    A generator below the preset's parent folder is named relative to the preset, so the two can move together. copy: it is
-    copied into the preset, as a shipped preset's always is. Nothing is done where the folder is a preset with this
-    generator. Raises UserError where it holds anything else, ModelError for a file that is no generator.
+    A generator below the preset's parent folder is named relative to the preset, so that both can be moved together. copy:
+    copy the generator into the preset; a shipped preset's always is. Does nothing if the folder is a preset with this
+    generator. Raises UserError if it contains anything else, ModelError for a file that is not a generator.
     """
     folder = Path(os.path.abspath(folder.expanduser()))
     generator = generator.expanduser().resolve()
@@ -76,7 +76,7 @@ def new(folder: Path, generator: Path, copy: bool = False) -> str:
 
 
 def find_generator(name: str) -> Path:
-    """A generator's file, given as such or as the path or name of a preset that has it."""
+    """The file of a generator, given by its path or by the path or name of a preset."""
     path = Path(name).expanduser()
     if path.is_file() or path.suffix:
         return path

@@ -12,10 +12,10 @@ from shared.preset.lock import preset_lock
 
 @contextmanager
 def writable(path: str, held: bool = True) -> Iterator[Preset]:
-    """Hold the preset of this path or name for writing; of a shipped one, the user's own copy, whose place is reported.
+    """Lock the preset of this path or name for writing; for a shipped one, the user's own copy, whose folder is reported.
 
-    A copy made for a change that fails is removed: it would otherwise be used in place of the shipped preset. held=False is
-    for long work, which holds the preset itself while it reads and while it writes.
+    If the change fails, a copy made for it is removed: it would otherwise replace the shipped preset. held=False is for long
+    work, which locks the preset itself while it reads and while it writes.
     """
     preset = Preset.load(path)
     was_there = preset.own_folder.exists()
@@ -23,7 +23,7 @@ def writable(path: str, held: bool = True) -> Iterator[Preset]:
     kept = True
     try:
         with preset_lock(own.folder) if held else nullcontext():
-            yield Preset.load(own.folder)  # as it is now that no other program changes it
+            yield Preset.load(own.folder)  # read again under the lock
     except UserError as error:
         if own is not preset and not was_there:
             kept = False

@@ -375,7 +375,7 @@ def _pytest_options(*tests: str) -> list[str]:
 
 
 def in_a_process(work: Callable[[], int], limit_s: float | None) -> int | None:
-    """Do this in a copy of this process; its result, None where it takes longer than the limit. What it prints is in `LOG`."""
+    """Do this in a copy of this process; its result, None if it takes longer than the limit. What it prints is in `LOG`."""
     before = set(FOLDER.iterdir())
     child = os.fork()
     if child == 0:

@@ -15,7 +15,7 @@ from shared.stale import remove_stale, temporary_prefix
 def written_atomically(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to; it replaces `path` when the block ends without an error.
 
-    Raises UserError where the folder is missing or not writable, Failure where the disk is full or fails.
+    Raises UserError if the folder is missing or not writable, Failure if the disk is full or fails.
     """
     temporary = new_temporary(path)
     try:
@@ -46,7 +46,7 @@ def new_temporary(path: Path) -> Path:
 def folder_made_atomically(path: Path) -> Iterator[Path]:
     """A new folder of the same name to fill, in a temporary one beside `path`; it becomes `path` when the block ends.
 
-    `path` may exist if it is empty. Raises OSError where the system refuses.
+    `path` may exist if it is empty. Raises OSError if the system refuses.
     """
     remove_stale(path.parent)
     temporary = Path(tempfile.mkdtemp(prefix=temporary_prefix(path.name), dir=path.parent))
@@ -62,7 +62,7 @@ def folder_made_atomically(path: Path) -> Iterator[Path]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder where there is none yet; UserError where that is not allowed, Failure where the disk is full."""
+    """Make a folder if it does not exist. Raises UserError if that is not allowed, Failure if the disk is full."""
     if path.is_symlink():  # of a preset from a stranger: it would put files into any other place
         raise UserError(f"{path} is a symbolic link; put a folder in its place")
     try:
@@ -72,7 +72,7 @@ def make_folder(path: Path) -> None:
 
 
 def check_place(path: Path) -> None:
-    """UserError where no file can have this name."""
+    """Raise UserError if no file can have this name."""
     if path.is_dir():
         raise UserError(f"{path} is a folder; name a file")
     if not path.parent.is_dir():

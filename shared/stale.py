@@ -1,9 +1,9 @@
-"""Temporary files of programs that were killed: recognised by their names, and removed.
+"""Removes temporary files of killed programs, which it recognises by their names.
 
     .preset-3fa9c1.18233.k2x9_qd1.toml      made on the computer 3fa9c1 by process 18233, to become preset.toml
 
-They are removed by the next program that writes in the folder, or opens the preset: if they are older than that program
-and their process has ended. Files of another computer, in a shared folder, stay.
+The next program that writes in the folder, or opens the preset, removes those that are older than itself and whose process
+has ended. Files of other computers, in a shared folder, stay.
 """
 
 import hashlib
@@ -21,17 +21,17 @@ COMPUTER = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
 NAME = re.compile(r"\..+-([0-9a-f]{6})\.(\d{1,10})\.[a-z0-9_]{8}(\.[^.]*)?", re.DOTALL)
 
 _started = time.time()
-_looked: set[str] = set()  # folders that were looked through by this program
+_looked: set[str] = set()  # folders that this program has cleaned
 _guard = threading.Lock()
 
 
 def temporary_prefix(stem: str) -> str:
-    """How the name of a temporary file for `stem` begins; eight random characters and a suffix follow."""
+    """The prefix of the name of a temporary file for `stem`; eight random characters and a suffix follow."""
     return f".{stem}-{COMPUTER}.{os.getpid()}."
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove what programs that were killed have left in a folder; once for each folder, and never an error."""
+    """Remove the temporary files of killed programs from a folder, once for each folder. Raises nothing."""
     key = os.path.abspath(folder)
     with _guard:
         if key in _looked:
@@ -52,7 +52,7 @@ def remove_stale(folder: Path) -> None:
 
 
 def is_running(process: int) -> bool:
-    """Whether there is a process of this number on this computer; true where that cannot be found out."""
+    """Whether a process with this number runs on this computer; true if that is unknown."""
     if process == os.getpid():
         return True
     if sys.platform == "win32":
@@ -67,7 +67,7 @@ def is_running(process: int) -> bool:
 
 
 def _is_running_on_windows(process: int) -> bool:
-    """As above: os.kill would end the process there."""
+    """The same for Windows, where os.kill would end the process."""
     import ctypes
 
     limited_information, still_active = 0x1000, 259

@@ -1,4 +1,4 @@
-"""Paths of this computer stay on it: error texts that go out by OSC keep the names of files, not where they are."""
+"""Removes folders from error texts that are sent by OSC: names of files stay, their places do not leave the computer."""
 
 import os
 import re

@@ -30,7 +30,7 @@ def export(preset: Preset, folder: Path) -> list[Path]:
     """Write everything that the preset has into a folder; return the files.
 
     analysis, sounds, standardize, pca, umap, map: the corpus. pairs-in, pairs-out, pairs-names: the pairs. mlp: the mapping.
-    Existing files of these names are replaced. Raises PresetError where there is nothing to write.
+    Existing files of these names are replaced. Raises PresetError if there is nothing to write.
     """
     contents: dict[str, FluComaFile] = {}
     if preset.has_corpus:
@@ -113,7 +113,7 @@ def _pairs(pairs: Pairs) -> dict[str, FluComaFile]:
 
 
 def _mapping(mapping: LearnedMapping, inputs: tuple[str, ...]) -> dict[str, FluComaFile]:
-    """The network; none where the mapping is no network that the toolkit has, which is reported."""
+    """The network; None, with a line for the user, if the toolkit has no such mapping."""
     regressor = mapping.regressor
     if not isinstance(regressor, MLPRegressor) or regressor.activation not in NUMBERS:
         say(

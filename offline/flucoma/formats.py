@@ -1,7 +1,7 @@
-"""The FluCoMa Toolkit's JSON files: what SuperCollider and Max write with `.write` and `write`, and read with `read`.
+"""The FluCoMa Toolkit's JSON files, as SuperCollider and Max write and read them.
 
-Keys and layouts are those of flucoma-core 1.0.9 (docs/flucoma.md). The toolkit ignores other keys; `ponticello` is one of
-ours and holds what a preset knows beyond them.
+Keys and layouts are those of flucoma-core 1.0.9 (docs/flucoma.md). The toolkit ignores other keys; the key `ponticello` holds
+further facts of a preset.
 """
 
 import re
@@ -28,7 +28,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class BadFile(UserError):
-    """A file that is not what its keys promise."""
+    """A file whose content does not match its keys."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ class PCA:
 class UMAP:
     """FluidUMAP: places embedding (n, 2) of the points (n, d) that it was fitted on.
 
-    a, b: the curve that the least distance gives; neighbours: how many were looked at. To place further points, the toolkit
+    a, b: the curve that follows from the minimum distance. neighbours: their number. To place further points, the toolkit
     searches a k-d tree of the points.
     """
 
@@ -235,7 +235,7 @@ def write(path: Path, content: FluComaFile) -> None:
 
 
 def read(path: Path) -> FluComaFile | None:
-    """The object in a file; None for other JSON. Raises BadFile where its parts do not fit together."""
+    """The object in a file; None for other JSON. Raises BadFile if its parts do not fit together."""
     try:
         content = read_bytes(path, MOST_BYTES)
     except OSError as error:
@@ -278,7 +278,7 @@ def _standardize(content: bytes) -> Standardize:
 
 
 def _normalize(content: bytes) -> Standardize:
-    """FluidNormalize as the same straight line, written as mean and deviation."""
+    """FluidNormalize, expressed by mean and deviation."""
     plain = _decoded(content, _Normalize)
     low, high = (_array(values, "data_min and data_max", plain.cols) for values in (plain.data_min, plain.data_max))
     if not plain.min < plain.max or (low > high).any():
@@ -392,6 +392,6 @@ def identifiers(prefix: str, numbers: Sequence[int]) -> tuple[str, ...]:
 
 
 def numbered(identifier: str) -> int | None:
-    """The number at the end of an identifier; None where there is none."""
+    """The number at the end of an identifier; None if there is none."""
     found = re.search(r"(\d{1,15})$", identifier)
     return int(found[1]) if found else None

@@ -1,4 +1,4 @@
-"""Which of the files in a folder is what: by its keys, its size and its identifiers, or by the name that an export gives it."""
+"""Recognises the files in a folder by their keys, sizes and identifiers, or by the names that an export gives them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ F = TypeVar("F", MLP, PCA, UMAP, Standardize)
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The files of a folder, each where it belongs; None for what is missing."""
+    """The files of a folder by purpose; None for missing ones."""
 
     folder: Path
     mlp: MLP | None
@@ -33,9 +33,9 @@ class Found:
 
 
 def find(folder: Path, latent_sizes: set[int], inputs: int | None) -> Found:
-    """Read all .json files of a folder. latent_sizes: of the generator; inputs: how many the preset takes, if that is known.
+    """Read all .json files of a folder. latent_sizes: those of the generator. inputs: the preset's number of inputs, if known.
 
-    Raises UserError where there are none, where one is damaged, and where two could be the same thing.
+    Raises UserError if there are none, if one is damaged, and if two could have the same purpose.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; name the one with the toolkit's JSON files")

@@ -47,11 +47,11 @@ def import_into(
     space: LatentSpace | None = None,
     sound: Path | None = None,
 ) -> list[str]:
-    """Take the files of a folder into a preset: corpus, pairs, mapping. Returns a line about each part.
+    """Import the files of a folder into a preset: corpus, pairs, mapping. Return a line about each part.
 
     All files are read and checked before anything is written. inputs: names of the descriptors, in the order of the columns,
-    where the files do not know them. space: of the latents, where neither files nor sizes tell. sound: the file that the
-    analysis belongs to. Raises UserError.
+    if the files lack them. space: that of the latents, if neither files nor sizes determine it. sound: the analysed file.
+    Raises UserError.
     """
     architecture = read_architecture(preset.generator_path)
     sizes = {"z": architecture.z_dim, "w": architecture.w_dim}
@@ -85,7 +85,7 @@ def import_into(
 
 
 def _inputs(found: Found, preset: Preset, given: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the preset's inputs: as given, as the files know them, or else the preset's own."""
+    """Names of the preset's inputs: those given, those in the files, or else the preset's own."""
     parts = (found.mlp, found.scaler, found.pairs_in, found.analysis)
     known = next((tuple(part.facts["inputs"]) for part in parts if part and part.facts.get("inputs")), ())
     names = given or known or preset.settings.inputs
@@ -199,7 +199,7 @@ def _regressor(mlp: MLP, folder: Path) -> MLPRegressor:
 def _completed(
     mapping: LearnedMapping, found: Found, corpus: Corpus | None, pairs: Pairs | None, smoothing: float
 ) -> LearnedMapping:
-    """With its reach and the digest of its pairs: from the files, or else from corpus and pairs."""
+    """The mapping with its reach and the digest of its pairs, from the files or else from corpus and pairs."""
     assert found.mlp is not None
     facts = found.mlp.facts
     far = facts.get("reach")
@@ -306,7 +306,7 @@ def _sound(path: Path | None, frames: int, folder: Path) -> CorpusSound:
 
 
 def _places(found: Found, analysis: DataSet, order: Int64[np.ndarray, "m"]) -> Float64[np.ndarray, "m 2"] | None:
-    """The place of each row in this order, by the map or by UMAP; None where neither is there."""
+    """The position of each row in this order, from the map or from UMAP; None without both."""
     if (places := found.places) is not None:
         by_name = dict(zip(places.identifiers, places.rows, strict=True))
         if missing := [name for name in analysis.identifiers if name not in by_name]:
@@ -323,7 +323,7 @@ def _places(found: Found, analysis: DataSet, order: Int64[np.ndarray, "m"]) -> F
 
 
 def _save_inputs(preset: Preset, names: tuple[str, ...]) -> None:
-    """Write the inputs into preset.toml. PresetError where corpus, pairs or mapping are there for other ones."""
+    """Write the inputs into preset.toml. Raises PresetError if corpus, pairs or mapping are there for other ones."""
     for name in (CORPUS, history.PAIRS, "mapping.safetensors"):
         if (preset.folder / name).is_file():
             raise PresetError(
@@ -366,7 +366,7 @@ def command(
         Path | None, typer.Option(help="The sound that the analysis belongs to, where the files do not know it.")
     ] = None,
 ) -> None:
-    """Take analysis, map, pairs and mapping from JSON files of the FluCoMa Toolkit into a preset."""
+    """Import analysis, map, pairs and mapping from JSON files of the FluCoMa Toolkit into a preset."""
     if generator is not None:
         new(Path(output), find_generator(generator))
     elif not Path(output).expanduser().exists() and not _is_preset(output):

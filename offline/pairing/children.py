@@ -74,7 +74,7 @@ class Child:
             return
         if os.name == "posix":
             self._process.send_signal(signal.SIGINT)
-        else:  # Windows sends Ctrl-C to whole consoles only; what is rendered stays usable all the same
+        else:  # Windows can send Ctrl-C only to whole consoles; rendered segments stay usable anyway
             self._process.terminate()
 
 
@@ -105,5 +105,5 @@ def live_command(preset: Path, shape: str) -> list[str]:
 
 
 def ponticello(*arguments: str) -> list[str]:
-    """`ponticello ARGUMENTS`, of this very installation or checkout, whatever is on the PATH."""
+    """`ponticello ARGUMENTS` of this installation or checkout, whatever is on the PATH."""
     return module_command("ponticello", *arguments)

@@ -1,4 +1,4 @@
-"""The generator at work beside the window: the picture of a tick, and placed images in the film's shape."""
+"""The generator in a thread of the studio: pictures of ticks, and placed images in the film's shape."""
 
 import threading
 import time
@@ -59,9 +59,9 @@ class ImageWish:
 
 
 class FilmPainter:
-    """Draws in a thread of its own, which starts with the first wish. A tick comes before images, a newer wish replaces the last.
+    """Draws in a thread, which starts with the first request. Ticks precede images, and a newer request replaces the last.
 
-    Sends `film` for each new picture, and `error` where none can be drawn.
+    Sends `film` for each new picture, and `error` if none can be drawn.
     """
 
     def __init__(self, events: Events) -> None:
@@ -93,7 +93,7 @@ class FilmPainter:
         self._begin()
 
     def images(self) -> list[tuple[ImageWish, Image]]:
-        """Images that were drawn since the last call."""
+        """The images drawn since the last call."""
         drawn = []
         while not self._drawn.empty():
             drawn.append(self._drawn.get())
@@ -101,7 +101,7 @@ class FilmPainter:
 
     @property
     def is_drawing_images(self) -> bool:
-        """Whether images that were asked for are not all drawn yet."""
+        """Whether some requested images are not drawn yet."""
         return bool(self._images)
 
     @property

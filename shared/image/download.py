@@ -85,7 +85,7 @@ class Download:
 def downloaded(
     start: Callable[[Item], Download | None], items: Iterable[Item], device: torch.device
 ) -> Generator[tuple[Item, Image | None], None, None]:
-    """(item, image) in order, as fast as the device allows; None where `start` gives None.
+    """(item, image) in order, as fast as the device allows; None if `start` gives None.
 
     On a card two pictures are in flight; on a CPU several are made side by side, on a core each.
     """
@@ -102,7 +102,7 @@ def downloaded(
 def in_flight(
     start: Callable[[Item], Download | None], items: Iterable[Item]
 ) -> Generator[tuple[Item, Image | None], None, None]:
-    """(item, image) in order, with two downloads started at a time; None where `start` gives None."""
+    """(item, image) in order, with two downloads started at a time; None if `start` gives None."""
     started: deque[tuple[Item, Download | None]] = deque()
 
     def finish() -> tuple[Item, Image | None]:

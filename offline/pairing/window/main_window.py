@@ -1,4 +1,4 @@
-"""The window: what its parts ask for, forwarded to the studio, and the clock that follows the sound."""
+"""The window: forwards requests of its parts to the studio, and follows the sound with a timer."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from offline.pairing.window.pictures import Pictures
 from offline.pairing.window.reports import Reports
 
 TICK_MS = 33  # while something moves
-IDLE_MS = 100  # between two looks at what happened elsewhere
+IDLE_MS = 100  # between two polls while nothing moves
 WARM_UP_TICK = 5  # the window is painted by then
 SHAPE_COMMANDS = ("shape_square", "shape_wide", "shape_tall", "shape_wall", "shape_window")
 FOREIGN = (
@@ -88,7 +88,7 @@ class MainWindow(Layout):
         """One line in the bar: what went wrong and what to do, or that something is done."""
         self.notice.show_notice(line, is_good=is_good)
 
-    # what the views ask for
+    # requests of the views
 
     def _scrub_row(self, number: int) -> None:
         if self.studio.board is not None:
@@ -155,7 +155,7 @@ class MainWindow(Layout):
         self.actions_by_name["settings"].setChecked(self.tabs.currentIndex() == 1)
 
     def menu_corner(self) -> QPoint:
-        """Where a menu that has no place of its own opens."""
+        """The position of menus that have no other one."""
         return QPoint(theme.GAP, 40)
 
     def _look_changed(self, name: str) -> None:
@@ -183,12 +183,12 @@ class MainWindow(Layout):
     # the clock
 
     def wake(self) -> None:
-        """Follow the sound 30 times a second, until nothing moves any more."""
+        """Follow the sound 30 times a second until nothing moves."""
         if self._timer.interval() != TICK_MS and not self._is_closed:
             self._timer.start(TICK_MS)
 
     def follow(self) -> None:
-        """Take up what happened, and show the moment that sounds."""
+        """Process events, and show the current moment."""
         self.ticks += 1
         if self.ticks == WARM_UP_TICK:
             self.studio.jobs.warm_up()
@@ -200,7 +200,7 @@ class MainWindow(Layout):
             self._timer.start(IDLE_MS)
 
     def follow_now(self) -> None:
-        """Show the moment that sounds."""
+        """Show the current moment."""
         transport = self.studio.transport
         if transport.sound != self.wave.sound:
             self.wave.show_sound(transport.sound)
@@ -237,7 +237,7 @@ class MainWindow(Layout):
         self.take_files(dragged_files(event.mimeData()))
 
     def take_files(self, files: list[Path]) -> None:
-        """What was dropped on the window: a preset to open, a generator for a new one, sounds to add."""
+        """Handle dropped files: a preset to open, a generator for a new one, sounds to add."""
         presets = [file for file in files if (file / "preset.toml").is_file()]
         generators = [file for file in files if file.suffix.lower() in GENERATORS]
         pictures = [file for file in files if file.suffix.lower() in PICTURES]

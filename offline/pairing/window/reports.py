@@ -1,4 +1,4 @@
-"""What the studio reports, shown: its events forwarded to the parts of the window."""
+"""Forwards the studio's events to the parts of the window."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Reports:
         window.follow_now()
 
     def recolour(self) -> None:
-        """Colour the points and the waveform alike."""
+        """Update the colours of points and waveform."""
         window = self.window
         window.map.refresh_points()
         window.wave.set_colours(window.map.row_colours)
@@ -154,7 +154,7 @@ class Reports:
         return any(job.kind == "training" for job in self.studio.jobs.running)
 
     def _show_state(self) -> None:
-        """Say in the corner whether the mapping is being trained and everything is on disk."""
+        """Show in the corner whether the mapping is being trained and everything is saved."""
         project = self.studio.project
         saved = "" if project is None else "saved" if project.is_saved else "saving…"
         self.window.state.show_text("training…" if self._is_training else saved)
@@ -191,6 +191,6 @@ class Reports:
         window.notice.show_notice(first.line + rest, "Locate…", locate)
 
     def _note(self, line: str) -> None:
-        """What is worth a line; that there is no sound card stands beside the controls of the sound."""
+        """The lines worth showing, without that about a missing sound card, which the sound's controls show."""
         if line != self.studio.transport.silent:
             self.window.say(line, is_good=True)
