@@ -9,7 +9,8 @@ new, train          new · train
 convert             convert · checkpoint/
 dataset             dataset/
 train-gan           training/
+export, import      flucoma/
+lab                 laboratory/ (its page, plots and tables are also those of other reports)
 
 All of them use options, progress (bars and lines for the user), readable and writable (the preset that a command changes).
-laboratory/ makes reports: tables, plots and pictures on a page that is one file.
 """
