@@ -118,7 +118,8 @@ class ShowController:
                 case Change(name, value, arrived):
                     self._change(name, cast(Value, value), arrived)
         except Exception as error:  # unexpected ones, too: the show goes on
-            self._context.refuse(ActionCall(address=PREFIX + event.name, sender=sender), one_line(error))
+            argument = event.argument if isinstance(event, Request) else None
+            self._context.refuse(ActionCall(argument, PREFIX + event.name, sender), one_line(error))
 
     def do(self, then: Then) -> None:
         """Finish a background job in the main thread."""

@@ -9,12 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace as replace_settings
 
 from shared.errors import SettingError
 from shared.painter import Painter
 from shared.picture import Picture
 from shared.pipeline import Pipeline
 from shared.preset import Preset
+from shared.preset.learned import LearnedMapping
 from shared.preset import preset as places
 from shared.stage import SAMPLE_RATE
 
@@ -95,7 +97,9 @@ def _presets_in(folder: Path) -> dict[str, Path]:
 
 
 def warm_up(preset: Preset, painter: Painter, aspect: Fraction = Fraction(1)) -> float:  # immutable
-    """Run sound and pictures of this shape through everything once. Returns the seconds that a picture takes."""
+    """Run sound, pictures of this shape and a training through everything once. Returns the seconds that a picture takes."""
+    # The first fit imports parts of torch for a second or two, in which no signal would end it and pictures would wait.
+    LearnedMapping.learn(preset.mapping.scaler, preset.pairs, replace_settings(preset.settings.training, epochs=1))
     noise = np.random.default_rng(0).standard_normal(round(WARM_UP_S * SAMPLE_RATE)).astype(np.float32) * 0.1
     ticks = Pipeline(preset).process(noise)
     durations = []
