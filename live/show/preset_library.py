@@ -16,8 +16,8 @@ from shared.painter import Painter
 from shared.picture import Picture
 from shared.pipeline import Pipeline
 from shared.preset import Preset
-from shared.preset.learned import LearnedMapping
 from shared.preset import preset as places
+from shared.preset.learned import LearnedMapping
 from shared.stage import SAMPLE_RATE
 
 WARM_UP_S = 0.3  # of noise through the pipeline, so that nothing is compiled when the first sound arrives
