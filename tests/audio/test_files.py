@@ -268,3 +268,24 @@ def test_headers_that_were_never_finished(tmp_path):
     (tmp_path / "crash.wav").write_bytes(data)
     with pytest.raises(SoundError, match="its recorder did not finish it"):
         SoundReader(tmp_path / "crash.wav")
+
+
+def test_counts_begin_at_zero_with_each_reading(tmp_path):
+    x = np.zeros((3000, 2), np.float32)
+    x[[5, 70], 0] = np.nan
+    x[80, 1] = np.inf
+    soundfile.write(tmp_path / "a.wav", x, 44100, "FLOAT")
+    with SoundReader(tmp_path / "a.wav") as reader:
+        assert (reader.frames_read, reader.nonfinite, reader.soundtrack_nonfinite) == (0, 0, 0)
+        for _ in range(2):
+            for _ in reader.blocks():
+                pass
+            assert (reader.frames_read, reader.nonfinite) == (3000, 3)
+        assert sum(map(len, reader.soundtrack(60, 90))) == 30
+        assert reader.soundtrack_nonfinite == 2
+        assert sum(map(len, reader.soundtrack(90, 90))) == 0
+        assert reader.remarks() == [f"{tmp_path / 'a.wav'}: 3 invalid samples (NaN or infinite) count as 0"]
+    with SoundReader(tmp_path / "a.wav", channel=2) as reader:
+        for _ in reader.blocks():
+            pass
+        assert reader.remarks() == [f"{tmp_path / 'a.wav'}: 1 invalid sample (NaN or infinite) counts as 0"]
