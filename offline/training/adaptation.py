@@ -1,4 +1,4 @@
-"""The augmentation probability, steered by how much the discriminator overfits (Karras et al. 2020, "ADA", section 3)."""
+"""The augmentation probability, controlled by the discriminator's overfitting (Karras et al. 2020, "ADA", section 3)."""
 
 from dataclasses import dataclass
 

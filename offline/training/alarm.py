@@ -1,4 +1,4 @@
-"""What a run warns of, and what to do about it."""
+"""Warnings of a run, with remedies."""
 
 import math
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""G_ema, the generator that a run is for: an exponential moving average of the one that is trained."""
+"""G_ema, the result of a run: an exponential moving average of the trained generator."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ MAGNITUDE_HALF_LIFE = 20_000  # images
 
 
 def ema_beta(batch: int, images: int, ramp_up: float | None = RAMP_UP, ema_kimg: float | None = None) -> float:
-    """How much of the average stays after an iteration; `images` were shown before it. No ramp-up where a run goes on."""
+    """The decay of the average in an iteration, after `images` images."""
     half_life = (EMA_KIMG * batch / 32 if ema_kimg is None else ema_kimg) * 1000
     if ramp_up is not None:
         half_life = min(half_life, images * ramp_up)
@@ -19,7 +19,7 @@ def ema_beta(batch: int, images: int, ramp_up: float | None = RAMP_UP, ema_kimg:
 
 
 def magnitude_beta(batch: int) -> float:
-    """How much of the layers' magnitudes stays after a batch."""
+    """The decay of the layers' magnitudes in a batch."""
     return float(0.5 ** (batch / MAGNITUDE_HALF_LIFE))
 
 

@@ -1,4 +1,4 @@
-"""Random numbers by name: the same (seed, iteration, phase, sample) gives the same numbers, whatever process asks for them."""
+"""Random numbers by name: the same (seed, iteration, phase, sample) gives the same numbers in any process."""
 
 from typing import Literal, get_args
 
@@ -20,7 +20,7 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 
 
 def numbers(seed: int, iteration: int, phase: Phase, sample: int) -> np.random.Generator:
-    """A generator of its own for one sample of one phase of one iteration (Philox: Salmon et al. 2011)."""
+    """The random generator of one sample of one phase of one iteration (Philox: Salmon et al. 2011)."""
     key = np.array([seed, PHASES.index(phase)], np.uint64)
     counter = np.array([0, 0, sample, iteration], np.uint64)  # the low words count what is drawn
     return np.random.Generator(np.random.Philox(key=key, counter=counter))

@@ -47,7 +47,7 @@ class Discriminator(nn.Module):
     def forward(
         self, images: Float32[Tensor, "n c s s"], labels: Float32[Tensor, "n c_dim"] | None = None
     ) -> Float32[Tensor, "n 1"]:
-        """The logits of images, given their labels where the network is conditional."""
+        """The logits of images; a conditional network needs their labels."""
         x = images
         for number, r in enumerate(self.architecture.resolutions):
             x = self._block(r, x, self._dtype(number, images))

@@ -1,4 +1,4 @@
-"""The constructor arguments of a discriminator, and what follows from them. Needs no torch."""
+"""The constructor arguments of a discriminator, and the sizes that follow from them. Needs no torch."""
 
 import math
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ MAPPING_LAYERS = 8
 class DiscriminatorArchitecture:
     """The constructor arguments of a discriminator, under their published names.
 
-    c_dim            length of a label vector; 0 where images have no labels
+    c_dim            length of a label vector; 0 for images without labels
     img_resolution   side of an image in pixels, a power of two from 8
     channel_base     channels at resolution r are channel_base / r,
     channel_max      but no more than this
-    num_fp16_res     how many of the highest resolutions compute in float16, on CUDA only
+    num_fp16_res     number of the highest resolutions that compute in float16, on CUDA only
     mbstd_group_size samples in a group of the minibatch standard deviation
     """
 

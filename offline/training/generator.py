@@ -71,11 +71,11 @@ class TrainableGenerator(nn.Module):
         phases.copy_(torch.rand(phases.shape, generator=generator) - 0.5)
 
     def parameters_by_name(self) -> dict[str, nn.Parameter]:
-        """What is trained, by its published name."""
+        """The trained tensors, by published name."""
         return {key.replace("/", "."): parameter for key, parameter in self.trained.items()}
 
     def buffers_by_name(self) -> dict[str, Tensor]:
-        """What is stored but not trained, by its published name: averages, frequencies and phases."""
+        """The tensors that are stored but not trained, by published name: averages, frequencies and phases."""
         return {key.replace("/", "."): buffer for key, buffer in self.named_buffers() if not key.startswith("trained")}
 
     def get(self, name: str) -> Tensor:
@@ -132,8 +132,8 @@ class TrainableGenerator(nn.Module):
     ) -> Tensor:
         """The pictures (n, 3, h, w); or with `depth` the map behind that many layers.
 
-        window: the part of the picture's width, about its middle, that is made, with margins as around the whole.
-        beta: how slowly magnitude_ema follows, None: not at all. visit: is given each layer's number and its map.
+        window: the part of the picture's width, around its centre, that is computed, with margins as around the whole.
+        beta: decay of magnitude_ema; None does not update it. visit: called with each layer's number and its map.
         """
         first = geometry.signals(self.architecture)[0]
         margins = first.size - first.sampling_rate

@@ -15,7 +15,7 @@ from offline.training.generator import TrainableGenerator
 from shared.atomic import written_atomically
 
 COLUMNS, ROWS = 8, 4
-LARGEST_CELL = 256  # pixels a side; larger images are made smaller for the sheet
+LARGEST_CELL = 256  # pixels a side; larger images are reduced for the sheet
 TOGETHER = 8  # images that are computed at once
 
 Pictures = UInt8[Tensor, "n c s s"]

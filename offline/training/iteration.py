@@ -1,4 +1,4 @@
-"""One training iteration, in the order of the paper: generator, discriminator, now and then R1, then the averages."""
+"""One training iteration, in the order of the paper: generator, discriminator, periodically R1, then the averages."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -93,7 +93,7 @@ class Batch:
 
 @dataclass
 class Progress:
-    """How far a run is."""
+    """The progress of a run."""
 
     iteration: int = 0
     images: int = 0
@@ -134,7 +134,7 @@ class Networks:
         )
 
     def trained_of_discriminator(self) -> dict[str, nn.Parameter]:
-        """D's parameters but for the frozen ones."""
+        """D's parameters except the frozen ones."""
         frozen = self.discriminator.architecture.frozen(self.rules.frozen_layers)
         return {name: parameter for name, parameter in self.discriminator.named().items() if name not in frozen}
 

@@ -27,7 +27,7 @@ def discriminator_loss_on_reals(real: Logits) -> Scalar:
 def r1_penalty(real: Logits, images: Float32[Tensor, "n c h w"], gamma: float) -> Scalar:
     """Gamma / 2 times the squared gradient of D at the real images, mean over the batch; itself with a gradient.
 
-    `images` are those that require a gradient: the ones before blur and augmentation.
+    `images` require a gradient: they are the images before blur and augmentation.
     """
     (gradient,) = torch.autograd.grad(real.sum(), images, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3)).mean() * (gamma / 2)

@@ -1,4 +1,4 @@
-"""The three networks of a training in one safetensors file: what `convert --all` writes, and a run's snapshots.
+"""The three networks of a training in one safetensors file, as written by `convert --all` and in a run's snapshots.
 
 Tensors have their published names behind "G/", "D/" and "G_ema/"; the header holds the constructor arguments of generator
 and discriminator as JSON. A snapshot adds the optimisers' moments and the run's progress. Loading needs no pickle.
@@ -62,7 +62,7 @@ def write_networks(
 
 
 def is_network_file(path: Path) -> bool:
-    """Whether the header of a safetensors file says that it holds networks of a training."""
+    """Whether a safetensors file holds networks of a training, according to its header."""
     try:
         return safetensors_format.read_header(path).metadata.get("ponticello") == KIND
     except (DamagedFile, OSError):

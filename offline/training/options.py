@@ -10,7 +10,7 @@ NETWORKS, TRAINING, RUN = "Networks", "Training", "Run"  # panels of --help
 
 
 def _setting(help_text: str, panel: str, default: str, metavar: str | None = None) -> Any:
-    """An option that is left to the recipe where it is not given; `default` is that of a run without a recipe."""
+    """An option whose value comes from the recipe if it is not given. default: that of a run without a recipe."""
     return option(panel=panel, help=help_text, show_default=default, metavar=metavar)
 
 
@@ -18,7 +18,7 @@ class _Given:
     """Options that are settings of a `Configuration`."""
 
     def given(self) -> dict[str, Any]:
-        """Those that were given, by name."""
+        """The given options, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
         return {name: value for name, value in values.items() if value is not None}
 

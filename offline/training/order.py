@@ -1,4 +1,4 @@
-"""Which image comes when: every image once in each round, in an order of its own for each round."""
+"""The order of images: each image once in every round, in a different order for each round."""
 
 from functools import lru_cache
 
@@ -9,7 +9,7 @@ from offline.training.chance import numbers
 
 
 def item(seed: int, number: int, count: int) -> int:
-    """The image that is shown as `number` (from 0) of a run with `count` images."""
+    """The image shown as number `number` (from 0) of a run with `count` images."""
     return int(_round(seed, number // count, count)[number % count])
 
 

@@ -1,4 +1,4 @@
-"""What a run will take, from a few iterations that are measured on the spot."""
+"""The plan of a run: its time, memory and disk, estimated from a few measured iterations."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ from offline.training.processes import Processes
 from offline.training.run_folder import KEPT
 from offline.training.start import tensors
 
-MEASURED_P = 0.2  # of augmentation, where it is on
+MEASURED_P = 0.2  # of augmentation, if it is on
 SNAPSHOTS_PER_HOUR = 4
 
 
@@ -46,7 +46,7 @@ class Plan:
 def measure(
     configuration: Configuration, networks: Networks, images: Images, device: torch.device, processes: Processes
 ) -> Plan:
-    """Run three iterations, two of them with R1, and measure. The networks are changed by it."""
+    """Measure three iterations, two of them with R1. This changes the networks."""
     iteration = Iteration(networks, Progress(), processes)
     batches = Batches(configuration, images, device)
     samples = processes.samples(configuration.batch)

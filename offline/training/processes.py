@@ -1,7 +1,7 @@
-"""Several processes that train one network: who they are, and how they agree (torch.distributed, without wrappers).
+"""Several processes that train one network together (torch.distributed, without wrappers).
 
 Each takes every W-th image of a batch. Gradients, magnitudes and the average w are averaged in one flat reduction; every
-random number is named by its image's place in the whole batch. So any number of processes gives what one gives.
+random number is named by its image's place in the whole batch, so the result does not depend on the number of processes.
 """
 
 import os
@@ -24,7 +24,7 @@ BACKENDS = "cpu:gloo,cuda:nccl"
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a run: the rank of this one, and their number."""
+    """The processes of a run: rank of this one, and number of all."""
 
     rank: int = 0
     count: int = 1
@@ -35,7 +35,7 @@ class Processes:
         return self.rank == 0
 
     def samples(self, batch: int) -> range:
-        """The places in a batch of the images that this process takes."""
+        """The places in a batch of this process's images."""
         return range(self.rank, batch, self.count)
 
     @torch.no_grad()
@@ -60,13 +60,13 @@ class Processes:
         return tuple(reduced.tolist())
 
     def wait(self) -> None:
-        """Wait until all processes are here."""
+        """Wait until all processes have reached this point."""
         self.sums(0.0)
 
 
 @contextmanager
 def connected(device: str) -> Iterator[Processes]:
-    """The processes that torchrun, or another program that sets RANK and WORLD_SIZE, has started; else this one alone.
+    """The processes started by torchrun, or by another program that sets RANK and WORLD_SIZE; else this one alone.
 
     Raises Failure if they cannot connect.
     """
@@ -90,7 +90,7 @@ def connected(device: str) -> Iterator[Processes]:
 
 
 def local_device(device: str) -> str:
-    """The card of this process where several processes share a machine: `cuda` becomes `cuda:LOCAL_RANK`."""
+    """The card of this process if several processes share a machine: `cuda` becomes `cuda:LOCAL_RANK`."""
     return f"cuda:{os.environ[LOCAL]}" if device == "cuda" and LOCAL in os.environ else device
 
 

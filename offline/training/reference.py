@@ -1,4 +1,4 @@
-"""The parts of the training beside reference values of another implementation: what `scripts/training_reference` prints.
+"""Compares parts of the training with reference values of another implementation, for `scripts/training_reference`.
 
 A file is a .npz without pickles; its keys tell its form: a discriminator, whole iterations, blur, augmentation at given
 percentiles, augmentation as it is drawn, tables, scores, or centre crops.
@@ -39,7 +39,7 @@ GROUPS = {
 
 
 class Row(NamedTuple):
-    """A quantity: its largest difference, relative to the largest value of the reference, and what is allowed."""
+    """A quantity: its largest difference, relative to the largest value of the reference, and the tolerance."""
 
     name: str
     difference: float
@@ -47,12 +47,12 @@ class Row(NamedTuple):
 
     @property
     def passes(self) -> bool:
-        """Whether it is near enough; NaN is not."""
+        """Whether it is within the tolerance; NaN is not."""
         return bool(self.difference <= self.tolerance)
 
 
 def main(files: Sequence[str]) -> int:
-    """Print a table for each file; the exit status."""
+    """Print a table for each file; return the exit status."""
     if not files:
         print("usage: scripts/training_reference FILE.npz...", file=sys.stderr)
         return 2
@@ -73,7 +73,7 @@ def main(files: Sequence[str]) -> int:
 
 
 def compare(file: Path, draws: int = DRAWS) -> Iterator[Row]:
-    """Every quantity of a reference file. draws: how often augmentation is drawn for its statistics, at most."""
+    """Every quantity of a reference file. draws: limit of the draws of augmentation for its statistics."""
     with np.load(file, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     names = set(arrays)

@@ -1,4 +1,4 @@
-"""A run's folder is its state: what a run needs to go on, bit for bit, and what it has made.
+"""A run's folder is its state: everything needed to continue it bit for bit, and its results.
 
 run.json                      the settings
 state-000123.safetensors      a snapshot after 123 iterations: networks, optimisers, counters; the last three are kept
@@ -39,7 +39,7 @@ SETTINGS, LOG, GENERATOR_FILE, BEST_FILE, LOCK = (
     ".lock",
 )
 KEPT = 3  # snapshots
-CHANGEABLE = {"kimg", "threads", "tick"}  # settings that may differ when a run goes on
+CHANGEABLE = {"kimg", "threads", "tick"}  # settings that may change when a run is continued
 OF_DATA = ("size", "channels", "images", "data")
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps for each parameter
 
@@ -53,7 +53,7 @@ class Best:
 
 
 class RunFolder:
-    """Reads and writes a run's files. Every file is whole or absent; the log loses at most its last line."""
+    """Reads and writes a run's files. Every file is complete or absent; the log loses at most its last line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -65,7 +65,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder against other programs. UserError where one has it, or the folder holds something else."""
+        """Lock the folder. Raises UserError if another program holds it, or the folder contains something else."""
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path} is a file; name a folder for the run")
         strangers = self.path.is_dir() and any(file.name != LOCK for file in self.path.iterdir())
@@ -84,7 +84,7 @@ class RunFolder:
                     self.path.rmdir()
 
     def configuration(self) -> Configuration:
-        """The settings of the run. UserError where they cannot be read."""
+        """The settings of the run. Raises UserError if they cannot be read."""
         try:
             return msgspec.json.decode((self.path / SETTINGS).read_bytes(), type=Configuration)
         except (OSError, msgspec.DecodeError) as error:
@@ -93,14 +93,16 @@ class RunFolder:
             ) from error
 
     def begin(self, configuration: Configuration) -> None:
-        """Write the settings of a run that begins, or goes on with others among those that may change."""
+        """Write the settings of a new run, or of a continued one with changed settings."""
         with written_atomically(self.path / SETTINGS) as temporary:
             temporary.write_bytes(msgspec.json.format(msgspec.json.encode(configuration)) + b"\n")
 
     def check(self, given: Configuration) -> None:
-        """SettingError where the run in the folder was started with other settings."""
+        """Raise SettingError if the run in the folder was started with other settings."""
         found = self.configuration()
-        for name in sorted(given.__struct_fields__, key=lambda name: name in OF_DATA):  # what explains the others first
+        for name in sorted(
+            given.__struct_fields__, key=lambda name: name in OF_DATA
+        ):  # first those that explain the others
             before, now = getattr(found, name), getattr(given, name)
             if before == now or name in CHANGEABLE:
                 continue
@@ -112,7 +114,7 @@ class RunFolder:
             )
 
     def save(self, networks: Networks, progress: Progress, best: Best) -> None:
-        """Write a snapshot and the averaged generator; of older snapshots two are kept."""
+        """Write a snapshot and the averaged generator. Two older snapshots are kept."""
         arrays = {
             f"{prefix}{name}": tensor.detach().cpu().numpy()
             for prefix, named in _parts(networks).items()
@@ -135,7 +137,7 @@ class RunFolder:
         return sorted(self.path.glob("state-*.safetensors"))
 
     def restore(self, networks: Networks) -> tuple[Progress, Best] | None:
-        """Load the newest snapshot that can be read; None where there is none yet. ModelError where none can be read."""
+        """Load the newest readable snapshot; None if there are none yet. Raises ModelError if none can be read."""
         damaged = None
         for path in reversed(self.snapshots()):
             try:
@@ -154,7 +156,7 @@ class RunFolder:
         return None
 
     def log(self, line: Mapping[str, object]) -> None:
-        """Append a line of JSON to the log. Raises Failure where the disk is full."""
+        """Append a line of JSON to the log. Raises Failure if the disk is full."""
         try:
             with open(self.path / LOG, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
@@ -162,7 +164,7 @@ class RunFolder:
             raise refusal(f"cannot write {self.path / LOG}", error) from error
 
     def lines(self) -> list[dict[str, Any]]:
-        """The log's lines; a last line that was cut off is left out."""
+        """The log's lines, without a truncated last line."""
         if not (self.path / LOG).exists():
             return []
         lines = []
@@ -174,7 +176,7 @@ class RunFolder:
         return lines
 
     def rewind(self, progress: Progress) -> None:
-        """Remove lines of the log from after the snapshot that a run goes on from: the same reports follow again."""
+        """Remove the log's lines after the snapshot from which a run continues: the same reports follow again."""
         lines = self.lines()
         kept = [line for line in lines if line.get("iteration", 0) <= progress.iteration]
         if len(kept) < len(lines):
@@ -186,7 +188,7 @@ class RunFolder:
 
 
 def write_generator(path: Path, generator: TrainableGenerator) -> None:
-    """Write a generator in float16, as `live` and `render` take it. Raises ModelError where training has diverged."""
+    """Write a generator in float16, for `live` and `render`. Raises ModelError if training has diverged."""
     write_checkpoint(path, generator.architecture, generator.arrays(), half=True)
 
 

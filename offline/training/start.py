@@ -1,4 +1,4 @@
-"""The networks of a run at its beginning: drawn anew, or from a file."""
+"""The networks at the beginning of a run: with random weights, or from a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Source:
-    """A file that is fine-tuned: its hash, architectures and tensors; without a discriminator where it has none."""
+    """A file to fine-tune: its hash, architectures and tensors; it may lack a discriminator."""
 
     path: Path
     sha256: str
@@ -44,7 +44,7 @@ class Source:
 
     @classmethod
     def read(cls, path: Path) -> "Source":
-        """From a file of networks or of a generator alone. Raises ModelError for anything else."""
+        """Load a file of networks, or of a generator alone. Raises ModelError for anything else."""
         digest = sha256(path)
         if is_network_file(path):
             file = read_networks(path)

@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stop_requests(on_first: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """A function that says whether a signal has come. `on_first` is called at the first; a second is a KeyboardInterrupt."""
+    """A function that returns whether a signal has arrived. The first one calls `on_first`, a second one raises KeyboardInterrupt."""
     requests = 0
 
     def note(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Reports for TensorBoard, where it is installed (the extra `tensorboard`)."""
+"""Reports for TensorBoard, if it is installed (the extra `tensorboard`)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from shared.errors import UserError
 
 @contextmanager
 def open_writer(folder: Path | None) -> Iterator[Callable[[Report], None]]:
-    """A function that writes reports into this folder; it does nothing where the folder is None.
+    """A function that writes reports into this folder; it does nothing if the folder is None.
 
     Raises UserError if TensorBoard is not installed.
     """

@@ -1,4 +1,4 @@
-"""What `ponticello train-gan` does: the settings, the plan or the run, and what the user sees of it."""
+"""The work of `ponticello train-gan`: the settings, the plan or the run, and lines for the user."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -28,7 +28,7 @@ from shared.image.device import pick_device
 
 @dataclass(frozen=True)
 class Work:
-    """A command line. given: settings of `Configuration` by name, as far as they were given."""
+    """A command line. given: the given settings of `Configuration` by name."""
 
     data: Path
     output: Path
@@ -74,7 +74,7 @@ def work(task: Work) -> None:
 def _configuration(
     task: Work, dataset: Dataset, source: Source | None, folder: RunFolder, *, mirror: bool
 ) -> Configuration:
-    """The settings of a new run, or those of the run in the folder; SettingError where other ones are given."""
+    """The settings of a new run, or those of the run in the folder. Raises SettingError if other ones are given."""
     facts = {
         "size": dataset.resolution,
         "channels": dataset.channels,
@@ -133,7 +133,7 @@ D_ARCHITECTURE = ("d_channel_base", "d_channel_max")
 
 
 def _of_source(source: Source, wishes: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that a file decides; SettingError where the data set or the command line says otherwise."""
+    """The settings that a file determines. Raises SettingError if the data set or the command line contradict them."""
     a = source.generator
     for name, has, wanted, remedy in (
         ("images of {} pixels", a.img_resolution, facts["size"], "make the data set with --size {has}"),
@@ -180,7 +180,7 @@ def _settings(a: Architecture) -> dict[str, Any]:
 
 
 def _check_share(configuration: Configuration, processes: Processes) -> None:
-    """SettingError where the batch cannot be shared among the processes."""
+    """Raise SettingError if the batch cannot be shared among the processes."""
     share, rest = divmod(configuration.batch, processes.count)
     part = min(configuration.micro_batch, share) if share else 1
     if rest or not share or share % part or part % min(4, part):

@@ -40,7 +40,7 @@ def colour_map(draws: Draws, channels: int) -> tuple[Float32[Tensor, "n 3 3"], F
 def recolour(
     images: Float32[Tensor, "n c h w"], matrix: Float32[Tensor, "n 3 3"], offset: Float32[Tensor, "n 3"]
 ) -> Float32[Tensor, "n c h w"]:
-    """The images with their colours mapped; of grey ones, the mean of what the map does to r, g and b."""
+    """The images with their colours mapped; of grey ones, the mean of the mapped r, g and b."""
     n, c, h, w = images.shape
     matrix, offset = matrix.to(images), offset.to(images)
     if c == 1:

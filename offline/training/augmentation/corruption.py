@@ -16,14 +16,14 @@ CUTOUT_SIZE = 0.5  # of the image's size
 def add_noise(
     images: Float32[Tensor, "n c h w"], draws: Draws, chances: Sequence[np.random.Generator]
 ) -> Float32[Tensor, "n c h w"]:
-    """Gaussian noise whose deviation is drawn for each image."""
+    """Gaussian noise with a random deviation for each image."""
     deviation = draws.where("noise", np.abs(draws.normal["noise"][:, 0]) * NOISE_DEVIATION, 0)
     noise = np.stack([chance.standard_normal(images.shape[1:], np.float32) for chance in chances])
     return images + torch.from_numpy(noise).to(images) * deviation.to(images)[:, None, None, None]
 
 
 def cut_out(images: Float32[Tensor, "n c h w"], draws: Draws) -> Float32[Tensor, "n c h w"]:
-    """A square of zeros about a centre that is drawn for each image."""
+    """A square of zeros around a random centre in each image."""
     _, _, h, w = images.shape
     centre = torch.from_numpy(draws.uniform["cutout"])
     half = draws.where("cutout", np.full(len(centre), CUTOUT_SIZE / 2), 0)

@@ -29,7 +29,7 @@ def _centred(taps: np.ndarray, size: int) -> np.ndarray:
 
 
 def band_filters() -> Float64[np.ndarray, "4 taps"]:
-    """Four filters of zero phase whose sum leaves an image as it is: the lowest band first.
+    """Four filters of zero phase that add up to the identity, the lowest band first.
 
     Each octave splits what is left below with the wavelet's squared low-pass and high-pass; lower octaves use the same
     filters with zeros between their taps.

@@ -55,7 +55,7 @@ def inverse_matrix(draws: Draws, width: int, height: int) -> Float32[Tensor, "n 
 
 
 def resample(images: Float32[Tensor, "n c h w"], matrix: Float32[Tensor, "n 3 3"]) -> Float32[Tensor, "n c h w"]:
-    """The images where `matrix` takes them, between two low-pass filters at twice the sampling rate."""
+    """The images transformed by `matrix`, between two low-pass filters at twice the sampling rate."""
     n, c, height, width = images.shape
     left, right, top, bottom = _margins(matrix, width, height)
     images = pad(images, [left, right, top, bottom], mode="reflect")

@@ -1,4 +1,4 @@
-"""What is drawn for each image: which transforms are applied, and how strongly."""
+"""The random parameters of each image: which transforms are applied, and how strongly."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Transform(NamedTuple):
-    """A transform: the group that turns it on, and how many gates, uniform and normal numbers it takes for an image."""
+    """A transform: the group that enables it, and its numbers of gates, uniform and normal numbers per image."""
 
     name: str
     group: str
@@ -53,9 +53,9 @@ class Draws:
 
     @classmethod
     def at_random(cls, groups: frozenset[str], p: float, chances: Sequence[np.random.Generator]) -> Self:
-        """Drawn for each image by a random generator of its own; every transform is applied with probability p.
+        """Draw from a random generator for each image; every transform is applied with probability p.
 
-        Every image's numbers stand at fixed places, so that turning a group off changes nothing for the others.
+        The numbers of an image have fixed positions, so that disabling a group does not change the others.
         """
         gates = np.stack([chance.random(sum(row.gates for row in TRANSFORMS)) for chance in chances])
         uniforms = np.stack([chance.random(sum(row.uniforms for row in TRANSFORMS)) for chance in chances])

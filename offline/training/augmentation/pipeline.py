@@ -26,7 +26,7 @@ class Augmentation:
     def __call__(
         self, images: Float32[Tensor, "n c h w"], p: float, chances: Sequence[np.random.Generator]
     ) -> Float32[Tensor, "n c h w"]:
-        """Each image changed by numbers of its own random generator, every transform with probability p."""
+        """The images, each changed by its own random generator, with every transform at probability p."""
         if not self.groups or p <= 0:
             return images
         return self.apply(images, Draws.at_random(self.groups, p, chances), chances)
@@ -34,7 +34,7 @@ class Augmentation:
     def apply(
         self, images: Float32[Tensor, "n c h w"], draws: Draws, chances: Sequence[np.random.Generator] = ()
     ) -> Float32[Tensor, "n c h w"]:
-        """The images changed as drawn; `chances` are needed for noise alone."""
+        """The images changed by drawn parameters; only noise needs `chances`."""
         _, channels, height, width = images.shape
         if any(draws.on(name) for name in GEOMETRY):
             images = geometry.resample(images, geometry.inverse_matrix(draws, width, height))

@@ -1,1 +1,1 @@
-"""How near generated images are to real ones, by measures that need no network trained elsewhere."""
+"""Scores of generated images against real ones, by measures that need no pretrained network."""

@@ -20,7 +20,7 @@ class PrecisionRecall(NamedTuple):
 def frechet_distance(real: Real, fake: Fake) -> float:
     """Squared Fréchet distance of the Gaussians with both sets' means and covariances (Dowson and Landau 1982).
 
-    It falls with the number of images in a set: compare values of equal numbers alone.
+    It falls with the number of images in a set: compare only values of equal numbers.
     """
     difference = real.mean(axis=0) - fake.mean(axis=0)
     a, b = (np.cov(features.astype(np.float64), rowvar=False, ddof=1) for features in (real, fake))
@@ -43,7 +43,7 @@ def kernel_distance(real: Real, fake: Fake) -> float:
 
 
 def precision_recall(real: Real, fake: Fake, k: int = NEIGHBOURS) -> PrecisionRecall:
-    """Shares that lie within reach of the other set: the distance of one of its members to its k-th neighbour
+    """Shares of each set within the reach of the other: the distance of its members to their k-th neighbours
     (Kynkäänniemi et al. 2019).
     """
     between = _distances(fake, real)

@@ -1,4 +1,4 @@
-"""Features of an image without a trained network: responses of Gabor filters, their interplay, and coarse colour.
+"""Features of images without a trained network: responses of Gabor filters at two orders, and coarse colours.
 
 After the scattering transform (Bruna and Mallat 2013): moduli of Gabor filters of four scales and six orientations, averaged
 over the image; for luminance also the filters of the coarser scales applied to these moduli; and 4 x 4 mean colours.

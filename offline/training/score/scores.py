@@ -1,4 +1,4 @@
-"""The scores of a run: generated images beside real ones, with the value that other real images would reach."""
+"""The scores of a run: generated against real images, with the scores of other real images for comparison."""
 
 from dataclasses import asdict, dataclass
 
@@ -20,12 +20,12 @@ Features = Float32[np.ndarray, "n d"]
 
 @dataclass(frozen=True)
 class Scores:
-    """How near `images` generated images are to as many real ones.
+    """Scores of `images` generated images against as many real ones.
 
     gabor_frechet       squared Fréchet distance of Gabor-scattering features; falls with the number of images
     sliced_wasserstein  of patches at three scales
     precision           share of generated images that look like real ones
-    recall              share of real images that could be generated; near 0 where all generated ones are alike
+    recall              share of real images that could be generated; near 0 if all generated ones are alike
     diversity           mean distance of two generated images over that of two real ones, in features
     """
 
