@@ -5,15 +5,16 @@ from typing import Annotated
 
 import numpy as np
 
+from offline.appearance import appearance
 from offline.candidate_files import PROPOSAL, SHEET, write_contact_sheet
 from offline.drawing import MOST, draw_candidates
 from offline.options import PresetArgument, counted
 from offline.progress import say
 from offline.readable import if_readable
-from offline.sampling import appearance, farthest_point_sampling
 from offline.writable import writable
 from shared.command_line import DeviceOption, example, new_app, option
 from shared.errors import SettingError, pasted
+from shared.mapping.sampling import farthest_point_sampling
 from shared.preset import Preset
 from shared.preset.candidates import Candidates, Draw
 from shared.preset.history import save_choice

@@ -8,8 +8,8 @@ from jaxtyping import Int64, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from offline.options import counted
-from offline.sampling import farthest_point_sampling
 from shared.atomic import written_atomically
+from shared.mapping.sampling import farthest_point_sampling
 from shared.preset.corpus import Corpus
 from shared.stage import HOP, SAMPLE_RATE
 from shared.times import format_time

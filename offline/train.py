@@ -1,10 +1,13 @@
 """`ponticello train`: train the mapping on the pairs."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Annotated, get_args
 from weakref import WeakKeyDictionary
 
+import msgspec
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
@@ -14,21 +17,33 @@ from offline.pairing.session import on_map
 from offline.progress import progress, say
 from offline.readable import if_readable
 from offline.writable import writable
-from shared.command_line import example, new_app
-from shared.errors import PresetError, pasted
+from shared.command_line import example, new_app, option
+from shared.errors import PresetError, SettingError, pasted
+from shared.mapping.preprocessing import Preprocessing
+from shared.mapping.regression import REGRESSORS, RegressorName, Training
+from shared.mapping.regression.training import PreprocessingName
 from shared.mapping.smoothing import LeakyIntegrator
 from shared.preset import Preset, history
 from shared.preset.candidates import shortened
 from shared.preset.corpus import Corpus
-from shared.preset.learned import LearnedMapping
+from shared.preset.learned import LearnedMapping, learned_pairs
 from shared.preset.lock import preset_lock
 from shared.preset.pairs import Pairs
 from shared.preset.preset import MAPPING, sha256_of
+from shared.preset.training_settings import save_training
 
 WANTED_ORDERS = 5.0  # of magnitude: the fall of the loss in the paper
 LEARNED = 1e-3  # share of the mean loss before training; a pair with a larger one is not learned
 FRAMES_AT_ONCE = 16384
 ROUNDING = 1e-9  # share of a squared length: far more than float64 loses
+ADVICE: Mapping[RegressorName, str] = {
+    "mlp": "try more epochs or larger layers in preset.toml",
+    "rbf": "try a smaller penalty in preset.toml",
+    "gaussian_process": "it takes differences between near pairs for noise; rbf meets every pair",
+    "ridge": "try a smaller alpha in preset.toml",
+    "linear": "a linear mapping cannot meet these pairs; try another regressor",
+    "nearest": "pairs with the same sound share their mean; move or remove some",
+}
 NEAR = 0.1  # share of the median distance between pairs; nearer ones are hard to tell apart
 
 
@@ -39,48 +54,87 @@ class Trained:
     mapping: LearnedMapping
     pairs: Pairs
     losses: Float64[np.ndarray, "n"]
-    unlearned: list[str]
-    """Names of pairs whose loss is still large."""
+    left_out: frozenset[int]
+    """Numbers of the pairs that were not learned, as the settings ask for fewer."""
     conflicts: list[tuple[int, int, float]]
     """Numbers of two pairs and their distance in deviations."""
 
     @property
+    def unlearned(self) -> list[str]:
+        """Names of learned pairs whose loss is still large."""
+        large = np.flatnonzero(self.losses > LEARNED * self.first_loss).tolist()
+        return [self.pairs.names[i] for i in large if i not in self.left_out]
+
+    @property
+    def last_loss(self) -> float:
+        """The mean loss of the learned pairs."""
+        return float(np.mean([loss for i, loss in enumerate(self.losses) if i not in self.left_out]))
+
+    @property
+    def first_loss(self) -> float:
+        """The loss of the untrained MLP; for other regressors, that of predicting zero."""
+        losses = self.mapping.regressor.losses
+        return losses[0] if losses else float(np.square(self.pairs.targets, dtype=np.float64).mean())
+
+    @property
     def orders(self) -> float:
         """Orders of magnitude by which the loss fell."""
-        first, last = self.mapping.regressor.losses[0], self.mapping.regressor.losses[-1]
+        first, last = self.first_loss, self.last_loss
         return math.inf if last == 0 else math.log10(first / last) if first > 0 else 0.0
 
 
-def train(preset: Preset) -> Trained:
-    """Train a mapping on the pairs of a preset, with its settings, and write it. The same pairs give the same mapping.
+def train(preset: Preset, changes: Training | None = None) -> Trained:
+    """Train a mapping on the pairs of a preset and write it. The same pairs give the same mapping.
 
+    changes: settings to use from now on, written to preset.toml after the fit; None: those that are there.
     The corpus standardises the pairs; without one they stay as they are. The preset is held while it is read and while it
     is written: what other programs change in between stays, and is reported. Raises PresetError where there are no pairs.
     """
     with preset_lock(preset.folder):
-        pairs, stored = _pairs(preset)
+        pairs, stored = scaled_pairs(preset)
         before = _mapping_digest(preset)
     scaler = pairs.scaler
     if scaler is None:
         raise PresetError(
             f"{preset.name} has no sounds yet; analyse some: ponticello analyse {pasted(preset.folder)} SOUND"
         )
-    training = preset.settings.training
+    training = changes or preset.settings.training
+    preprocessing = find_preprocessing(preset, training.preprocessing)
     smoothing = float(str(preset.controls["smoothing"]))
     far = reach(preset.corpus, pairs, smoothing) if preset.has_corpus else _reach_before(preset)
-    with progress("epochs", training.epochs) as advance:
-        mapping = LearnedMapping.learn(scaler, pairs, training, far, lambda epoch, _: advance(epoch))
+    learned = learned_pairs(pairs, training.pairs)
+    with progress("epochs", training.epochs_of(len(learned))) as advance:
+        mapping = LearnedMapping.learn(scaler, pairs, training, far, lambda epoch, _: advance(epoch), preprocessing)
     with preset_lock(preset.folder):
-        _write(preset, mapping, pairs, stored, before)
-    predicted = mapping.regressor.process(pairs.descriptors).astype(np.float64)
-    losses: NDArray[np.float64] = np.square(predicted - pairs.latents).mean(axis=1)
-    unlearned = [pairs.names[i] for i in np.flatnonzero(losses > LEARNED * mapping.regressor.losses[0])]
-    return Trained(mapping, pairs, losses, unlearned, conflicts(pairs))
+        if _write(preset, mapping, pairs, stored, before) and changes is not None:
+            save_training(preset.folder, training)
+    left_out = frozenset(range(len(pairs))) - set(learned)
+    return Trained(mapping, pairs, mapping.losses(pairs), left_out, conflicts(pairs))
 
 
-def _write(preset: Preset, mapping: LearnedMapping, pairs: Pairs, stored: Pairs, before: str) -> None:
+def find_preprocessing(preset: Preset, name: PreprocessingName) -> Preprocessing | None:
+    """The preprocessing of this name, fitted to the corpus; without a corpus, that of the present mapping.
+
+    PresetError where there is neither.
+    """
+    if name == "standard":
+        return None
+    if preset.has_corpus:
+        return Preprocessing.fit(name, preset.corpus.standardised)
+    if (preset.folder / "mapping.safetensors").is_file():
+        present = preset.mapping.preprocessing
+        if present is not None and present.name == name:
+            return present
+    raise PresetError(
+        f"preprocessing = {name} given, and {preset.name} has no sounds to fit it to; "
+        f"analyse some: ponticello analyse {pasted(preset.folder)} SOUND"
+    )
+
+
+def _write(preset: Preset, mapping: LearnedMapping, pairs: Pairs, stored: Pairs, before: str) -> bool:
     """Write the mapping, and the pairs where training scaled them, unless another program has changed them meanwhile.
 
+    False if another mapping stays.
     stored, before: the pairs on disk and the digest of the mapping there, when the training began.
     """
     if Preset.load(preset.folder).settings.inputs != preset.settings.inputs:
@@ -91,11 +145,12 @@ def _write(preset: Preset, mapping: LearnedMapping, pairs: Pairs, stored: Pairs,
     if not (file.is_file() and history.same(Pairs.load(file), stored)):
         if _mapping_digest(preset) != before:
             say(f"{preset.name}: another program changed the pairs and trained on them; its mapping stays")
-            return
+            return False
         say(preset.training_advice)
     elif not history.same(stored, pairs):  # first, so that no mapping is there without the pairs that it learned
         history.save_pairs(preset.folder, pairs)
     mapping.save(preset.folder / MAPPING)
+    return True
 
 
 def _mapping_digest(preset: Preset) -> str:
@@ -166,7 +221,7 @@ def _reach_before(preset: Preset) -> float:
     return math.inf if mapping is None else mapping.reach
 
 
-def _pairs(preset: Preset) -> tuple[Pairs, Pairs]:
+def scaled_pairs(preset: Preset) -> tuple[Pairs, Pairs]:
     """The pairs in the scale of the corpus, and as their file has them."""
     file = preset.folder / history.PAIRS
     if not file.is_file():
@@ -182,21 +237,77 @@ def _pairs(preset: Preset) -> tuple[Pairs, Pairs]:
 
 
 app = new_app()
+SETTINGS = "Settings, written to preset.toml"  # a panel of --help
 
 
-@app.command(epilog=example("ponticello train mine"))
-def command(preset: PresetArgument) -> None:
-    """Train the mapping from descriptors to latents on the pairs, with the training settings in preset.toml."""
+@app.command(epilog=example("ponticello train mine", "ponticello train mine --regressor rbf"))
+def command(
+    preset: PresetArgument,
+    regressor: Annotated[
+        str | None,
+        option(
+            "--regressor",
+            metavar="|".join(REGRESSORS),
+            panel=SETTINGS,
+            help="Regressor that learns the pairs.",
+            show_default="as in preset.toml",
+        ),
+    ] = None,
+    pairs: Annotated[
+        int | None,
+        option(
+            "--pairs",
+            metavar="N",
+            panel=SETTINGS,
+            help="Number of pairs to learn, those most distant in sound; 0: all.",
+            show_default="as in preset.toml",
+        ),
+    ] = None,
+    preprocessing: Annotated[
+        str | None,
+        option(
+            "--preprocessing",
+            metavar="|".join(get_args(PreprocessingName)),
+            panel=SETTINGS,
+            help="What is done to the standardised descriptors first.",
+            show_default="as in preset.toml",
+        ),
+    ] = None,
+) -> None:
+    """Train the mapping from descriptors to latents on the pairs, with the settings [training] in preset.toml.
+
+    Options are written to preset.toml. See docs/laboratory.md for what each choice does.
+    """
+    changes = {"regressor": regressor, "pairs": pairs, "preprocessing": preprocessing}
     with writable(preset, held=False) as own:
-        trained = train(own)
-    regressor, pairs = trained.mapping.regressor, trained.pairs
-    for name, loss in zip(pairs.names, trained.losses, strict=True):
-        print(f"{name:<16} loss {loss:.2e}")
-    first, last = regressor.losses[0], regressor.losses[-1]
+        trained = train(own, changed(own.settings.training, changes))
+    show(own, trained)
+
+
+def changed(training: Training, changes: Mapping[str, object]) -> Training:
+    """The settings with those changes that are not None. Raises SettingError for a value that is not allowed."""
+    given = {key: value for key, value in changes.items() if value is not None}
+    try:
+        return msgspec.convert(msgspec.to_builtins(training) | given, Training)
+    except msgspec.ValidationError as error:
+        for key, allowed in (("regressor", REGRESSORS), ("preprocessing", get_args(PreprocessingName))):
+            if key in given and given[key] not in allowed:
+                raise SettingError(f"--{key} {given[key]} given; allowed are: {', '.join(allowed)}") from None
+        raise SettingError(str(error)) from None
+
+
+def show(own: Preset, trained: Trained) -> None:
+    """Report a training, and what to do next."""
+    regressor, pairs, training = trained.mapping.regressor, trained.pairs, Preset.load(own.folder).settings.training
+    for i, (name, loss) in enumerate(zip(pairs.names, trained.losses, strict=True)):
+        print(
+            f"{name:<16} loss {loss:.2e}{', not learned: pairs = ' + str(training.pairs) if i in trained.left_out else ''}"
+        )
+    epochs = f", {counted(len(regressor.losses) - 1, 'epoch')}" if regressor.losses else ""
+    name = "" if regressor.name == "mlp" else f"{regressor.name} "
     print(
-        f"{counted(len(pairs), 'pair')}, {'-'.join(map(str, regressor.sizes))}, "
-        f"{counted(own.settings.training.epochs, 'epoch')}: "
-        f"loss {first:.3g} -> {last:.3g}, fallen by {trained.orders:.1f} orders of magnitude"
+        f"{counted(len(pairs) - len(trained.left_out), 'pair')}, {name}{'-'.join(map(str, regressor.sizes))}{epochs}: "
+        f"loss {trained.first_loss:.3g} -> {trained.last_loss:.3g}, fallen by {trained.orders:.1f} orders of magnitude"
     )
     print(f"reach {trained.mapping.reach:.2f} deviations; {own.folder / MAPPING}")
     for i, j, distance in trained.conflicts:
@@ -205,7 +316,7 @@ def command(preset: PresetArgument) -> None:
             "with different images; move or remove one"
         )
     if trained.unlearned:
-        say(f"not learned: {shortened(trained.unlearned)}; try more epochs or larger layers in preset.toml")
-    elif trained.orders < WANTED_ORDERS:
+        say(f"not learned: {shortened(trained.unlearned)}; {ADVICE.get(regressor.name, ADVICE['mlp'])}")
+    elif trained.orders < WANTED_ORDERS and regressor.name == "mlp" and not training.early_stop:
         say(f"the loss should fall by {WANTED_ORDERS:g} orders; raise epochs in preset.toml")
     say(f"next: ponticello render {pasted(own.folder)} SOUND -o FILM.mp4")

@@ -32,13 +32,17 @@ class Painter:
         """
         mapping = preset.mapping
         generator = self._read(preset)
-        if generator.c_dim and mapping.space == "z":
+        wanted_classes = generator.c_dim if mapping.space == "z" else 0
+        if mapping.classes != wanted_classes:
             path = preset.generator_path
-            raise PresetError(f"{path} is conditional: a z needs a class label as well; pair and train in w")
-        wanted = {"z": generator.z_dim, "w": generator.w_dim}[mapping.space]
-        if mapping.regressor.sizes[-1] != wanted:
             raise PresetError(
-                f"the mapping gives {mapping.regressor.sizes[-1]} numbers, the generator takes {wanted} in {mapping.space}; "
+                f"{path} has {wanted_classes} classes in {mapping.space}, the mapping gives {mapping.classes}; "
+                "pair and train with this generator"
+            )
+        wanted = {"z": generator.z_dim, "w": generator.w_dim}[mapping.space]
+        if mapping.latent_size != wanted:
+            raise PresetError(
+                f"the mapping gives {mapping.latent_size} numbers, the generator takes {wanted} in {mapping.space}; "
                 "pair and train with this generator"
             )
         self._generators[preset.generator_sha256] = generator
@@ -94,7 +98,8 @@ class Painter:
         generator = self._generators[picture.generator]
         latent = torch.from_numpy(picture.latent)[None]
         if picture.space == "z":
-            return generator.map(latent, psi=picture.truncation)
+            label = None if picture.label is None else torch.from_numpy(picture.label)[None]
+            return generator.map(latent, label, psi=picture.truncation)
         return generator.truncate(generator.broadcast(latent), picture.truncation)
 
 

@@ -28,3 +28,5 @@ class Picture:
     """Progress of the cross-fade: 0 is the picture below alone, 1 this one alone."""
     aspect: Fraction = Fraction(1)
     """Width over height; in a cross-fade, that of the uppermost picture counts."""
+    label: Float32[np.ndarray, "classes"] | None = None
+    """The weights of the classes of a conditional generator, for a latent in z."""

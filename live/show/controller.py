@@ -161,7 +161,7 @@ class ShowController:
         other = {name: value for name, value in (self.values or preset.controls).items() if _row(name).home != "preset"}
         self.preset, self.values = preset, own | other
         self._learning.follow(preset)
-        self._context.port.expect(preset.settings.inputs, preset.mapping.regressor.sizes[-1])
+        self._context.port.expect(preset.settings.inputs, preset.mapping.latent_size)
         self._context.timing.follow(self.values)
 
     def _change_preset(self, preset: Preset) -> None:

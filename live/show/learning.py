@@ -163,8 +163,10 @@ class Learning:
         pairs, preset = self.pairs, self.preset
         if self._trained is not None and self._trained.pairs is pairs:  # the same pairs give the same mapping
             return self._trained
-        scaler, reach = preset.mapping.scaler, preset.mapping.reach
-        mapping = LearnedMapping.learn(scaler, pairs, preset.settings.training, reach, check)
+        present = preset.mapping
+        mapping = LearnedMapping.learn(
+            present.scaler, pairs, preset.settings.training, present.reach, check, present.preprocessing
+        )
         with self._lock:
             self._mapping = mapping
             self._trained = UseMapping(mapping, pairs)

@@ -71,7 +71,7 @@ def restored(preset: Preset) -> UseMapping | None:
     mapping, pairs = LearnedMapping.load(folder / MAPPING), Pairs.load(folder / PAIRS)
     given = (pairs.descriptors.shape[1], pairs.latents.shape[1], pairs.space)
     wanted = (preset.pairs.descriptors.shape[1], preset.pairs.latents.shape[1], preset.pairs.space)
-    if given != wanted or mapping.space != preset.mapping.space or mapping.regressor.sizes[-1] != wanted[1]:
+    if given != wanted or mapping.space != preset.mapping.space or mapping.latent_size != wanted[1]:
         raise PresetError(
             f"{folder} does not fit the preset {preset.name} any more; move it elsewhere, or play without --restore"
         )

@@ -11,13 +11,13 @@ import numpy as np
 from jaxtyping import UInt8
 from scipy.spatial import cKDTree
 
+from offline.appearance import appearance
 from offline.candidate_files import image_file
 from offline.candidates import propose
 from offline.pairing.changes import TELLS, Stamps, carry_over, described
 from offline.pairing.events import Events, Name
 from offline.pairing.session import Pairing, row_of
 from offline.readable import if_readable
-from offline.sampling import appearance
 from offline.train import conflicts
 from shared import controls
 from shared.controls import Control, Value
@@ -123,8 +123,7 @@ class Project:
         """Mean squared errors of the mapping on disk, if it was fitted to these very pairs."""
         if not self.is_trained:
             return None
-        predicted = self.preset.mapping.regressor.process(pairs.descriptors).astype(np.float64)
-        losses: list[float] = np.square(predicted - pairs.latents).mean(axis=1).tolist()
+        losses: list[float] = self.preset.mapping.losses(pairs).tolist()
         return losses
 
     @property

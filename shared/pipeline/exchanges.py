@@ -17,14 +17,17 @@ class Steer:
 
     latent: Float32[np.ndarray, "latent"] | None
     space: LatentSpace = "z"
+    label: Float32[np.ndarray, "classes"] | None = None
+    """Weights of the classes of a conditional generator, for a z; None: those of the sound."""
 
 
 @dataclass(frozen=True, eq=False)
 class UseMapping:
-    """Replace the mapping and pairs of the preset that plays."""
+    """Replace the mapping and pairs of the preset that plays; with `crossfades`, by a cross-fade of the preset's length."""
 
     mapping: LearnedMapping
     pairs: Pairs
+    crossfades: bool = False
 
 
 @dataclass(frozen=True, eq=False)

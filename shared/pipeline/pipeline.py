@@ -24,8 +24,9 @@ from shared.mapping.scaling import Standardizer
 from shared.picture import Picture
 from shared.pipeline.exchanges import Exchange, Steer, UseMapping, UseScaler
 from shared.pipeline.playing import PlayingPreset, input_columns
-from shared.pipeline.schedule import Level, Schedule, belongs_to_preset
+from shared.pipeline.schedule import Level, Schedule, begins_fade, belongs_to_preset
 from shared.pipeline.state import PipelineState
+from shared.pipeline.voice import Reading
 from shared.preset.preset import Preset
 from shared.stage import HOP, SAMPLE_RATE
 
@@ -113,7 +114,8 @@ class Pipeline:
 
     def exchange(self, sample: int, replacement: Exchange) -> int:
         """Exchange something larger than a control; sample and result as in `schedule`."""
-        return self._add("frames" if isinstance(replacement, Preset | UseScaler) else "ticks", sample, replacement)
+        acts_on_frames = begins_fade(replacement) or isinstance(replacement, UseScaler)
+        return self._add("frames" if acts_on_frames else "ticks", sample, replacement)
 
     def process(self, block: Float32[np.ndarray, "n"]) -> list[Tick]:
         """Take in n samples; return the ticks that they complete."""
@@ -217,7 +219,7 @@ class Pipeline:
             row, values = rows[id(playing)], playing.values
             hold = values["range"] == "hold"
             reading = playing.voice.read(row, *playing.weight_and_offset, hold, _float(values["latent_smoothing"]))
-            picture = self._picture(playing, reading.latent, level, picture)
+            picture = self._picture(playing, reading, level, picture)
             playing.advance(self.fps)
         assert picture is not None  # there is always a preset
         if self._values["freeze"] and self._last is not None:
@@ -228,12 +230,12 @@ class Pipeline:
         self.ticks += 1
         return Tick(self.ticks - 1, row, picture, reading.nearest, reading.distance)
 
-    def _picture(
-        self, playing: PlayingPreset, latent: Float32[np.ndarray, "latent"], level: float, under: Picture | None
-    ) -> Picture:
-        space = playing.voice.mapping.space
+    def _picture(self, playing: PlayingPreset, reading: Reading, level: float, under: Picture | None) -> Picture:
+        latent, space = reading.latent, playing.voice.mapping.space
+        label = playing.label(reading.label)
         if playing is self._top and self._steer.latent is not None:
             latent, space = self._steer.latent, self._steer.space
+            label = label if self._steer.label is None else self._steer.label
         values, translate = playing.values, playing.values["translate"]
         assert isinstance(translate, tuple)
         x, y, angle = playing.motion
@@ -249,6 +251,7 @@ class Pipeline:
             under,
             mix,
             controls.aspect_ratio(self._values["shape"]),
+            label if space == "z" else None,
         )
 
     def _level(self, last: int, end: int) -> float:
@@ -275,7 +278,7 @@ class Pipeline:
     def _apply_due(self, level: Level, sample: int) -> None:
         """Apply the changes that act at or before a sample."""
         for entry in self._schedule.take_due(level, sample):
-            if isinstance(entry.change, Preset):
+            if entry.begins_fade:
                 for earlier in self._schedule.take_for_previous(entry):
                     self._apply(earlier.change)
             self._apply(entry.change)
@@ -288,9 +291,15 @@ class Pipeline:
                 elif name in self._top.values:  # else it was for a descriptor that this preset does not take
                     self._top.set(name, value)
             case Preset() as preset:
-                self._fade_in(preset)
+                playing = PlayingPreset.start(preset, self.fps, self._scaler)
+                playing.voice.listen_to(self._sounding, self.frames)
+                self._fade_in(playing, preset.controls["crossfade"])
             case Steer() as steer:
                 self._steer = steer
+            case UseMapping(mapping, pairs, crossfades=True):
+                playing = self._top.with_mapping(mapping, pairs, self.fps, self._scaler)
+                # A latent vector from outside is on show, and stays: there is nothing to fade to.
+                self._fade_in(playing, 0.0 if self._steer.latent is not None else self._top.values["crossfade"])
             case UseMapping(mapping, pairs):
                 self._top.voice.mapping, self._top.voice.pairs = mapping, pairs
             case UseScaler(scaler):
@@ -298,12 +307,9 @@ class Pipeline:
                 for playing in self._playing:
                     playing.voice.use_scaler(scaler)
 
-    def _fade_in(self, preset: Preset) -> None:
-        """Let a preset play, over those that did until now."""
-        fade_ticks = round(_float(preset.controls["crossfade"]) * self.fps)
-        playing = PlayingPreset.start(preset, self.fps, self._scaler, fade_ticks)
-        playing.voice.listen_to(self._sounding, self.frames)
-        playing.start_tick = self.ticks
+    def _fade_in(self, playing: PlayingPreset, seconds: controls.Value) -> None:
+        """Let a preset, or another mapping of one, play over what did until now."""
+        playing.start_tick, playing.fade_ticks = self.ticks, round(_float(seconds) * self.fps)
         self._playing.append(playing)
 
     def _number(self, name: str) -> float:

@@ -1,17 +1,17 @@
 """A preset while it plays: its voice, its controls as they stand, its place in a cross-fade."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 
 from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import Value
 from shared.mapping.scaling import Standardizer
 from shared.pipeline.schedule import belongs_to_preset
 from shared.pipeline.state import PlayingPresetState
-from shared.pipeline.voice import Voice
+from shared.pipeline.voice import OUTPUTS, Voice
 from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import Pairs
 from shared.preset.preset import Preset
@@ -38,11 +38,11 @@ class PlayingPreset:
     _vectors: tuple[Vector, Vector] | None = field(default=None, repr=False)
 
     @classmethod
-    def start(cls, preset: Preset, fps: Fraction, scaler: Standardizer | None, fade_ticks: int = 0) -> "PlayingPreset":
+    def start(cls, preset: Preset, fps: Fraction, scaler: Standardizer | None) -> "PlayingPreset":
         """A preset as its file has it, from tick 0 on."""
         values = _preset_values(preset)
         voice = _new_voice(preset, preset.mapping, preset.pairs, fps, scaler)
-        return cls(preset, voice, values, 0, fade_ticks)
+        return cls(preset, voice, values, 0, 0)
 
     def state(self) -> PlayingPresetState:
         """A copy of everything that it remembers."""
@@ -73,6 +73,25 @@ class PlayingPreset:
         start_tick, fade_ticks = int(state.start_tick * speed), round(state.fade_ticks * speed)
         values = {**_preset_values(state.preset), **state.values}  # an older recording lacks newer controls
         return cls(state.preset, voice, values, start_tick, fade_ticks, state.motion)
+
+    def with_mapping(
+        self, mapping: LearnedMapping, pairs: Pairs, fps: Fraction, scaler: Standardizer | None
+    ) -> "PlayingPreset":
+        """The same preset, as it plays now, with another mapping."""
+        state = self.state()
+        voice = dict(state.voice)
+        if mapping.regressor.sizes[-1] != self.voice.mapping.regressor.sizes[-1]:
+            voice = {name: array for name, array in voice.items() if name not in OUTPUTS}
+        return self.restored(replace(state, mapping=mapping, pairs=pairs, voice=voice), fps, scaler)
+
+    def label(self, learned: Float32[np.ndarray, "classes"] | None) -> Float32[np.ndarray, "classes"] | None:
+        """Weights of the classes: those of the sound, or by the control `label`; None without classes."""
+        number = self.values["label"]
+        if learned is None or not isinstance(number, float):
+            return learned
+        # Between two numbers both classes take part; above the last one, the last alone.
+        distance = np.abs(np.arange(len(learned)) - min(number, len(learned) - 1))
+        return np.asarray(np.maximum(1 - distance, 0), np.float32)
 
     def set(self, name: str, value: Value) -> None:
         """Change one of its controls."""

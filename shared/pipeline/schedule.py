@@ -32,6 +32,11 @@ class ScheduledChange(NamedTuple):
                 return True
         return False
 
+    @property
+    def begins_fade(self) -> bool:
+        """Whether it lets a preset or mapping fade in."""
+        return begins_fade(self.change)
+
 
 class Schedule:
     """The changes that have not acted yet, for each level in the order in which they will act."""
@@ -65,27 +70,28 @@ class Schedule:
     def take_due(self, level: Level, sample: int) -> list[ScheduledChange]:
         """Remove and return the changes that act at or before a sample.
 
-        A tick change that was requested after a preset, and is for that preset, waits until the preset plays.
+        A tick change that was requested after a preset, and is for that preset, waits until the preset plays; so it is with
+        a mapping that fades in.
         """
         if not self._entries[level]:
             return []
-        presets = [entry.order for entry in self._entries["frames"] if isinstance(entry.change, Preset)]
-        preset_order = min(presets) if presets and level == "ticks" else None
+        fades = [entry.order for entry in self._entries["frames"] if entry.begins_fade]
+        fade_order = min(fades) if fades and level == "ticks" else None
 
         def is_due(entry: ScheduledChange) -> bool:
-            is_for_later = preset_order is not None and entry.order > preset_order and entry.is_for_preset
+            is_for_later = fade_order is not None and entry.order > fade_order and entry.is_for_preset
             return entry.sample <= sample and not is_for_later
 
         return self._take(level, is_due)
 
-    def take_for_previous(self, preset: ScheduledChange) -> list[ScheduledChange]:
-        """Remove and return the tick changes that were requested before a preset and are for the one that played until then.
+    def take_for_previous(self, fade: ScheduledChange) -> list[ScheduledChange]:
+        """Remove and return the tick changes requested before a fade that are for the preset that played until then.
 
-        They act before the preset does: later they would change the new one.
+        They act before the fade begins: later they would change what fades in.
         """
 
         def is_for_previous(entry: ScheduledChange) -> bool:
-            return entry.sample <= preset.sample and entry.order < preset.order and entry.is_for_preset
+            return entry.sample <= fade.sample and entry.order < fade.order and entry.is_for_preset
 
         return self._take("ticks", is_for_previous)
 
@@ -93,6 +99,11 @@ class Schedule:
         entries = self._entries[level]
         self._entries[level] = [entry for entry in entries if not is_taken(entry)]
         return [entry for entry in entries if is_taken(entry)]
+
+
+def begins_fade(change: ControlChange | Exchange) -> bool:
+    """Whether a change lets a preset or mapping fade in over what plays."""
+    return isinstance(change, Preset) or (isinstance(change, UseMapping) and change.crossfades)
 
 
 def belongs_to_preset(name: str) -> bool:

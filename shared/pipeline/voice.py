@@ -16,12 +16,16 @@ from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import Pairs
 from shared.stage import State
 
+OUTPUTS = ("latent_smoothing.last", "within_reach")  # of the state: as long as the mapping's output
+
 
 @dataclass(frozen=True, eq=False)
 class Reading:
     """The result of a tick: the latent vector (latent,), the nearest pair and its distance in deviations."""
 
     latent: Float32[np.ndarray, "latent"]
+    label: Float32[np.ndarray, "classes"] | None
+    """The weights of the classes of a conditional generator."""
     nearest: str
     distance: float
 
@@ -42,7 +46,7 @@ class Voice:
         self._smoothing = LeakyIntegrator()
         self._decimator = Decimator(fps)
         self._latent_smoothing = LeakyIntegrator()
-        self._within_reach: NDArray[np.float32] | None = None  # the last latent within reach of a pair
+        self._within_reach: NDArray[np.float32] | None = None  # the last output within reach of a pair
 
     @property
     def latency(self) -> int:
@@ -102,13 +106,14 @@ class Voice:
         latent_smoothing: float,
     ) -> Reading:
         """The latent vector for a tick. hold: beyond the reach of all pairs, keep the last latent within it."""
-        latent = self.mapping.regressor.process((tick * weight + offset)[None])[0]
+        output = self.mapping.predict(tick * weight + offset)
         number, distance = self.pairs.nearest(tick)
         if not hold or distance <= self.mapping.reach or self._within_reach is None:
-            self._within_reach = latent
+            self._within_reach = output
         self._latent_smoothing.coefficient = latent_smoothing
         smooth = self._latent_smoothing.process(self._within_reach[None])[0]
-        return Reading(smooth, self.pairs.names[number], distance)
+        latent, label = self.mapping.parted(smooth)
+        return Reading(latent, label, self.pairs.names[number], distance)
 
     def _standard(self, frames: Float64[np.ndarray, "m 23"]) -> Float64[np.ndarray, "m d"]:
         return self.scaler.process(frames[:, self._chosen])

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +33,8 @@ class Pairs:
     positions (n, 2) float64: places on the 2-D map; NaN for pairs made while playing.
     scaler: the scaler of the descriptors; None: that of the mapping, or else of the corpus. map: digest of the corpus on
     whose map they were placed, or "".
+    classes (n, c) float32: for each pair the weight of each class of a conditional generator, such as one-hot rows; c = 0
+    for any other generator and for pairs in w.
     sources (n): the frame that each pair was made with, None where unknown (pairs made while playing, older files);
     missing sources count as None. inputs: names of the descriptors, () in older files.
     """
@@ -46,28 +48,39 @@ class Pairs:
     map: str = ""
     sources: tuple[SoundFrame | None, ...] = ()
     inputs: tuple[str, ...] = ()
+    classes: Float32[np.ndarray, "n c"] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     def __post_init__(self) -> None:
+        if not self.classes.shape[1] and len(self.classes) != len(self.names):
+            object.__setattr__(self, "classes", np.empty((len(self.names), 0), np.float32))
         if len(self.sources) < len(self.names):  # pairs were added by other means than a sound on the map
             missing = len(self.names) - len(self.sources)
             object.__setattr__(self, "sources", (*self.sources, *(None for _ in range(missing))))
-        counts = {len(self.names), len(self.descriptors), len(self.latents), len(self.positions)}
-        if len(counts) != 1:
-            raise PresetError(
-                f"pairs disagree: {len(self.names)} names, {len(self.descriptors)} descriptor rows, "
-                f"{len(self.latents)} latents, {len(self.positions)} positions"
-            )
-        if not (np.isfinite(self.descriptors).all() and np.isfinite(self.latents).all()):
+        arrays = {
+            "descriptor rows": self.descriptors,
+            "latents": self.latents,
+            "positions": self.positions,
+            "classes": self.classes,
+        }
+        if any(len(array) != len(self.names) for array in arrays.values()):
+            counts = ", ".join(f"{len(array)} {name}" for name, array in arrays.items())
+            raise PresetError(f"pairs disagree: {len(self.names)} names, {counts}")
+        if not all(np.isfinite(array).all() for array in (self.descriptors, self.latents, self.classes)):
             raise PresetError("pairs hold NaN or infinity; make them again")
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
+    def targets(self) -> Float32[np.ndarray, "n outputs"]:
+        """What a mapping learns: the latents, followed by the classes."""
+        return np.hstack([self.latents, self.classes]) if self.classes.shape[1] else self.latents
+
+    @property
     def digest(self) -> str:
-        """SHA-256 of everything that determines a mapping: descriptors, latents and their space."""
+        """SHA-256 of everything that determines a mapping: descriptors, latents, their space and classes."""
         sha = hashlib.sha256(self.space.encode())
-        for array in (self.descriptors, self.latents):
+        for array in (self.descriptors, self.latents, *([self.classes] if self.classes.shape[1] else [])):
             sha.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return sha.hexdigest()
 
@@ -94,6 +107,7 @@ class Pairs:
             latents=self.latents[chosen],
             positions=self.positions[chosen],
             sources=tuple(self.sources[i] for i in chosen),
+            classes=self.classes[chosen],
         )
 
     def save(self, path: Path) -> None:
@@ -101,6 +115,8 @@ class Pairs:
         arrays = {"descriptors": self.descriptors, "latents": self.latents, "positions": self.positions}
         if self.scaler is not None:
             arrays |= {"scaler.mean": self.scaler.mean, "scaler.deviation": self.scaler.deviation}
+        if self.classes.shape[1]:
+            arrays["classes"] = self.classes
         facts = {
             "names": list(self.names),
             "space": self.space,
@@ -114,10 +130,15 @@ class Pairs:
     def load(cls, path: Path) -> "Pairs":
         """Read pairs.safetensors; PresetError where it is missing, damaged or does not fit together."""
         shapes = {"descriptors": floats(None, None), "latents": floats(None, None), "positions": floats(None, 2)}
-        scaler_shapes = {"scaler.mean": floats(None), "scaler.deviation": floats(None)}
-        arrays, facts = tensorfile.read(path, "pairs", _Facts, shapes, scaler_shapes)
+        optional = {"scaler.mean": floats(None), "scaler.deviation": floats(None), "classes": floats(None, None)}
+        arrays, facts = tensorfile.read(path, "pairs", _Facts, shapes, optional)
+        classes = arrays.get("classes", np.empty((len(facts.names), 0)))
         count, width = arrays["descriptors"].shape
-        lengths = {len(facts.names), count, len(arrays["latents"]), len(arrays["positions"])}
+        lengths = {
+            len(facts.names),
+            count,
+            *(len(array) for array in (arrays["latents"], arrays["positions"], classes)),
+        }
         if len(lengths) != 1 or len(facts.sources) > count or len(facts.inputs) not in (0, width):
             raise PresetError(f"{path}: its parts do not fit together; restore it or pair again")
         if np.isinf(arrays["positions"]).any():
@@ -138,6 +159,7 @@ class Pairs:
             facts.map,
             facts.sources,
             facts.inputs,
+            classes.astype(np.float32, copy=False),
         )
 
 

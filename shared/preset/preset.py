@@ -168,10 +168,15 @@ class Preset:
         if not len(pairs):
             raise PresetError(f"{path} holds no pairs; pair at least one image with a moment of sound")
         if (self.folder / MAPPING).is_file():
-            taken, given = (pairs.space, pairs.latents.shape[1]), (self.mapping.space, self.mapping.regressor.sizes[-1])
+            mapping = self.mapping
+            taken, given = (pairs.space, pairs.latents.shape[1]), (mapping.space, mapping.latent_size)
             if taken != given:
                 raise PresetError(
                     f"{path} has latents in {taken[0]} of {taken[1]} numbers, the mapping gives {given[0]} of {given[1]}; train again"
+                )
+            if pairs.classes.shape[1] != mapping.classes:
+                raise PresetError(
+                    f"{path} has {pairs.classes.shape[1]} classes, the mapping {mapping.classes}; train again"
                 )
             pairs = pairs.standardised_by(self.mapping.scaler)  # the corpus may be another since it was trained
         return pairs

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -69,6 +70,7 @@ class LearnedLine(msgspec.Struct, tag="learned", tag_field="line"):
     at: int
     sample: int
     mapping: str
+    crossfades: bool = False
 
 
 class SteerLine(msgspec.Struct, tag="latent", tag_field="line"):
@@ -78,6 +80,8 @@ class SteerLine(msgspec.Struct, tag="latent", tag_field="line"):
     sample: int
     latent: str | None
     space: LatentSpace
+    label: str | None = None
+    """The weights of the classes, likewise; null: those of the sound."""
 
 
 class ScalerLine(msgspec.Struct, tag="scaler", tag_field="line"):
@@ -107,10 +111,10 @@ def encode_change(at: int, sample: int, change: ControlChange | Exchange, snapsh
             return ControlLine(at, sample, name, value)
         case Preset():
             return PresetLine(at, sample, snapshots.preset(change))
-        case UseMapping():
-            return LearnedLine(at, sample, snapshots.learned(change))
-        case Steer(latent, space):
-            return SteerLine(at, sample, None if latent is None else pack(latent), space)
+        case UseMapping(crossfades=crossfades):
+            return LearnedLine(at, sample, snapshots.learned(change), crossfades)
+        case Steer(latent, space, label):
+            return SteerLine(at, sample, _packed(latent), space, _packed(label))
         case UseScaler(scaler):
             if scaler is None:
                 return ScalerLine(at, sample, None, None)
@@ -130,10 +134,10 @@ def decode_change(
             return ControlChange(sample, name, row.checked(value))
         case PresetLine(_, _, name):
             return load_preset(name)
-        case LearnedLine(_, _, name):
-            return load_learned(name)
-        case SteerLine(_, _, latent, space):
-            return Steer(None if latent is None else unpack(latent), space)
+        case LearnedLine(_, _, name, crossfades):
+            return replace(load_learned(name), crossfades=crossfades)
+        case SteerLine(_, _, latent, space, label):
+            return Steer(_unpacked(latent), space, _unpacked(label))
         case ScalerLine(_, _, mean, deviation):
             if mean is None or deviation is None:
                 return UseScaler(None)
@@ -165,6 +169,14 @@ def checked_values(values: Mapping[str, Value], preset: Preset, *, is_for_preset
 def pack(latent: Float32[np.ndarray, "latent"]) -> str:
     """The bytes of a latent vector as base64."""
     return base64.b64encode(latent.astype("<f4").tobytes()).decode()
+
+
+def _packed(vector: Float32[np.ndarray, "n"] | None) -> str | None:
+    return None if vector is None else pack(vector)
+
+
+def _unpacked(text: str | None) -> Float32[np.ndarray, "n"] | None:
+    return None if text is None else unpack(text)
 
 
 def unpack(text: str) -> Float32[np.ndarray, "latent"]:

@@ -38,9 +38,8 @@ class Snapshots:
         return self._store("learned", "mapping", learned.mapping, learned.pairs)
 
     def _store(self, kind: str, stem: str, mapping: LearnedMapping, pairs: Pairs, toml: str = "") -> str:
-        sha = hashlib.sha256(f"{toml}\n{pairs.names}\n{pairs.digest}\n{mapping.reach}\n{mapping.space}".encode())
-        scaler, regressor = mapping.scaler, mapping.regressor
-        for array in (scaler.mean, scaler.deviation, *regressor.weights, *regressor.biases):
+        sha = hashlib.sha256(f"{toml}\n{pairs.names}\n{pairs.digest}\n{mapping.facts}".encode())
+        for array in mapping.arrays.values():
             sha.update(array.tobytes())
         folder = self._recording / kind / f"{stem}-{sha.hexdigest()[:DIGITS]}"
         if not folder.exists():

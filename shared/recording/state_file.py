@@ -38,7 +38,9 @@ OTHER = {
     "scaler.mean": floats(len(DESCRIPTORS)),
     "scaler.deviation": floats(len(DESCRIPTORS)),
     "steer": floats(None),
+    "steer_label": floats(None),
     "last": floats(None),
+    "label": floats(None),
 }
 MOST_PRESETS = 1000  # that cross-fade at one time
 MOST_FADE_TICKS = 60 * 1000  # the longest cross-fade at the highest rate
@@ -98,6 +100,8 @@ def write(path: Path, state: PipelineState, snapshots: Snapshots) -> None:
         arrays |= {"scaler.mean": state.scaler.mean, "scaler.deviation": state.scaler.deviation}
     if state.steer.latent is not None:
         arrays["steer"] = state.steer.latent
+    if state.steer.label is not None:
+        arrays["steer_label"] = state.steer.label
     playing = []
     for number, part in enumerate(state.playing):
         arrays |= _prefixed(f"layer{number}", part.voice)
@@ -177,7 +181,7 @@ def _state(facts: _Facts, arrays: Arrays, load_preset: LoadPreset, load_learned:
         sounding=arrays["sounding"],
         scaler=Standardizer(arrays["scaler.mean"], arrays["scaler.deviation"]) if has_scaler else None,
         black=parse_fraction(facts.black),
-        steer=Steer(arrays.get("steer"), facts.steer_space),
+        steer=Steer(arrays.get("steer"), facts.steer_space, arrays.get("steer_label")),
         last=_decode_picture(facts.last, arrays, last_presets),
         last_presets=last_presets,
     )
@@ -190,6 +194,8 @@ def _encode_picture(state: PipelineState) -> tuple[list[_PictureFacts], Arrays]:
     picture = state.last
     while picture is not None:
         latents[f"last{len(chain)}"] = picture.latent
+        if picture.label is not None:
+            latents[f"label{len(chain)}"] = picture.label
         chain.append(
             _PictureFacts(
                 preset=generators.index(picture.generator),
@@ -220,6 +226,7 @@ def _decode_picture(chain: list[_PictureFacts], arrays: Arrays, presets: tuple[P
             picture,
             facts.mix,
             parse_fraction(facts.aspect),
+            arrays.get(f"label{number}"),
         )
     return picture
 

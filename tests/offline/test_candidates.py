@@ -12,13 +12,14 @@ from PIL import Image
 
 from offline import candidates as studio
 from offline import drawing
+from offline.appearance import appearance
 from offline.candidate_files import image_file
 from offline.candidates import parse_seeds
 from offline.drawing import draw_candidates
-from offline.sampling import appearance, farthest_point_sampling
 from shared.errors import PresetError, SettingError, UserError
 from shared.image.generator import load_generator
 from shared.image.latents import latents_from_seeds
+from shared.mapping.sampling import farthest_point_sampling
 from shared.preset import Preset
 from shared.preset import preset as presets
 from shared.preset.candidates import Candidates, Draw

@@ -9,12 +9,12 @@ import pytest
 import typer
 from PIL import Image
 
+from offline.appearance import appearance
 from offline.corpus import remember_sources
 from offline.map_picture import COLOURS
 from offline.pairing import command
 from offline.pairing.automatic import METHODS, assigned, images_for, typical_frames
 from offline.pairing.session import Pairing
-from offline.sampling import appearance
 from shared.errors import PresetError, SettingError
 from shared.mapping.scaling import Standardizer
 from shared.preset import Preset, history
