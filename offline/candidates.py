@@ -1,7 +1,7 @@
 """`ponticello candidates`: images to choose from, the artist's choice among them, and a proposal."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from offline.readable import if_readable
 from offline.writable import writable
 from shared.command_line import DeviceOption, example, new_app, option
 from shared.errors import SettingError, pasted
+from shared.image.checkpoint import read_architecture
 from shared.mapping.sampling import farthest_point_sampling
 from shared.preset import Preset
 from shared.preset.candidates import Candidates, Draw
@@ -114,8 +115,14 @@ def command(
         ),
     ] = None,
     class_: Annotated[
-        int | None,
-        option("--class", metavar="N", panel=DRAW, help="Class to draw, for a conditional generator; needs w."),
+        str | None,
+        option(
+            "--class",
+            metavar="N|all",
+            panel=DRAW,
+            help="Class to draw, for a conditional generator: a number from 0, or each in turn.",
+            show_default="as before, all at first",
+        ),
     ] = None,
     device: DeviceOption = None,
 ) -> None:
@@ -158,18 +165,23 @@ def listed(seeds: Iterable[int]) -> str:
     return ",".join(map(str, sorted(seeds))) or "none"
 
 
-def _draw(preset: Preset, count: int | None, seed: int | None, space: str | None, class_: int | None) -> Draw:
+def _draw(preset: Preset, count: int | None, seed: int | None, space: str | None, class_: str | None) -> Draw:
     """The draw that the options describe; what they leave out is as in the present candidates."""
     candidates = if_readable(lambda: preset.candidates)  # damage is reported when they are made again
     present = Draw() if candidates is None else candidates.draw
     if space not in (None, "z", "w"):
         raise SettingError(f"--space {space} given; allowed are z and w")
     wanted: LatentSpace = present.space if space is None else "w" if space == "w" else "z"
-    if class_ is not None and wanted == "z":
-        raise SettingError("--class belongs to --space w; give both")
+    if class_ is not None and class_ != "all" and not (class_.isascii() and class_.isdecimal() and len(class_) < 6):
+        raise SettingError(f"--class {class_} given; allowed are a number from 0 and `all`")
+    chosen: int | Literal["all"] | None = present.class_
+    if class_ is not None:
+        chosen = "all" if class_ == "all" else int(class_)
+    elif chosen is None and read_architecture(preset.generator_path).c_dim:
+        chosen = "all"
     return Draw(
         present.first if seed is None else seed,
         present.count if count is None else count,
         wanted,
-        class_ if class_ is not None or wanted == "z" else present.class_,
+        chosen,
     )

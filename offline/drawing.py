@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from offline.candidate_files import IMAGES, SHEET, image_file, write_contact_sheet
+from offline.latent_draw import draw_latents
 from offline.options import counted
 from offline.pictures import note_of, read_png, thumbnail, write_png
 from offline.progress import progress, say
@@ -19,7 +20,6 @@ from offline.readable import if_readable
 from shared.atomic import make_folder
 from shared.errors import SettingError, UserError
 from shared.image.checkpoint import read_architecture
-from shared.image.latents import latents_from_seeds
 from shared.preset.candidates import THUMBNAIL, Candidates, Draw, Origin, name_of
 from shared.preset.history import PAIRS
 from shared.preset.lock import preset_lock
@@ -56,7 +56,7 @@ def draw_candidates(preset: Preset, draw: Draw, device: str | None = None) -> Ca
 
 
 class _Drawing:
-    """A draw at work. seeds: of all its images, with those that stay from the draw before; latents, notes: of each.
+    """A draw at work. seeds: of all its images, with those that stay from the draw before; latents, classes, notes: of each.
 
     missing: indices of images that are still to be painted. thumbnails: of the painted ones, by seed.
     """
@@ -66,10 +66,11 @@ class _Drawing:
         self.before = _before(preset, draw, self._origin)
         staying = _staying(preset, self.before)
         self.seeds = sorted({*range(draw.first, draw.first + draw.count), *staying})
-        self.latents = draw_latents(preset, draw, self.seeds)
-        for seed, latent in staying.items():  # which may be of another class
-            self.latents[self.seeds.index(seed)] = latent
-        self.notes = [_note(latent, self._origin) for latent in self.latents]
+        self.latents, self.classes = draw_latents(preset, draw, self.seeds)
+        for seed, (latent, classes) in staying.items():  # which may be of another class
+            index = self.seeds.index(seed)
+            self.latents[index], self.classes[index] = latent, classes
+        self.notes = [_note(*image, self._origin) for image in zip(self.latents, self.classes, strict=True)]
         self.missing = [i for i, seed in enumerate(self.seeds) if note_of(image_file(preset, seed)) != self.notes[i]]
         self.thumbnails = self._known_thumbnails()
 
@@ -106,17 +107,19 @@ class _Drawing:
         """
         with preset_lock(self._preset.folder):
             present = self._present()
-            for seed, latent in _staying(self._preset, present).items():
+            for seed, (latent, classes) in _staying(self._preset, present).items():
                 if seed not in self.seeds and present is not None:
                     place = bisect(self.seeds, seed)
                     self.seeds.insert(place, seed)
                     self.latents = np.insert(self.latents, place, latent, axis=0)
+                    self.classes = np.insert(self.classes, place, classes, axis=0)
                     self.thumbnails[seed] = present.thumbnails[present.seeds.index(seed)]
             painted = [i for i, seed in enumerate(self.seeds) if seed in self.thumbnails]
             seeds = tuple(self.seeds[i] for i in painted)
             thumbnails = np.stack([self.thumbnails[seed] for seed in seeds])
             kept = (present.kept if present is not None else frozenset()) & set(seeds)
-            candidates = Candidates(seeds, self.latents[painted], thumbnails, self._origin, self._draw, kept)
+            latents, classes = self.latents[painted], self.classes[painted]
+            candidates = Candidates(seeds, latents, thumbnails, self._origin, self._draw, kept, classes)
             candidates.save(self._preset.folder / CANDIDATES)
         return candidates
 
@@ -146,7 +149,9 @@ class _Drawing:
         look = self._origin.truncation, self._origin.rotate, self._origin.translate
 
         def make(index: int) -> None:
-            picture = Picture(self._preset.generator_sha256, self.latents[index], self._draw.space, *look, 1.0)
+            label = self.classes[index] if self.classes.shape[1] else None
+            latent, space = self.latents[index], self._draw.space
+            picture = Picture(self._preset.generator_sha256, latent, space, *look, 1.0, label=label)
             image = painter.paint(picture).cpu().numpy()
             write_png(image_file(self._preset, self.seeds[index]), image, self.notes[index], LARGEST_IMAGE)
 
@@ -178,51 +183,25 @@ class _Drawing:
 
 
 def next_draw(preset: Preset, count: int) -> Draw:
-    """A draw of `count` more images than exist; of the first class in w for a conditional generator."""
+    """A draw of `count` more images than exist; of all classes in turn for a conditional generator."""
     if preset.has_candidates and preset.candidates.origin.generator == preset.generator_sha256:
         present = preset.candidates.draw
         return msgspec.structs.replace(present, count=present.count + count)
-    if read_architecture(preset.generator_path).c_dim:
-        return Draw(count=count, space="w", class_=0)
-    return Draw(count=count)
+    return Draw(count=count, class_="all" if read_architecture(preset.generator_path).c_dim else None)
 
 
-def draw_latents(preset: Preset, draw: Draw, seeds: list[int]) -> Float32[np.ndarray, "n latent"]:
-    """Latents of the seeds in the draw's space and class. SettingError where the generator has no such class or space."""
-    path = preset.generator_path
-    architecture = read_architecture(path)
-    if draw.class_ is not None and not 0 <= draw.class_ < architecture.c_dim:
-        has = f"classes 0 to {architecture.c_dim - 1}" if architecture.c_dim else "no classes"
-        raise SettingError(f"--class {draw.class_} given; {path.name} has {has}")
-    if architecture.c_dim and (draw.space == "z" or draw.class_ is None):
-        raise SettingError(
-            f"{path.name} is conditional: it draws a z only together with a class; give --space w --class N "
-            f"(0 to {architecture.c_dim - 1})"
-        )
-    z = latents_from_seeds(seeds, architecture.z_dim)
-    if draw.space == "z":
-        return z
-    import torch
-
-    from shared.image.generator import load_generator
-
-    generator = load_generator(path)
-    c = None
-    if draw.class_ is not None:
-        c = torch.zeros(1, architecture.c_dim)
-        c[0, draw.class_] = 1
-    return np.stack([generator.map(torch.from_numpy(row)[None], c)[0, 0].numpy() for row in z])
+Row = Float32[np.ndarray, "_"]
 
 
-def _staying(preset: Preset, before: Candidates | None) -> dict[int, Float32[np.ndarray, "latent"]]:
-    """Seeds and latents of the images that are chosen or paired."""
+def _staying(preset: Preset, before: Candidates | None) -> dict[int, tuple[Row, Row]]:
+    """Seeds, with latent and class weights, of the images that are chosen or paired."""
     if before is None:
         return {}
     file = preset.folder / PAIRS
     paired = Pairs.load(file).names if file.is_file() else ()
     return {
-        seed: latent
-        for seed, latent in zip(before.seeds, before.latents, strict=True)
+        seed: (latent, classes)
+        for seed, latent, classes in zip(before.seeds, before.latents, before.classes, strict=True)
         if seed in before.kept or name_of(seed) in paired
     }
 
@@ -249,5 +228,5 @@ def _before(preset: Preset, draw: Draw, origin: Origin) -> Candidates | None:
     return before if before.space == draw.space else None
 
 
-def _note(latent: Float32[np.ndarray, "latent"], origin: Origin) -> str:
-    return f"{hashlib.sha256(latent.tobytes()).hexdigest()} {msgspec.json.encode(origin).decode()}"
+def _note(latent: Row, classes: Row, origin: Origin) -> str:
+    return f"{hashlib.sha256(latent.tobytes() + classes.tobytes()).hexdigest()} {msgspec.json.encode(origin).decode()}"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Annotated, get_args
 from weakref import WeakKeyDictionary
 
@@ -17,7 +18,7 @@ from offline.pairing.session import on_map
 from offline.progress import progress, say
 from offline.readable import if_readable
 from offline.writable import writable
-from shared.command_line import example, new_app, option
+from shared.command_line import DeviceOption, example, new_app, option
 from shared.errors import PresetError, SettingError, pasted
 from shared.mapping.preprocessing import Preprocessing
 from shared.mapping.regression import REGRESSORS, RegressorName, Training
@@ -31,6 +32,7 @@ from shared.preset.lock import preset_lock
 from shared.preset.pairs import Pairs
 from shared.preset.preset import MAPPING, sha256_of
 from shared.preset.training_settings import save_training
+from shared.times import parse_time
 
 WANTED_ORDERS = 5.0  # of magnitude: the fall of the loss in the paper
 LEARNED = 1e-3  # share of the mean loss before training; a pair with a larger one is not learned
@@ -237,10 +239,12 @@ def scaled_pairs(preset: Preset) -> tuple[Pairs, Pairs]:
 
 
 app = new_app()
-SETTINGS = "Settings, written to preset.toml"  # a panel of --help
+SETTINGS, COMPARISON = "Settings, written to preset.toml", "Comparison"  # panels of --help
 
 
-@app.command(epilog=example("ponticello train mine", "ponticello train mine --regressor rbf"))
+@app.command(
+    epilog=example("ponticello train mine", "ponticello train mine --regressor rbf", "ponticello train mine --compare")
+)
 def command(
     preset: PresetArgument,
     regressor: Annotated[
@@ -273,12 +277,51 @@ def command(
             show_default="as in preset.toml",
         ),
     ] = None,
+    compare: Annotated[
+        bool,
+        option(
+            "--compare", panel=COMPARISON, help="Compare regressors and settings on the same pairs; change nothing."
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            panel=COMPARISON,
+            help="Folder for comparison.html and comparison.csv.",
+            show_default="PRESET-comparison",
+        ),
+    ] = None,
+    sound: Annotated[
+        Path | None,
+        option(
+            "--sound", metavar="FILE", panel=COMPARISON, help="Sound to play.", show_default="the preset's first sound"
+        ),
+    ] = None,
+    start: Annotated[
+        str, option("--start", metavar="TIME", panel=COMPARISON, help="Where the 10 s that are shown begin.")
+    ] = "0",
+    device: DeviceOption = None,
 ) -> None:
     """Train the mapping from descriptors to latents on the pairs, with the settings [training] in preset.toml.
 
     Options are written to preset.toml. See docs/laboratory.md for what each choice does.
     """
     changes = {"regressor": regressor, "pairs": pairs, "preprocessing": preprocessing}
+    if compare:
+        if given := [f"--{name}" for name, value in changes.items() if value is not None]:
+            raise SettingError(f"{given[0]} given with --compare, which changes no settings; leave one of them out")
+        from offline.laboratory.comparison import CSV, PAGE
+        from offline.laboratory.comparison import compare as measure
+
+        loaded = Preset.load(preset)
+        folder = output or Path(f"{loaded.name}-comparison")
+        table = measure(loaded, folder, sound, float(parse_time(start)), device)
+        print("\n".join(table.lines()))
+        print(f"{folder / PAGE}, {folder / CSV}")
+        return
     with writable(preset, held=False) as own:
         trained = train(own, changed(own.settings.training, changes))
     show(own, trained)

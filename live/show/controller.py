@@ -64,6 +64,7 @@ class ShowController:
             "pair": self._learning.pair,
             "unpair": self._learning.unpair,
             "train": self._learning.train,
+            "regressor": self._learning.change_regressor,
             "soundcheck": self._soundcheck,
             "record": self._record,
             "play": lambda _: self._transport.file.play(),
@@ -73,6 +74,7 @@ class ShowController:
         self.queries: Mapping[str, Callable[[], Value]] = {
             "preset": lambda: self.preset.name,
             "show": lambda: self._steering.shown,
+            "regressor": lambda: self._learning.learning.regressor,
             "soundcheck": lambda: self.soundcheck.phase,
             "record": lambda: takes.running,
             "seek": lambda: self._transport.file.place_s,

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from jaxtyping import Float32, Float64
 
 from shared.errors import SettingError, Stopped
+from shared.mapping.regression import RegressorName
 from shared.pipeline import Tick
 from shared.pipeline.exchanges import UseMapping
 from shared.preset import Preset, history
@@ -20,8 +23,20 @@ from shared.preset.lock import preset_lock
 from shared.preset.merging import merge
 from shared.preset.pairs import Pairs
 from shared.preset.preset import MAPPING
+from shared.preset.training_settings import save_training
 
 MAX_PAIRS = 20_000  # of a preset
+
+
+Label = Float32[np.ndarray, "classes"] | None
+
+
+class Image(NamedTuple):
+    """An image by name: its latent vector, and the weights of the classes of a conditional generator."""
+
+    name: str
+    latent: Float32[np.ndarray, "latent"]
+    label: Label
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +44,7 @@ class _Pair:
     name: str
     descriptors: Float64[np.ndarray, "d"]
     latent: Float32[np.ndarray, "latent"]
+    label: Label
 
 
 class Learning:
@@ -44,13 +60,18 @@ class Learning:
         self.latents = dict(zip(self._base.names, self._base.latents, strict=True))
         """The latent of each pair, by name."""
         self._saved, self._saved_mapping = preset.pairs, preset.mapping  # on disk, as far as this show knows
-        self._trained: UseMapping | None = None  # the last result of `learn`
+        self._labels: dict[str, Label] = dict(zip(self._base.names, _labels(self._base.classes), strict=True))
+        training = preset.settings.training
+        chosen = training.regressor if restored is None else restored.mapping.regressor.name
+        self._training = msgspec.structs.replace(training, regressor=chosen)
+        self._trained: dict[RegressorName, UseMapping] = {}  # the last result of `learn` by each regressor
         self._added: list[_Pair] = []
         self._pairs: Pairs | None = self._base  # None: to be built when needed, as every pair would copy all others
         self._numbers: Counter[str] = Counter()  # the last number given to a name
         self._version = 0 if restored is None else 1
         self._saved_version = 0
         self._lock = threading.RLock()
+        self._loaded = self.learned if restored is not None or preset.is_trained else None
 
     @property
     def unsaved(self) -> bool:
@@ -73,6 +94,9 @@ class Learning:
                     descriptors=np.vstack([self._base.descriptors, *(pair.descriptors for pair in self._added)]),
                     latents=np.vstack([self._base.latents, *(pair.latent for pair in self._added)]),
                     positions=np.vstack([self._base.positions, np.full((len(self._added), 2), np.nan)]),
+                    classes=np.vstack(
+                        [self._base.classes, *(pair.label for pair in self._added if pair.label is not None)]
+                    ),
                 )
             return self._pairs
 
@@ -81,18 +105,28 @@ class Learning:
         """The pairs and the latest mapping."""
         return UseMapping(self._mapping, self.pairs)
 
-    def image(self, name: str) -> tuple[str, Float32[np.ndarray, "latent"]]:
-        """Name and latent of a pair, or of a candidate, by name or number.
+    @property
+    def regressor(self) -> RegressorName:
+        """The regressor that learns the pairs from now on."""
+        return self._training.regressor
+
+    def image(self, name: str) -> Image:
+        """A pair, or a candidate, by name or number.
 
         Raises SettingError if there is none or if it is in another latent space, PresetError if the candidates are damaged.
         """
         with self._lock:
             if (latent := self.latents.get(name)) is not None:
-                return name, latent
+                return Image(name, latent, self._labels.get(name))
         if (candidate := self._candidates.get(name)) is None:
             raise SettingError(f"no pair '{name}'; there are: {shortened(self.latents)}{self._candidate_names}")
         candidates, pairs = self.preset.candidates, self._base
         given, wanted = (candidates.space, candidates.latents.shape[1]), (pairs.space, pairs.latents.shape[1])
+        if candidates.classes.shape[1] != pairs.classes.shape[1]:
+            raise SettingError(
+                f"the candidates have {candidates.classes.shape[1]} classes, the pairs of the preset "
+                f"{pairs.classes.shape[1]}; make new candidates: ponticello candidates {self.preset.name}"
+            )
         if given != wanted:
             raise SettingError(
                 f"the candidates are in {given[0]} with {given[1]} numbers, the pairs of the preset in {wanted[0]} with "
@@ -101,13 +135,13 @@ class Learning:
         return candidate
 
     @cached_property
-    def _candidates(self) -> dict[str, tuple[str, Float32[np.ndarray, "latent"]]]:
-        """Name and latent of every candidate, by name and by number."""
+    def _candidates(self) -> dict[str, Image]:
+        """Every candidate, by name and by number."""
         if not self.preset.has_candidates:
             return {}
         candidates = self.preset.candidates
-        images = list(zip(candidates.names, candidates.latents, strict=True))
-        return dict(zip(map(str, candidates.seeds), images, strict=True)) | {image[0]: image for image in images}
+        images = list(map(Image, candidates.names, candidates.latents, _labels(candidates.classes)))
+        return dict(zip(map(str, candidates.seeds), images, strict=True)) | {image.name: image for image in images}
 
     @cached_property
     def _candidate_names(self) -> str:
@@ -128,14 +162,14 @@ class Learning:
                 raise SettingError(
                     f"the picture is in {picture.space}, the preset's pairs in {base.space}; pair by name"
                 )
-            stem, latent = ("live", picture.latent) if name is None else self.image(name)
+            image = Image("live", picture.latent, picture.label) if name is None else self.image(name)
+            latent, label = image.latent, image.label
             if latent.shape != base.latents.shape[1:] or tick.descriptors.shape != base.descriptors.shape[1:]:
                 raise SettingError("the picture belongs to another preset; pair when the cross-fade is over")
-            pair = _Pair(
-                self._name("live" if name is None else f"{stem}, live"), tick.descriptors.copy(), latent.copy()
-            )
+            title = self._name("live" if name is None else f"{image.name}, live")
+            pair = _Pair(title, tick.descriptors.copy(), latent.copy(), None if label is None else label.copy())
             self._added.append(pair)
-            self.latents[pair.name] = pair.latent
+            self.latents[pair.name], self._labels[pair.name] = pair.latent, pair.label
             self._pairs = None
             self._version += 1
         return pair.name
@@ -146,32 +180,39 @@ class Learning:
             if not self._added:
                 raise SettingError("no pair was made in this show")
             pair = self._added.pop()
-            del self.latents[pair.name]
+            del self.latents[pair.name], self._labels[pair.name]
             stem, _, number = pair.name.rpartition(" ")
             self._numbers[stem] = int(number) - 1  # free again
             self._pairs = None
             self._version += 1
         return pair.name
 
-    def learn(self, stopped: Callable[[], bool] = lambda: False) -> UseMapping:
-        """Train on the current pairs with the preset's own settings. Raises Stopped soon after `stopped()` is true."""
+    def learn(self, stopped: Callable[[], bool] = lambda: False, regressor: RegressorName | None = None) -> UseMapping:
+        """Train on the current pairs with the preset's own settings. Raises Stopped soon after `stopped()` is true.
+
+        regressor: learn with this one from now on. A mapping of these pairs that it has already is taken again.
+        """
 
         def check(_epoch: int, _loss: float) -> None:
             if stopped():
                 raise Stopped(f"training of {self.preset.name} stopped; the pairs are kept")
 
-        pairs, preset = self.pairs, self.preset
-        if self._trained is not None and self._trained.pairs is pairs:  # the same pairs give the same mapping
-            return self._trained
-        present = preset.mapping
-        mapping = LearnedMapping.learn(
-            present.scaler, pairs, preset.settings.training, present.reach, check, present.preprocessing
-        )
+        pairs, present = self.pairs, self.preset.mapping
+        training = msgspec.structs.replace(self._training, regressor=regressor or self._training.regressor)
+        known = self._trained.get(training.regressor)
+        if regressor is not None and self._loaded is not None and self._loaded.mapping.regressor.name == regressor:
+            known = known or self._loaded
+        if known is not None and known.pairs is pairs:  # the same pairs give the same mapping
+            learned = known
+        else:
+            mapping = LearnedMapping.learn(present.scaler, pairs, training, present.reach, check, present.preprocessing)
+            learned = UseMapping(mapping, pairs)
         with self._lock:
-            self._mapping = mapping
-            self._trained = UseMapping(mapping, pairs)
-            self._version += 1
-        return self._trained
+            if learned.mapping is not self._mapping:
+                self._version += 1
+            self._mapping, self._training = learned.mapping, training
+            self._trained[training.regressor] = learned
+        return learned
 
     def save(self, preset: Preset) -> list[str]:
         """Write what changed in this show to a preset folder of the artist's own; lines for the player.
@@ -192,6 +233,8 @@ class Learning:
                 remarks += merged.remarks
             if mapping is not self._saved_mapping:
                 mapping.save(preset.folder / MAPPING)
+                training = Preset.load(preset.folder).settings.training
+                save_training(preset.folder, msgspec.structs.replace(training, regressor=mapping.regressor.name))
             if remarks and not (present := Preset.load(preset.folder)).is_trained:
                 remarks.append(present.training_advice)
         self._saved, self._saved_mapping, self._saved_version = pairs, mapping, version
@@ -222,3 +265,8 @@ def _same(on_disk: Pairs, known: Pairs) -> bool:
     if known.scaler is not None and on_disk.descriptors.shape[1] == known.descriptors.shape[1]:
         on_disk = on_disk.standardised_by(known.scaler)
     return (on_disk.names, on_disk.digest) == (known.names, known.digest)
+
+
+def _labels(classes: Float32[np.ndarray, "n c"]) -> list[Label]:
+    """Row by row; None without classes."""
+    return list(classes) if classes.shape[1] else [None] * len(classes)

@@ -85,9 +85,12 @@ class PresetLibrary:
 
     def _prepare(self, preset: Preset) -> None:
         self._painter.load(preset)
-        latent = preset.pairs.latents[0] if len(preset.pairs) else None
-        if latent is not None:
-            picture = Picture(preset.generator_sha256, latent, preset.pairs.space, 1.0, 0.0, (0.0, 0.0), 1.0)
+        pairs = preset.pairs
+        if len(pairs):
+            label = pairs.classes[0] if pairs.classes.shape[1] else None
+            picture = Picture(
+                preset.generator_sha256, pairs.latents[0], pairs.space, 1.0, 0.0, (0.0, 0.0), 1.0, label=label
+            )
             self._painter.paint(replace(picture, aspect=self._aspect))
 
 

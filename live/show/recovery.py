@@ -69,8 +69,10 @@ def restored(preset: Preset) -> UseMapping | None:
     if (folder := _newest(preset)) is None:
         return None
     mapping, pairs = LearnedMapping.load(folder / MAPPING), Pairs.load(folder / PAIRS)
-    given = (pairs.descriptors.shape[1], pairs.latents.shape[1], pairs.space)
-    wanted = (preset.pairs.descriptors.shape[1], preset.pairs.latents.shape[1], preset.pairs.space)
+    given, wanted = (
+        (each.descriptors.shape[1], each.latents.shape[1], each.space, each.classes.shape[1])
+        for each in (pairs, preset.pairs)
+    )
     if given != wanted or mapping.space != preset.mapping.space or mapping.latent_size != wanted[1]:
         raise PresetError(
             f"{folder} does not fit the preset {preset.name} any more; move it elsewhere, or play without --restore"

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from numpy.typing import NDArray
 
 from offline.candidate_files import image_file
 from offline.map_picture import MAP, write_map
@@ -81,6 +80,7 @@ class Pairing:
             self.corpus.digest,
             tuple(map(self.corpus.source, rows)),
             self.corpus.facts.inputs,
+            candidates.classes[images],
         )
         self._change(pairs)
         return len(pairs)
@@ -119,7 +119,7 @@ class Pairing:
         return read_png(file) if file.is_file() else None
 
     def _put(self, image: str, row: int, place: tuple[float, float]) -> str:
-        name, latent = self._image(image)
+        name, latent, classes = self._image(image)
         pairs = self.pairs
         number = self._number(name)
         if number is None:
@@ -130,26 +130,27 @@ class Pairing:
                 descriptors=np.vstack([pairs.descriptors, self.corpus.standardised[row]]),
                 latents=np.vstack([pairs.latents, latent]),
                 positions=np.vstack([pairs.positions, place]),
+                classes=np.vstack([pairs.classes, classes]),
                 sources=(*pairs.sources, self.corpus.source(row)),
             )
         else:
-            arrays = {key: getattr(pairs, key).copy() for key in ("descriptors", "latents", "positions")}
+            arrays = {key: getattr(pairs, key).copy() for key in ("descriptors", "latents", "positions", "classes")}
             arrays["descriptors"][number], arrays["latents"][number] = self.corpus.standardised[row], latent
-            arrays["positions"][number] = place
+            arrays["positions"][number], arrays["classes"][number] = place, classes
             sources = (*pairs.sources[:number], self.corpus.source(row), *pairs.sources[number + 1 :])
             pairs = replace(pairs, **arrays, sources=sources)
         self._change(pairs)
         return name
 
-    def _image(self, image: str) -> tuple[str, Float32[np.ndarray, "latent"]]:
-        """Name and latent of a candidate, or of an image that is paired already."""
+    def _image(self, image: str) -> tuple[str, Float32[np.ndarray, "latent"], Float32[np.ndarray, "classes"]]:
+        """Name, latent and class weights of a candidate, or of an image that is paired already."""
         number = self._number(image)
         if number is not None and not (self.preset.has_candidates and self.preset.candidates.has(image)):
-            return self.pairs.names[number], self.pairs.latents[number]
+            return self.pairs.names[number], self.pairs.latents[number], self.pairs.classes[number]
         candidates = self._candidates()
         if not len(self.pairs):
             self.pairs = replace(
-                self.pairs, latents=np.empty((0, candidates.latents.shape[1]), np.float32), space=candidates.space
+                self.pairs, latents=candidates.latents[:0], space=candidates.space, classes=candidates.classes[:0]
             )
         given, there = (candidates.space, candidates.latents.shape[1]), (self.pairs.space, self.pairs.latents.shape[1])
         if given != there:
@@ -157,9 +158,13 @@ class Pairing:
                 f"the candidates are in {given[0]} of {given[1]} numbers, the pairs in {there[0]} of {there[1]}; "
                 f"remove the pairs (ponticello pair remove {pasted(self.preset.folder)} all) or make other candidates"
             )
+        if (given_classes := candidates.classes.shape[1]) != (paired := self.pairs.classes.shape[1]):
+            raise PresetError(
+                f"the candidates have {given_classes} classes, the pairs {paired}; "
+                f"remove the pairs (ponticello pair remove {pasted(self.preset.folder)} all) or make other candidates"
+            )
         chosen = candidates.number(image)
-        latent: NDArray[np.float32] = candidates.latents[chosen]
-        return candidates.names[chosen], latent
+        return candidates.names[chosen], candidates.latents[chosen], candidates.classes[chosen]
 
     def _candidates(self) -> Candidates:
         candidates = self.preset.candidates

@@ -6,13 +6,13 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from shared.controls import Value
 from shared.mapping.decimation import ticks_within
 from shared.picture import Picture
-from shared.pipeline.playing import STILL, Motion, input_columns, moved
+from shared.pipeline.playing import STILL, Motion, input_columns, moved, shown_label
 from shared.pipeline.voice import Reading, Voice
 from shared.preset import Preset
 from shared.preset.corpus import Corpus
@@ -96,7 +96,7 @@ class Ticks:
             if not is_wanted():
                 return None
         reading = self._read(score, number, is_wanted)
-        return None if reading is None else StudioTick(self._picture(score, number, reading.latent), reading.nearest)
+        return None if reading is None else StudioTick(self._picture(score, number, reading), reading.nearest)
 
     def _listen(self, score: Score) -> None:
         """Begin with another sound, or another smoothing."""
@@ -143,7 +143,7 @@ class Ticks:
             self._reader.restore(self._states[start])
             self._next = start
 
-    def _picture(self, score: Score, number: int, latent: Float32[np.ndarray, "latent"]) -> Picture:
+    def _picture(self, score: Score, number: int, reading: Reading) -> Picture:
         end = -(-(number + 1) * SAMPLE_RATE * FPS.denominator // FPS.numerator)  # up to a whole sample
         has_begun = self._first_sample < end or score.settings["start"] != "black"
         translate = score.settings["translate"]
@@ -151,12 +151,13 @@ class Ticks:
         x, y, angle = self._motion(score, number)
         return Picture(
             score.preset.generator_sha256,
-            latent,
+            reading.latent,
             score.mapping.space,
             _float(score.settings["truncation"]),
             _float(score.settings["rotate"]) + angle,
             (translate[0] + x, translate[1] + y),
             1.0 if has_begun else 0.0,
+            label=shown_label(reading.label, score.settings["label"]),
         )
 
     def _motion(self, score: Score, number: int) -> Motion:

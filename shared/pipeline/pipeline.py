@@ -23,7 +23,7 @@ from shared.mapping.gate import Gate
 from shared.mapping.scaling import Standardizer
 from shared.picture import Picture
 from shared.pipeline.exchanges import Exchange, Steer, UseMapping, UseScaler
-from shared.pipeline.playing import PlayingPreset, input_columns
+from shared.pipeline.playing import PlayingPreset, input_columns, shown_label
 from shared.pipeline.schedule import Level, Schedule, begins_fade, belongs_to_preset
 from shared.pipeline.state import PipelineState
 from shared.pipeline.voice import Reading
@@ -232,7 +232,7 @@ class Pipeline:
 
     def _picture(self, playing: PlayingPreset, reading: Reading, level: float, under: Picture | None) -> Picture:
         latent, space = reading.latent, playing.voice.mapping.space
-        label = playing.label(reading.label)
+        label = shown_label(reading.label, playing.values["label"])
         if playing is self._top and self._steer.latent is not None:
             latent, space = self._steer.latent, self._steer.space
             label = label if self._steer.label is None else self._steer.label

@@ -84,15 +84,6 @@ class PlayingPreset:
             voice = {name: array for name, array in voice.items() if name not in OUTPUTS}
         return self.restored(replace(state, mapping=mapping, pairs=pairs, voice=voice), fps, scaler)
 
-    def label(self, learned: Float32[np.ndarray, "classes"] | None) -> Float32[np.ndarray, "classes"] | None:
-        """Weights of the classes: those of the sound, or by the control `label`; None without classes."""
-        number = self.values["label"]
-        if learned is None or not isinstance(number, float):
-            return learned
-        # Between two numbers both classes take part; above the last one, the last alone.
-        distance = np.abs(np.arange(len(learned)) - min(number, len(learned) - 1))
-        return np.asarray(np.maximum(1 - distance, 0), np.float32)
-
     def set(self, name: str, value: Value) -> None:
         """Change one of its controls."""
         self.values[name] = value
@@ -138,3 +129,12 @@ def _new_voice(
     voice = Voice(mapping, pairs, input_columns(preset), fps)
     voice.use_scaler(scaler)
     return voice
+
+
+def shown_label(learned: Float32[np.ndarray, "classes"] | None, value: Value) -> Float32[np.ndarray, "classes"] | None:
+    """Weights of the classes: those of the sound, or by a number as value of the control `label`; None without classes."""
+    if learned is None or not isinstance(value, float):
+        return learned
+    # Between two numbers both classes take part; above the last one, the last alone.
+    distance = np.abs(np.arange(len(learned)) - min(value, len(learned) - 1))
+    return np.asarray(np.maximum(1 - distance, 0), np.float32)

@@ -1,8 +1,9 @@
 """Candidates: images from which the artist chooses those to pair."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -28,12 +29,15 @@ class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The images to make: `count` seeds from `first` on, in z, or in w (of a class, for a conditional generator)."""
+    """The images to make: `count` seeds from `first` on, in z or w.
+
+    class_: for a conditional generator, a class from 0, or `all`: seed s is of class s modulo their number.
+    """
 
     first: int = 0
     count: int = 500
     space: LatentSpace = "z"
-    class_: int | None = None
+    class_: int | Literal["all"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,7 @@ class Candidates:
     """n images: latents (n, latent), their seeds, thumbnails (n, 16, 16, 3), the artist's choice.
 
     They are the images of the last draw, and earlier ones that were chosen or paired.
+    classes (n, c): weights of the classes of a conditional generator, for latents in z; otherwise c = 0.
     """
 
     seeds: tuple[int, ...]
@@ -50,6 +55,11 @@ class Candidates:
     draw: Draw
     kept: frozenset[int] = frozenset()
     """Seeds of the chosen ones."""
+    classes: Float32[np.ndarray, "_ c"] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+
+    def __post_init__(self) -> None:
+        if not self.classes.size:
+            object.__setattr__(self, "classes", np.empty((len(self.seeds), 0), np.float32))
 
     @property
     def space(self) -> LatentSpace:
@@ -87,14 +97,17 @@ class Candidates:
             "draw": msgspec.to_builtins(self.draw),
             "origin": msgspec.to_builtins(self.origin),
         }
-        tensorfile.write(path, "candidates", {"latents": self.latents, "thumbnails": self.thumbnails}, facts)
+        arrays: tensorfile.Arrays = {"latents": self.latents, "thumbnails": self.thumbnails}
+        if self.classes.shape[1]:
+            arrays["classes"] = self.classes
+        tensorfile.write(path, "candidates", arrays, facts)
 
     @classmethod
     def load(cls, path: Path) -> "Candidates":
         """Read candidates.safetensors. Raises PresetError if it is missing, damaged or does not fit together."""
         shapes = {"latents": floats(None, None), "thumbnails": integers(None, THUMBNAIL, THUMBNAIL, 3)}
-        arrays, facts = tensorfile.read(path, "candidates", _Facts, shapes)
-        lengths = {len(arrays["latents"]), len(arrays["thumbnails"]), len(facts.seeds), len(set(facts.seeds))}
+        arrays, facts = tensorfile.read(path, "candidates", _Facts, shapes, {"classes": floats(None, None)})
+        lengths = {len(set(facts.seeds)), len(facts.seeds), *map(len, arrays.values())}
         if len(lengths) != 1 or not set(facts.kept) <= set(facts.seeds):
             raise PresetError(f"{path}: its parts do not fit together; restore it or make the candidates again")
         return cls(
@@ -104,6 +117,7 @@ class Candidates:
             facts.origin,
             facts.draw,
             frozenset(facts.kept),
+            arrays.get("classes", np.empty((len(facts.seeds), 0))).astype(np.float32, copy=False),
         )
 
 

@@ -75,7 +75,9 @@ def _check_fit(ours: Pairs, theirs: Pairs) -> None:
         return
     given = (theirs.space, theirs.latents.shape[1], theirs.descriptors.shape[1])
     wanted = (ours.space, ours.latents.shape[1], ours.descriptors.shape[1])
-    if given != wanted or (theirs.inputs and ours.inputs and theirs.inputs != ours.inputs):
+    if (*given, theirs.classes.shape[1]) != (*wanted, ours.classes.shape[1]) or (
+        theirs.inputs and ours.inputs and theirs.inputs != ours.inputs
+    ):
         raise PresetError(
             f"the pairs on disk are of other inputs or latents now (latents in {given[0]} of {given[1]} numbers, "
             f"{given[2]} descriptors); load the preset again, and pair again"
@@ -88,7 +90,7 @@ def _rows(pairs: Pairs) -> dict[str, int]:
 
 def _equal(one: Pairs, row: int, other: Pairs, number: int) -> bool:
     """Whether two pairs have the same image and the same moment of sound."""
-    if not np.array_equal(one.latents[row], other.latents[number]):
+    if not np.array_equal(one.targets[row], other.targets[number]):
         return False
     first, second = one.descriptors[row], other.descriptors[number]
     if np.array_equal(first, second):
@@ -122,4 +124,5 @@ def _appended(theirs: Pairs, ours: Pairs, names: list[str]) -> Pairs:
         latents=np.vstack([theirs.latents, ours.latents]),
         positions=np.vstack([theirs.positions, positions]),
         sources=(*theirs.sources, *ours.sources),
+        classes=np.vstack([theirs.classes, ours.classes]),
     )

@@ -48,7 +48,7 @@ class Pairs:
     map: str = ""
     sources: tuple[SoundFrame | None, ...] = ()
     inputs: tuple[str, ...] = ()
-    classes: Float32[np.ndarray, "n c"] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    classes: Float32[np.ndarray, "_ c"] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     def __post_init__(self) -> None:
         if not self.classes.shape[1] and len(self.classes) != len(self.names):

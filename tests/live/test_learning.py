@@ -174,3 +174,33 @@ def test_pairs_of_other_inputs_on_disk_are_not_touched(tmp_path):
         learning.save(preset)
     assert (preset.folder / "pairs.safetensors").read_bytes() == before
     assert learning.unsaved
+
+
+def test_regressors_are_learned_once_and_the_choice_is_saved(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    preset = Preset.load(folder)
+    learning = Learning(preset)
+    rbf = learning.learn(regressor="rbf")
+    assert (rbf.mapping.regressor.name, learning.regressor) == ("rbf", "rbf")
+    assert learning.learn() is learning.learn(regressor="rbf") is rbf
+    own = learning.learn(regressor="mlp")
+    assert own.mapping is preset.mapping  # as it was loaded
+    assert learning.learn(regressor="rbf") is rbf
+    learning.pair(None, tick(preset, learning.pairs))
+    again = learning.learn()
+    assert again is not rbf
+    assert again.mapping.pairs_digest == learning.pairs.digest
+    learning.save(preset)
+    assert not learning.unsaved
+    saved = Preset.load(folder)
+    assert (saved.mapping.regressor.name, saved.settings.training.regressor) == ("rbf", "rbf")
+    assert saved.is_trained
+
+
+def test_an_unknown_regressor_is_refused_and_the_show_goes_on(tmp_path):
+    write_sound(tmp_path / "s.wav", 1.0)
+    with show([make_preset(tmp_path / "p")], tmp_path / "s.wav", tmp_path, loop=True) as playing:
+        playing.client.send("regressor", "forest")
+        wanted = "no regressor 'forest'; there are: mlp, nearest, rbf, gaussian_process, ridge, linear"
+        assert playing.hear("error") == ["error", "/ponticello/regressor", wanted]
+        assert playing.ask("regressor") == "mlp"

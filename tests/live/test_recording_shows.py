@@ -96,6 +96,11 @@ def test_a_performance_steered_by_osc_is_rendered_picture_for_picture(folder, tm
         playing.client.send("train")
         assert until(lambda: any(isinstance(what, UseMapping) for _, what in playing.asked), 10)
         playing.until_tick(playing.ticks + 5)
+        playing.client.send("crossfade", 0.3)
+        playing.client.send("regressor", "rbf")
+        assert until(lambda: any(isinstance(what, UseMapping) and what.crossfades for _, what in playing.asked), 10)
+        assert playing.ask("regressor") == "rbf"
+        playing.until_tick(playing.ticks + 15)
         assert playing.ask("record") == 1
     assert f"recorded: {tmp_path / 'r'}" in capsys.readouterr().err
     again = rendered(folder / "a", tmp_path / "r", tmp_path / "film.mkv")

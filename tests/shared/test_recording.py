@@ -16,6 +16,7 @@ from safetensors import safe_open
 from shared.controls import ControlChange
 from shared.errors import PresetError, SoundError, UserError
 from shared.mapping.decimation import ticks_within
+from shared.mapping.preprocessing import Preprocessing
 from shared.mapping.regression import Training
 from shared.mapping.scaling import Standardizer
 from shared.pipeline import Pipeline
@@ -59,6 +60,12 @@ def learned(preset):
     return UseMapping(LearnedMapping.learn(preset.mapping.scaler, pairs, Training(epochs=20)), pairs)
 
 
+def other_regressor(preset):
+    preprocessing = Preprocessing.fit("whitened", np.random.default_rng(0).standard_normal((99, 23)))
+    training = Training(regressor="rbf", norm="sphere")
+    return LearnedMapping.learn(preset.mapping.scaler, preset.pairs, training, preprocessing=preprocessing)
+
+
 def happenings(preset, other):
     """The changes, and the sample of the show at which each is requested."""
     return [
@@ -77,6 +84,7 @@ def happenings(preset, other):
         (61000, ControlChange(61000, "freeze", 0)),
         (66000, ControlChange(66000, "blackout", 0)),
         (70000, UseScaler(None)),
+        (75000, UseMapping(other_regressor(preset), preset.pairs, crossfades=True)),
         (80000, ControlChange(80000, "range", "hold")),
     ]
 
@@ -119,7 +127,7 @@ def same(ticks, expected):
         assert (a.nearest, a.distance) == (b.nearest, b.distance)
 
 
-@pytest.mark.parametrize("begin", [0, 700, 2050, 9300, 16000, 45000, 56000, 79999])
+@pytest.mark.parametrize("begin", [0, 700, 2050, 9300, 16000, 45000, 56000, 79999, 90000])
 def test_a_recording_from_any_moment_on_can_be_played(preset, other, tmp_path, begin):
     ticks = play(preset, other, tmp_path / "r", begin, cuts=[1000, 30001])
     recording = Recording(tmp_path / "r", preset)

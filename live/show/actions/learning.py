@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from live.rate_limit import RateLimits
@@ -13,6 +14,7 @@ from live.show.recovery import Recovery
 from shared.background import Then
 from shared.controls import Value
 from shared.errors import SettingError
+from shared.mapping.regression import REGRESSORS, RegressorName
 from shared.pipeline.exchanges import UseMapping
 from shared.preset import Preset
 
@@ -99,20 +101,30 @@ class LearningActions:
 
     def train(self, call: ActionCall) -> None:
         """Train in the background and use the mapping. A waiting request is replaced, one for an earlier preset stopped."""
+        self._context.notices.tell(f"training {self.learning.preset.name}", wrong=False)
+        self._learn(call, "train", None)
+
+    def change_regressor(self, call: ActionCall) -> None:
+        """Learn with another regressor in the background and cross-fade to it. Requests as in `train`."""
+        name = str(call.argument)
+        if name not in REGRESSORS:
+            raise SettingError(f"no regressor '{name}'; there are: {', '.join(REGRESSORS)}")
+        self._learn(call, "regressor", name)
+
+    def _learn(self, call: ActionCall, kind: str, regressor: RegressorName | None) -> None:
         learning = self._requested = self.learning
-        self._context.notices.tell(f"training {learning.preset.name}", wrong=False)
 
         def learn() -> Then:
             self._training = True
             start = time.monotonic()
             try:
-                learned = learning.learn(lambda: self._closed or self._requested is not learning)
+                learned = learning.learn(lambda: self._closed or self._requested is not learning, regressor)
             finally:
                 self._training = False
                 self._training_s = time.monotonic() - start
-            return partial(self._use, learning, learned)
+            return partial(self._use, learning, replace(learned, crossfades=regressor is not None))
 
-        self._context.run(self._context.lanes.learning, call, learn, "train", TRAINING_SHARE * self._training_s)
+        self._context.run(self._context.lanes.learning, call, learn, kind, TRAINING_SHARE * self._training_s)
 
     def save(self, call: ActionCall, values: Mapping[str, Value]) -> None:
         """Save controls, pairs and mapping as they are when the trainings requested before are done."""
@@ -139,7 +151,9 @@ class LearningActions:
             self._context.notices.tell(f"{name} does not play any more: its new mapping is not used", wrong=False)
             return
         self._context.engine.exchange(learned, time.monotonic())
-        self._context.notices.tell(f"trained: {_count(learned)}", wrong=False)
+        name = learned.mapping.regressor.name
+        line = f"regressor: {name}" if learned.crossfades else f"trained: {_count(learned)}"
+        self._context.notices.tell(line, wrong=False)
         self._keep()
 
     def _keep(self) -> None:

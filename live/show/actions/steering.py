@@ -21,8 +21,9 @@ class Steering:
 
     def show(self, learning: Learning, name: str, arrived: float) -> None:
         """Show the image of a pair or candidate. Raises SettingError if there is none of this name."""
-        self.shown, latent = learning.image(name)
-        self._engine.exchange(Steer(latent, learning.pairs.space), arrived)
+        image = learning.image(name)
+        self._engine.exchange(Steer(image.latent, learning.pairs.space, image.label), arrived)
+        self.shown = image.name
         self._active = True
 
     def steer(self, learning: Learning, numbers: tuple[float, ...], arrived: float) -> None:
