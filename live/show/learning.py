@@ -94,11 +94,13 @@ class Learning:
                     descriptors=np.vstack([self._base.descriptors, *(pair.descriptors for pair in self._added)]),
                     latents=np.vstack([self._base.latents, *(pair.latent for pair in self._added)]),
                     positions=np.vstack([self._base.positions, np.full((len(self._added), 2), np.nan)]),
-                    classes=np.vstack(
-                        [self._base.classes, *(pair.label for pair in self._added if pair.label is not None)]
-                    ),
+                    classes=np.vstack([self._base.classes, *map(self._label_row, self._added)]),
                 )
             return self._pairs
+
+    def _label_row(self, pair: _Pair) -> Float32[np.ndarray, "c"]:
+        """Its class weights; no numbers without classes."""
+        return np.zeros(self._base.classes.shape[1], np.float32) if pair.label is None else pair.label
 
     @property
     def learned(self) -> UseMapping:
