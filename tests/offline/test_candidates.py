@@ -174,7 +174,7 @@ def test_a_proposal_differs_from_the_choice_and_does_not_change_it(folder, capsy
         (["-n", 0], SettingError, "-n 0 given; allowed are 1 to 10000"),
         (["-n", 3, "--seed", 2**32], SettingError, "allowed are 0 to 4294967293"),
         (["--space", "x"], SettingError, "--space x given; allowed are z and w"),
-        (["--class", 1], SettingError, "--class belongs to --space w"),
+        (["--class", "red"], SettingError, "--class red given; allowed are a number from 0 and `all`"),
         (["--class", 1, "--space", "w"], SettingError, "--class 1 given; generator.safetensors has no classes"),
         (["--keep", "1"], PresetError, "p has no candidates yet; make them: ponticello candidates "),
         (["-n", 4, "--keep", "9"], SettingError, "no candidate 9; there are 4: 0-3"),

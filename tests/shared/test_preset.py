@@ -40,7 +40,7 @@ def test_defaults_and_values(tmp_path):
             "version = 1\ncolour = 3",
             r"unknown field `colour`; allowed are: version, inputs, generator, training, controls",
         ),
-        ("version = 1\n[training]\nepoch = 3", r"unknown field `epoch` - at `\$\.training`; allowed are: layers, "),
+        ("version = 1\n[training]\nepoch = 3", r"unknown field `epoch` - at `\$\.training`; allowed are: regressor, "),
         ("version = 1\n[training]\nepochs = 0", r"epochs = 0 given; allowed: 1 to"),
         ("version = 1\n[training]\nepochs = 'many'", r"\$\.training\.epochs"),
         (
