@@ -121,6 +121,12 @@ def _mapping(mapping: LearnedMapping, inputs: tuple[str, ...]) -> dict[str, FluC
             f"{', '.join(NUMBERS)}; choose one in preset.toml and train again"
         )
         return {}
+    if mapping.preprocessing is not None or mapping.norm != "keep" or mapping.classes:
+        say(
+            "mlp.json is left out: FluidMLPRegressor takes standardised descriptors and gives latents; "
+            "train with preprocessing = standard, norm = keep and a generator without classes"
+        )
+        return {}
     hidden = NUMBERS[regressor.activation]
     activations = (*(hidden for _ in regressor.weights[:-1]), NUMBERS["identity"])
     facts = {

@@ -82,7 +82,7 @@ class PlayingPreset:
         voice = dict(state.voice)
         if mapping.regressor.sizes[-1] != self.voice.mapping.regressor.sizes[-1]:
             voice = {name: array for name, array in voice.items() if name not in OUTPUTS}
-        return self.restored(replace(state, mapping=mapping, pairs=pairs, voice=voice), fps, scaler)
+        return self.restored(replace(state, mapping=mapping, pairs=pairs, voice=voice), fps, scaler, Fraction(1), None)
 
     def set(self, name: str, value: Value) -> None:
         """Change one of its controls."""
