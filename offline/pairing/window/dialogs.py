@@ -146,10 +146,12 @@ class KeysDialog(QDialog):
         self.resize(760, 560)
         inner = QWidget()
         columns = [QGridLayout(), QGridLayout()]
-        for number, menu in enumerate(MENUS):
-            grid = columns[number % 2]
+        for menu in MENUS:
+            grid = min(columns, key=QGridLayout.rowCount)
             line = grid.rowCount()
-            grid.addWidget(label(menu, "title"), line, 0, 1, 2)
+            title = label(menu, "title")
+            title.setContentsMargins(0, 10, 0, 2)
+            grid.addWidget(title, line, 0, 1, 2)
             for command in COMMANDS:
                 if command.menu == menu and command.key:
                     line += 1
@@ -157,6 +159,7 @@ class KeysDialog(QDialog):
                     grid.addWidget(label(native), line, 0)
                     grid.addWidget(label(command.text.rstrip("…"), "dim"), line, 1)
         for grid in columns:
+            grid.setVerticalSpacing(3)
             grid.setColumnMinimumWidth(0, 110)
             grid.setColumnStretch(1, 1)
             grid.setRowStretch(grid.rowCount(), 1)
