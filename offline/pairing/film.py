@@ -94,7 +94,7 @@ class Film:
         name = self._nearest()
         if not name:
             return None
-        image, tick = self._drawn_image(name), self.tick
+        image, tick = self.image_in_shape(name), self.tick
         if self._mockup is None or self._mockup.name != name or self._mockup.image is not image:
             self._mockup = Shown(image, name, tick, "mock-up")
         return self._mockup
@@ -105,10 +105,11 @@ class Film:
             return ""
         return project.pairs[int(board.nearest[row])].name
 
-    def _drawn_image(self, name: str) -> UInt8[np.ndarray, "h w 3"] | None:
-        """A placed image in the film's shape; its square one until that is drawn."""
+    def image_in_shape(self, name: str) -> UInt8[np.ndarray, "h w 3"] | None:
+        """A candidate or placed image in the film's shape; its square one until that is drawn."""
         project, aspect = self._studio.project, self._aspect
-        assert project is not None
+        if project is None:
+            return None
         if aspect == 1 and project.thumbnail(name) is not None:
             return self.image_of(name)
         for wish, drawn in self._painter.images():
@@ -124,17 +125,19 @@ class Film:
         return self.image_of(name)
 
     def _wanted_images(self, project: "Project", first: str) -> list[ImageWish]:
-        """The placed images that are not drawn in this shape yet, this one first."""
+        """What is not drawn in this shape yet: the image, and the placed ones if they are not too many to keep."""
         pairs, candidates = project.learned_from, project.candidates
         numbers = {} if candidates is None else {name: i for i, name in enumerate(candidates.names)}
         wishes = []
-        names = [first, *(name for name in pairs.names if name != first)][:KEPT_IMAGES]
-        for name in names:
+        placed = pairs.names if len(pairs) < KEPT_IMAGES else ()
+        for name in (first, *(name for name in placed if name != first)):
             if (name, self._aspect) in self._drawn:
                 continue
             if candidates is not None and name in numbers:
                 latent, space = candidates.latents[numbers[name]], candidates.space
                 look = candidates.origin.truncation, candidates.origin.rotate, candidates.origin.translate
+            elif name not in pairs.names:
+                continue
             else:  # paired while playing
                 latent, space, look = pairs.latents[pairs.names.index(name)], pairs.space, (1.0, 0.0, (0.0, 0.0))
             picture = Picture(project.preset.generator_sha256, latent, space, *look, 1.0, aspect=self._aspect)

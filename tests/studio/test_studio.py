@@ -133,6 +133,7 @@ def test_a_placed_image_is_drawn_in_the_films_shape(tmp_path, monkeypatch):
             picture = Picture(candidates.origin.generator, latent, candidates.space, *look, 1.0, aspect=aspect)
             assert np.array_equal(shown.image, painter.paint(picture).numpy())
             until(studio, lambda: not studio.film.is_waiting)  # the other placed images are ready, too
+        until(studio, lambda: studio.film.image_in_shape("seed9").shape == (*size, 3))  # one that is not placed
         studio.film.shape = "square"
         assert studio.film.mockup().image.shape[0] == studio.film.mockup().image.shape[1]
         with pytest.raises(SettingError, match="such as 16:9"):

@@ -35,6 +35,7 @@ class Reports:
         events.on("note", self._note)
         events.on("transport", self._transport_changed)
         events.on("film", window.film.follow)
+        events.on("film", window.tray.follow)
         events.on("missing", self._show_missing)
         events.on("sounds", window.wave.redraw)
 

@@ -135,6 +135,7 @@ class Tray(QWidget):
         layout.addLayout(row(self.more, self.apart, None, self.count))
         self._closer = QLabel(self.window())
         self._closer.hide()
+        self._zoomed: tuple[str, int] = ("", 0)  # name of the image beside the tray, and which picture of it
         self.list.pointed.connect(self._zoom)
         pictures.arrived.connect(lambda _name: self.list.viewport().update())
         look.changed.connect(self._take_look)
@@ -182,10 +183,17 @@ class Tray(QWidget):
         if self.studio.project is not None:
             self.studio.attempt(self.studio.jobs.make_candidates, MORE)
 
+    def follow(self) -> None:
+        """Show the candidate under the pointer in the film's shape when that is drawn."""
+        name, number = self._zoomed
+        if name and id(self.studio.film.image_in_shape(name)) != number:
+            self._zoom(name)
+
     def _zoom(self, name: str) -> None:
         """Show the candidate under the pointer large, beside the tray."""
         self.look.peeked.emit(name)
-        image = self.studio.film.image_of(name) if name else None
+        image = self.studio.film.image_in_shape(name) if name else None
+        self._zoomed = name, id(image)
         if image is None:
             self._closer.hide()
             return
@@ -199,11 +207,11 @@ class Tray(QWidget):
         ratio = self.devicePixelRatioF()
         side = round(ZOOMED * ratio)
         picture = to_image(image).scaled(
-            side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+            2 * side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
         )
         picture.setDevicePixelRatio(ratio)
         self._closer.setPixmap(QPixmap.fromImage(picture))
-        self._closer.setFixedSize(ZOOMED + 4, ZOOMED + 4)
+        self._closer.setFixedSize(round(picture.width() / ratio) + 4, round(picture.height() / ratio) + 4)
         index = self.model.index(self.model.names.index(name)) if name in self.model.names else QModelIndex()
         level = self.list.visualRect(index).center().y()
         corner = self.list.mapTo(window, QPoint(self.list.width() + 4, level - ZOOMED // 2))
