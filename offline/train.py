@@ -307,7 +307,7 @@ def command(
 ) -> None:
     """Train the mapping from descriptors to latents on the pairs, with the settings [training] in preset.toml.
 
-    Options are written to preset.toml. See docs/laboratory.md for what each choice does.
+    Options are written to preset.toml. See docs/mapping.md for what each choice does.
     """
     changes = {"regressor": regressor, "pairs": pairs, "preprocessing": preprocessing}
     if compare:

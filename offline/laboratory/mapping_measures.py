@@ -128,31 +128,25 @@ class Bench:
         pipeline.exchange(0, UseMapping(mapping, self.pairs))
         return [replace(tick.picture, level=1.0) for tick in pipeline.process_frames(self.frames)]
 
-    def _picture(self, mapping: LearnedMapping, descriptors: Float64[np.ndarray, "d"]) -> Picture:
-        """The picture for descriptors that do not change."""
-        latent, label = mapping.parted(mapping.predict(descriptors))
-        return self._still(mapping, latent, label)
-
-    def _still(
-        self,
-        mapping: LearnedMapping,
-        latent: Float32[np.ndarray, "latent"],
-        label: Float32[np.ndarray, "classes"] | None,
+    def picture_of(
+        self, latent: Float32[np.ndarray, "latent"], label: Float32[np.ndarray, "classes"] | None = None
     ) -> Picture:
+        """The picture of a latent vector, with the preset's truncation."""
         truncation = self.preset.controls["truncation"]
         assert isinstance(truncation, float)
-        generator = self.preset.generator_sha256
-        return Picture(generator, latent, mapping.space, truncation, 0.0, (0.0, 0.0), 1.0, label=label)
+        generator, space = self.preset.generator_sha256, self.pairs.space
+        return Picture(generator, latent, space, truncation, 0.0, (0.0, 0.0), 1.0, label=label)
+
+    def _predicted(self, mapping: LearnedMapping, descriptors: Float64[np.ndarray, "d"]) -> Picture:
+        """The picture for descriptors that do not change."""
+        return self.picture_of(*mapping.parted(mapping.predict(descriptors)))
 
     @cached_property
     def _own(self) -> list[Picture]:
         """The pictures of the pairs."""
         classes = self.pairs.classes
         labels = list(classes) if classes.shape[1] else [None] * len(self.pairs)
-        return [
-            self._still(self.preset.mapping, latent, label)
-            for latent, label in zip(self.pairs.latents, labels, strict=True)
-        ]
+        return list(map(self.picture_of, self.pairs.latents, labels))
 
     @cached_property
     def _own_looks(self) -> UInt8[np.ndarray, "n side side 3"]:
@@ -163,7 +157,7 @@ class Bench:
         found = []
         for i in range(len(self.pairs)):
             mapping = self.learn(training, self.pairs.at([j for j in range(len(self.pairs)) if j != i]))
-            found.append(self._picture(mapping, self.pairs.descriptors[i]))
+            found.append(self._predicted(mapping, self.pairs.descriptors[i]))
         return found
 
     def _bend(self, mapping: LearnedMapping) -> float:
@@ -174,7 +168,7 @@ class Bench:
         bends = []
         for i, j in lines:
             along = np.linspace(self.pairs.descriptors[i], self.pairs.descriptors[j], POINTS)
-            w = self.probe.w([self._picture(mapping, point) for point in along])
+            w = self.probe.w([self._predicted(mapping, point) for point in along])
             bends.append(np.sqrt(np.square(np.diff(w, 2, axis=0)).mean(axis=1)).sum())
         return float(np.mean(bends) / self.probe.usual.deviation)
 
