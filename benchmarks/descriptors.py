@@ -1,4 +1,4 @@
-"""What a hop of sound analysis costs, beside one Fourier transform of the same machine at the same moment."""
+"""The cost of a hop of sound analysis, relative to a Fourier transform on the same machine at the same time."""
 
 from collections.abc import Callable
 from statistics import median

@@ -88,7 +88,7 @@ def _measure(network: Network, turns: int, ceilings: dict[str, float]) -> dict[s
 
 
 class _Comparison:
-    """The paths by which a network draws an image, beside the judge: the textbook, or float32 where memory is short."""
+    """The paths by which a network draws an image, beside the judge: the textbook, or float32 if memory is short."""
 
     def __init__(self, network: Network, full: Generator, half: Generator, textbook: Textbook, w: Tensor) -> None:
         self._network, self._full, self._half = network, full, half

@@ -65,7 +65,7 @@ def main(
 
 
 def run_step(step: str, folder: Path, limit_s: float, rehearse: bool) -> str:
-    """Run a step in a process of its own and say how it went."""
+    """Run a step in a process of its own and report the outcome."""
     file, log = folder / f"{step}.jsonl", folder / f"{step}.log"
     file.unlink(missing_ok=True)
     command = [sys.executable, "-m", f"{__package__}.gpu_steps", step, str(file), "cpu" if rehearse else "cuda"]

@@ -1,4 +1,4 @@
-"""What the steps of `benchmarks.gpu` share: the device, the networks, the results, the clock."""
+"""Shared by the steps of `benchmarks.gpu`: the device, the networks, the results, the clock."""
 
 import json
 import tempfile
@@ -22,7 +22,7 @@ TURNS, REHEARSED_TURNS = 20, 2
 
 
 class Step:
-    """Where a step runs and what it has found."""
+    """The device of a step, and its results."""
 
     def __init__(self, file: Path, kind: str) -> None:
         self.device = torch.device(kind)
@@ -32,7 +32,7 @@ class Step:
 
     @property
     def turns(self) -> int:
-        """How often a time is measured."""
+        """Number of measurements of a time."""
         return REHEARSED_TURNS if self.rehearses else TURNS
 
     @property
@@ -42,7 +42,7 @@ class Step:
         return [named_network(name) for name in names]
 
     def add(self, **result: Any) -> None:
-        """Keep a result at once, so that it outlives the step's time limit."""
+        """Write a result immediately, so that it survives the step's time limit."""
         with self._file.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(result) + "\n")
 
@@ -64,7 +64,7 @@ class Step:
         return {"ms": median(times), "least": min(times), "most": max(times)}
 
     def wait(self) -> None:
-        """Until the card is done."""
+        """Wait until the card has finished."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 

@@ -312,7 +312,7 @@ STEPS = {
 
 
 def main(name: str, file: Path, device: str) -> int:
-    """Run a step; gives the exit status."""
+    """Run a step; return the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     step = Step(file, device)
     with torch.no_grad(), _shown_warnings():

@@ -1,4 +1,4 @@
-"""From a sound to the picture that it makes: what the way to the latent costs, and how long all of it takes on stage."""
+"""The cost from sound to latent, and the time from sound to picture on stage."""
 
 import math
 import os
@@ -33,7 +33,7 @@ FIRST = 2  # click that counts
 
 
 def run(quick: bool = False) -> dict[str, Any]:
-    """Measure and print. Nothing is played or shown: sound comes from memory in the time of the clock, in blocks of 512.
+    """Measure and print. Nothing is played or shown: sound comes from memory, in real time, in blocks of 512.
 
     cpu     % of a core from sound to latent, in blocks of 512 and 64: at once, which is judged, and in the time of the clock,
             when other programs have emptied the processor's caches in between
@@ -78,14 +78,14 @@ class Paced(Source):
         self._began = 0.0
 
     def start(self) -> None:
-        """Sample 0 is now."""
+        """Start at sample 0, now."""
         self._began = time.monotonic()
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing."""
 
     def read(self, timeout: float = 0.0) -> list[Block]:
-        """The blocks that have sounded; the sound over and over."""
+        """The blocks that have sounded, repeating the sound."""
         due = self.time_of(self.position + self.size)
         time.sleep(max(0.0, min(due - time.monotonic(), timeout)))
         blocks = []
@@ -104,7 +104,7 @@ class Paced(Source):
 
 
 class Watched(OffscreenDisplay):
-    """Remembers when another picture was shown: that which stays the same is the same array."""
+    """Notes the times at which the picture changed; an unchanged picture is the same array."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,12 +112,12 @@ class Watched(OffscreenDisplay):
         self._new = False
 
     def show(self, image: UInt8[np.ndarray, "height width 3"]) -> None:
-        """Whether it is another."""
+        """Whether the picture changed."""
         self._new |= image is not self.picture
         super().show(image)
 
     def draw(self) -> None:
-        """It is shown now."""
+        """Note that it is shown now."""
         super().draw()
         if self._new:
             self.changed.append(time.monotonic())

@@ -1,4 +1,4 @@
-"""How well analysis, generation and encoding overlap: a whole render beside its slowest part."""
+"""The overlap of analysis, generation and encoding: the time of a whole render relative to its slowest part."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ from shared.painter import Painter
 from shared.preset.preset import SHIPPED, Preset
 
 TARGET = 1.1  # wall time over the larger of the generator alone and all CPU time divided by the cores
-SIZE = 512  # as large as the demo shows its pictures: encoding counts
+SIZE = 512  # the demo's size: encoding counts
 
 
 def run(quick: bool = False) -> dict[str, Any]:

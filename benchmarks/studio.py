@@ -62,7 +62,7 @@ def run(quick: bool = False) -> dict[str, Any]:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
     print(f"the machine's load before: {load:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory(prefix="ponticello-studio-") as temporary, screen(), sound_card():
-        os.environ["XDG_STATE_HOME"] = temporary  # what the window remembers stays out of the user's own folder
+        os.environ["XDG_STATE_HOME"] = temporary  # the window's memory stays out of the user's folder
         folder = make_preset(Path(temporary) / "ten-minutes", FRAMES)
         in_process(str(folder), SIZES["720p"], 1.0, 1.0)
         figures: dict[str, Any] = {"load": load}
@@ -119,7 +119,7 @@ def judged(found: dict[str, Any]) -> dict[str, float]:
 
 
 def make_preset(folder: Path, frames: int) -> Path:
-    """A copy of glass whose corpus has so many sounding frames: its sounds over and over, each time at another speed."""
+    """A copy of glass with a corpus of `frames` sounding frames: its sounds repeated at different speeds."""
     shutil.copytree(SHIPPED / "glass", folder, ignore=shutil.ignore_patterns("make", "corpus.safetensors", "history"))
     sound = folder / "sounds" / "long.wav"
     with SoundReader(folder / "sounds" / "glass.flac") as reader:
@@ -221,7 +221,7 @@ def screen() -> Iterator[None]:
 
 @contextmanager
 def sound_card() -> Iterator[None]:
-    """A sound card: the user's, else a JACK server without one, where it is installed."""
+    """A sound card: the user's, else a JACK server without one, if it is installed."""
     name = f"ponticello-{os.getpid()}"
     variables = {"JACK_DEFAULT_SERVER": name, "JACK_NO_AUDIO_RESERVATION": "1", "JACK_NO_START_SERVER": "1"}
     if has_output() or not (shutil.which("jackd") and shutil.which("jack_wait")):
@@ -243,7 +243,7 @@ def sound_card() -> Iterator[None]:
 
 
 def has_output() -> bool:
-    """Whether the sound system knows a device to play on."""
+    """Whether the sound system has an output device."""
     try:
         return any(channels_of(device, "output") for device in list_devices())
     except PonticelloError:

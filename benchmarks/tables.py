@@ -27,7 +27,7 @@ def page(files: Iterable[Path]) -> str:
 
 
 def section(name: str, results: Mapping[str, Any]) -> str:
-    """A file's heading, where its figures come from, its notes and its table."""
+    """A file's heading, the origin of its figures, its notes and its table."""
     notes = "".join(f"{textwrap.fill(f'- {note}', WIDTH, subsequent_indent='  ')}\n" for note in results["notes"])
     origin = textwrap.fill(
         f"`{results['command']}`, {results['date']}; data: [{name}]({name}). Machine: {results['machine']}.", WIDTH

@@ -1,4 +1,4 @@
-"""The checks that come before the tests: style, format, types, and the arrows between the packages."""
+"""The checks before the tests: style, format, types, and imports between packages."""
 
 import subprocess
 
@@ -11,7 +11,7 @@ SCRIPTS = (
     "scripts/mutants",
     "scripts/screenshots",
     "scripts/test",
-)  # whose names do not say that they are Python
+)  # Python files without the suffix .py
 CHECKS = (
     ("ruff", "check", "--quiet", ".", *SCRIPTS),
     ("ruff", "format", "--quiet", "--check", ".", *SCRIPTS),

@@ -26,7 +26,7 @@ NO_CONNECTION = (
 
 
 class Environment:
-    """`.venv` in the checkout `root`, and the stamp in it that tells what it was made for.
+    """`.venv` in the checkout `root`, with a stamp of what it was made for.
 
     The stamp holds the environment's place, a hash of what decides what is installed, and `dev` if the tools of the tests are
     in it. While a set-up runs it says `unfinished`. An environment that says so later was interrupted; it is made again
@@ -41,7 +41,7 @@ class Environment:
         self.log = self.folder / "set-up.log"
 
     def program(self, name: str) -> str:
-        """The path of a program in the environment: `python`, `ponticello`."""
+        """The path of a program in the environment, such as `python` or `ponticello`."""
         return str(self.folder / ("Scripts/" + name + ".exe" if os.name == "nt" else "bin/" + name))
 
     def prepare(self, *, dev: bool) -> None:
@@ -49,17 +49,17 @@ class Environment:
         if self.fits(dev=dev):
             return
         with _one_at_a_time(self.root):
-            if not self.fits(dev=dev):  # else another set-up has just done it
+            if not self.fits(dev=dev):  # unless another set-up has just done it
                 self._set_up(dev)
 
     def fits(self, *, dev: bool) -> bool:
-        """Whether nothing is to be done. An environment with the tools of the tests serves the demo as well."""
+        """Whether nothing is to be done. An environment with the tools for tests also serves the demo."""
         stamp = self._read_stamp()
         fits = stamp == self.stamp_for(dev=True) or (not dev and stamp == self.stamp_for(dev=False))
         return fits and os.path.exists(self.program("python"))
 
     def stamp_for(self, *, dev: bool) -> str:
-        """What the stamp says of a finished environment."""
+        """The stamp of a finished environment."""
         decisive = [(self.root / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
         return f"{self.folder}\n{hashlib.sha256(b'+'.join(decisive)).hexdigest()}\n{'dev' if dev else ''}"
 
@@ -89,7 +89,7 @@ class Environment:
         say(f"set up in {time.monotonic() - begin:.0f} s")
 
     def _clear(self) -> None:
-        """Remove everything but the stamp: were this interrupted, the next run has to know."""
+        """Remove everything except the stamp, which tells the next run if this one is interrupted."""
         for item in self.folder.iterdir():
             if item.is_dir() and not item.is_symlink():
                 shutil.rmtree(item)
@@ -97,7 +97,7 @@ class Environment:
                 item.unlink()
 
     def _create(self) -> None:
-        """Make the bare environment; one that somebody made by hand is kept and completed."""
+        """Make the bare environment; one that was made by hand is kept and completed."""
         require_venv()
         # not sys.executable, which may be the very .venv/bin/python that has just been removed
         python = getattr(sys, "_base_executable", None) or sys.executable
@@ -108,7 +108,7 @@ class Environment:
             stop(f"{python} -m venv failed: {words[-1]}")
 
     def _install(self, what: str) -> None:
-        """Let pip install the checkout in place, everything at its pinned version, the build backend too."""
+        """Let pip install the checkout in editable mode, with all packages and the build backend at pinned versions."""
         pins = {  # file names without a path, as pip splits these lists at spaces
             "PIP_CONSTRAINT": "constraints.txt",  # reaches a build's own environment up to pip 26.1
             "PIP_BUILD_CONSTRAINT": "constraints.txt",  # the same from pip 25.3 on
@@ -137,7 +137,7 @@ class Environment:
 
 
 def why_pip_failed(log: str) -> str:
-    """One line out of pip's many."""
+    """One line of pip's output."""
     if any(sign in log for sign in NO_CONNECTION):
         return "no connection to the package index: set-up needs the network; run this again when it is there"
     errors = [line.strip()[6:].strip() for line in log.splitlines() if line.lstrip().startswith("ERROR:")]
@@ -145,7 +145,7 @@ def why_pip_failed(log: str) -> str:
 
 
 def require_venv() -> None:
-    """Debian and Ubuntu keep what makes environments in a package of its own: install it, or say so and exit."""
+    """Debian and Ubuntu have a separate package for making environments: install it, or exit with a line that names it."""
     if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
         return
     package = f"python3.{sys.version_info[1]}-venv"
@@ -165,10 +165,10 @@ def _show(line: str) -> None:
 
 @contextlib.contextmanager
 def _one_at_a_time(root: Path) -> Iterator[None]:
-    """Let a second set-up of the same checkout wait for the first."""
+    """Make a second set-up of the same checkout wait for the first."""
     try:
         import fcntl
-    except ImportError:  # Windows: it is left to the user not to start two at once
+    except ImportError:  # Windows: users must not start two at once
         yield
         return
     folder = os.open(root, os.O_RDONLY)  # a lock on the folder leaves no file behind, and ends with the process

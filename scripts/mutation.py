@@ -1,6 +1,6 @@
 """Small faults to plant in a module's source, to see whether a test notices: another operator or constant, swapped arguments, ...
 
-Left alone is what no test should need to see: annotations, decorators, docstrings, the wording of messages (strings,
+Not changed are parts that tests need not check: annotations, decorators, docstrings, the wording of messages (strings,
 f-strings, what `raise` gets), assertions, and loops that numba compiles, whose machine code is kept on disk.
 """
 
@@ -21,7 +21,7 @@ UNREAD = ("isinstance", "cast", "TypeVar", "Literal", "NamedTuple")
 
 
 class Mutant(NamedTuple):
-    """Bytes `start` to `end` of a file, `before`, become `after`; `line` counts from 1."""
+    """Replaces bytes `start` to `end` of a file, `before`, by `after`; `line` counts from 1."""
 
     file: str
     line: int
@@ -41,17 +41,17 @@ class Mutant(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What names it as long as its line stays the same: file, line without indentation, change."""
+        """A name that stays valid while its line does not change: file, line without indentation, change."""
         return self.file, self.code, self.change
 
     def applied(self, source: bytes) -> bytes:
-        """The source with the fault in it, and all lines where they were."""
+        """The source with the fault, with unchanged line numbers."""
         lost = self.before.count("\n") - self.after.count("\n")
         return source[: self.start] + self.after.encode() + b"\n" * lost + source[self.end :]
 
 
 def mutants_of(source: bytes, file: str) -> list[Mutant]:
-    """Every fault that can be planted in a source, in the order of their places."""
+    """All faults that can be planted in a source, in order."""
     lines = [line.decode() for line in source.splitlines(keepends=True)]
     starts = [0, *accumulate(len(line.encode()) for line in lines)]
     tree = ast.parse(source)

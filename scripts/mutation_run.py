@@ -1,4 +1,4 @@
-"""`scripts/mutants`: which faults are tried on which tests, and how many of them are noticed."""
+"""`scripts/mutants`: tries faults on the tests that reach them, and counts those that are noticed."""
 
 import argparse
 import collections
@@ -39,7 +39,7 @@ ROOMS = (
     "live/osc",
     "live/show/engine.py",
 )
-TESTS = (  # those that run inside one process, and the same each time
+TESTS = (  # deterministic tests that run in one process
     "tests/mapping",
     "tests/shared",
     "tests/audio/test_analyzer.py",
@@ -67,7 +67,7 @@ BASELINE = FOLDER / "baseline"  # what each file of tests reaches
 LOG = FOLDER / "log"  # of the last process
 EQUIVALENT = ROOT / "scripts" / "equivalent_mutants.toml"
 FIRST = 10  # tests that are run before the others are collected
-MOST_S = 40.0  # of tests for one fault, as long as they take without it
+MOST_S = 40.0  # limit of the time of all tests for one fault, measured without it
 HUNG_S = 90.0  # a test that takes longer is in an endless loop
 EXTRA_S, SLOWER = 60.0, 6.0  # so much longer may all tests of a fault take
 KILLED, SURVIVED, UNREACHED, TIMED_OUT, EQUIVALENTS = "killed", "survived", "unreached", "timed out", "equivalent"
@@ -120,7 +120,7 @@ def main() -> None:
 
 
 def draw(seed: int, count: int, only: str = "") -> list[Mutant]:
-    """A sample of all faults that is the same for a seed; where the code changes, only faults of the changed lines do."""
+    """A sample of all faults, determined by the seed. If code changes, only faults of the changed lines do."""
     files = sorted(
         path for room in ROOMS for path in ([ROOT / room] if room.endswith(".py") else (ROOT / room).rglob("*.py"))
     )
@@ -137,7 +137,7 @@ def draw(seed: int, count: int, only: str = "") -> list[Mutant]:
 
 
 def preload() -> None:
-    """Import what takes long and is not ours, once; the processes of the faults are copies of this one."""
+    """Import slow third-party packages once; the processes of the faults are copies of this one."""
     for name in ("torch", "numba", "scipy.signal", "soundfile", "soxr", "typer", "PIL.Image", "safetensors.numpy"):
         __import__(name)
     for name in (
@@ -185,7 +185,7 @@ def measure(names: tuple[str, ...] = TESTS) -> dict[str, Any]:
 
 
 def _measured(tests: str) -> dict[str, Any]:
-    """What one file of tests reaches."""
+    """Measure the lines reached by one file of tests."""
     plugin = _Recorder()
     data, durations = FOLDER / "coverage", FOLDER / "durations.json"
     for old in (data, durations):
@@ -253,7 +253,7 @@ class _Recorder:
 
 
 class Reach:
-    """Which tests reach which lines. What runs when a module is imported is reached by the test ""."""
+    """The tests that reach each line. Code that runs when a module is imported is reached by the test ""."""
 
     def __init__(self, baseline: dict[str, Any]) -> None:
         self._seconds: dict[str, float] = baseline["seconds"]
@@ -303,7 +303,7 @@ def try_all(mutants: list[Mutant], reach: "Reach", results: Path) -> None:
 
 
 def try_out(mutant: Mutant, tests: list[str], seconds: float, at_import: bool) -> str:
-    """What the tests say to a fault."""
+    """The outcome of the tests for a fault."""
     if not tests:
         return UNREACHED
     path = ROOT / mutant.file
@@ -375,7 +375,7 @@ def _pytest_options(*tests: str) -> list[str]:
 
 
 def in_a_process(work: Callable[[], int], limit_s: float | None) -> int | None:
-    """Do this in a copy of this process; its result, None if it takes longer than the limit. What it prints is in `LOG`."""
+    """Call it in a copy of this process; return its result, or None if it takes longer than the limit. Its output goes to `LOG`."""
     before = set(FOLDER.iterdir())
     child = os.fork()
     if child == 0:
@@ -415,7 +415,7 @@ def _waited(child: int, limit_s: float | None) -> int | None:
 
 
 def equivalents() -> set[tuple[str, str, str]]:
-    """The keys of faults that change nothing that matters; the file says why."""
+    """The keys of faults without effect; the file gives the reasons."""
     rows = tomllib.loads(EQUIVALENT.read_text("utf-8"))["mutant"]
     return {(row["file"], row["line"], row["change"]) for row in rows if row["why"]}
 

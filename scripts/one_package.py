@@ -1,4 +1,4 @@
-"""Build hook: a wheel holds the checkout's folders as one package, `ponticello`, so that no other package meets them.
+"""Build hook: a wheel contains the checkout's folders in one package, `ponticello`, so that they cannot collide with other packages.
 
     checkout                  wheel
     ponticello.py             ponticello/__init__.py, with ponticello/__main__.py and ponticello/py.typed beside it
@@ -28,7 +28,7 @@ MAIN = f'"""`python -m {PACKAGE}`."""\n\nfrom {PACKAGE} import main\n\nmain()\n'
 
 
 class OnePackage(BuildHookInterface[Any]):
-    """Puts the rewritten modules into a wheel, in place of the checkout's."""
+    """Puts the rewritten modules into a wheel, instead of the checkout's."""
 
     _folder: str | None = None
 
@@ -57,7 +57,7 @@ class OnePackage(BuildHookInterface[Any]):
 
 
 class NotUnderstood(ValueError):
-    """The name of one of our modules stands where it cannot safely be rewritten."""
+    """A module of the program is named at a place that cannot be rewritten safely."""
 
 
 class Edit(NamedTuple):
@@ -81,7 +81,7 @@ class Modules:
         self._begun = re.compile(alone.format("|".join(sorted(self.tops))) + r"\.(?:\w+\.)*$")
 
     def rewritten(self, source: bytes, file: str) -> bytes:
-        """A module's source as it reads inside the package; `file` is for messages. Raises NotUnderstood."""
+        """A module's source rewritten for the package; `file` is for messages. Raises NotUnderstood."""
         tree = ast.parse(source)
         text = _Text(source, {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
         edits: list[Edit] = []

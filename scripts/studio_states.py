@@ -1,4 +1,4 @@
-"""The studio window in states that are worth a look, drawn without a screen: for the handbook, and to judge it.
+"""Draws the studio window in typical states without a screen, for the handbook and for review.
 
 scripts/screenshots                                   docs/studio.png, docs/studio-start.png
 scripts/screenshots --all FOLDER [--size 1920x1080] [--scale 1.5] [--long PRESET]
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from offline.pairing.window.main_window import MainWindow
 
 ROOT = Path(__file__).resolve().parent.parent
-BITS = 6  # of each colour of a PNG in docs/: nobody sees it, and a third of the size is saved
+BITS = 6  # levels of each colour of a PNG in docs/: invisible, and saves a third of the size
 KEEP = 60.0  # seconds that a state may take to appear
 MOMENT_S = 9.8  # of the shipped sound: where the playhead stands
 State = Callable[["Stage"], None]
@@ -46,7 +46,7 @@ class Stage:
         self.wait(KEEP, lambda: self.studio.transport.silent != "opening the sound card")
 
     def wait(self, seconds: float = 0.3, until: Callable[[], bool] = lambda: False) -> None:
-        """Let the window live for a while, or until something is so."""
+        """Run the window for a while, or until a condition holds."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and not until():
             self.application.processEvents()
@@ -167,7 +167,7 @@ def conflict(stage: Stage) -> None:
 
 
 def error(stage: Stage) -> None:
-    """A sound file that is gone."""
+    """A missing sound file."""
     stage.open("error")
     for file in (stage.folder / "error" / "sounds").iterdir():
         file.unlink()
@@ -226,7 +226,7 @@ def save_small(window: "MainWindow", path: Path) -> None:
 
 @contextmanager
 def quiet_home() -> Iterator[Path]:
-    """A folder for copies and for what the window remembers, so that nothing of the user's is touched."""
+    """A folder for copies and for the window's memory, so that the user's files are not touched."""
     with tempfile.TemporaryDirectory(prefix="studio-states-") as folder:
         os.environ["XDG_STATE_HOME"] = folder
         yield Path(folder)

@@ -1,4 +1,4 @@
-"""The programs and libraries that pip cannot bring: what each is needed for, and how it comes onto the machine."""
+"""Programs and libraries that pip cannot install: their purpose, and how to install them."""
 
 import ctypes.util
 import os
@@ -12,7 +12,7 @@ from console import say
 
 
 class SystemPackage(NamedTuple):
-    """A package of Debian and Ubuntu, what shows that it is there, and what is lost without it."""
+    """A package of Debian and Ubuntu, how to detect it, and what does not work without it."""
 
     name: str
     proof: str
@@ -22,7 +22,7 @@ class SystemPackage(NamedTuple):
     needed_for: str
 
     def present(self) -> bool:
-        """Whether it is installed, by whatever means."""
+        """Whether it is installed, from a package or otherwise."""
         if self.proof.startswith("lib"):
             return ctypes.util.find_library(self.proof[3:]) is not None
         return shutil.which(self.proof) is not None
@@ -33,7 +33,7 @@ PACKAGES = (
     SystemPackage("xvfb", "Xvfb", "--cask xquartz", "tests of the window"),
     SystemPackage("xdotool", "xdotool", "xdotool", "tests of the window"),
     SystemPackage("openbox", "openbox", "", "tests of the studio window"),
-    *(  # what Qt draws a window with
+    *(  # needed by Qt's windows
         SystemPackage(name, f"lib{library}", "", "the studio window")
         for name, library in (
             ("libegl1", "EGL"),
@@ -53,7 +53,7 @@ PACKAGES = (
 
 
 def provide() -> None:
-    """Install what is missing where apt and the rights to use it are there; say in one line what is missing still."""
+    """Install missing packages if apt and the rights for it are available; report the rest in one line."""
     missing = [package for package in PACKAGES if not package.present()]
     if missing:
         apt_install([package.name for package in missing])
@@ -74,7 +74,7 @@ def advice(missing: list[SystemPackage]) -> str:
 
 
 def shell_line(names: list[str]) -> str:
-    """What somebody types who may install Debian's packages."""
+    """The command that installs the Debian packages."""
     return f"sudo apt-get install --no-install-recommends {' '.join(names)}"
 
 
@@ -107,5 +107,5 @@ def _succeeds(command: list[str]) -> bool:
 
 
 def _once(names: Iterable[str]) -> list[str]:
-    """Each name once, in the order in which they come first."""
+    """Each name once, in order."""
     return list(dict.fromkeys(names))
