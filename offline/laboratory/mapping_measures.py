@@ -18,7 +18,7 @@ from shared.audio.files import SoundReader
 from shared.errors import SettingError
 from shared.mapping.regression import Training
 from shared.picture import Picture
-from shared.pipeline import Pipeline
+from shared.pipeline import Pipeline, Tick
 from shared.pipeline.exchanges import UseMapping
 from shared.preset import Preset
 from shared.preset.learned import LearnedMapping
@@ -92,12 +92,12 @@ class Bench:
     def measure(self, training: Training) -> tuple[Measures, UInt8[np.ndarray, "shown side side 3"]]:
         """The numbers, and the pictures of the strip."""
         mapping = self.learn(training)
-        played = self._play(mapping)
+        played = [tick.picture for tick in self.play(mapping)]
         w = self.probe.w(played)
         step = np.sqrt(np.square(np.diff(w, axis=0)).mean(axis=1)) / self.probe.usual.deviation * FPS
         guesses = self._left_out(training)
         there, guessed = self.probe.w(self._own), self.probe.w(guesses)
-        looks = zip(self._own_looks, self.probe.images(guesses), strict=True)
+        looks = zip(self.looks, self.probe.images(guesses), strict=True)
         images = self.probe.images([played[i] for i in self.shown], SHOWN_SIDE)
         learned = mapping.losses(self.pairs)
         if 0 < training.pairs < len(self.pairs):
@@ -120,13 +120,14 @@ class Bench:
         """Distance of two different pairs' images in w, in deviations, and their mean difference in grey levels."""
         w = self.probe.w(self._own)
         squares = [np.square(w[i] - w[j]).mean() for i, j in combinations(range(len(w)), 2)]
-        return float(np.sqrt(np.mean(squares)) / self.probe.usual.deviation), variety(self._own_looks)
+        return float(np.sqrt(np.mean(squares)) / self.probe.usual.deviation), variety(self.looks)
 
-    def _play(self, mapping: LearnedMapping) -> list[Picture]:
-        """The pictures of all ticks of the sound, as the preset plays them with this mapping."""
+    def play(self, mapping: LearnedMapping) -> list[Tick]:
+        """All ticks of the sound, as the preset plays them with this mapping, at full brightness."""
         pipeline = Pipeline(self.preset, Fraction(FPS))
         pipeline.exchange(0, UseMapping(mapping, self.pairs))
-        return [replace(tick.picture, level=1.0) for tick in pipeline.process_frames(self.frames)]
+        ticks = pipeline.process_frames(self.frames)
+        return [replace(tick, picture=replace(tick.picture, level=1.0)) for tick in ticks]
 
     def picture_of(
         self, latent: Float32[np.ndarray, "latent"], label: Float32[np.ndarray, "classes"] | None = None
@@ -149,7 +150,8 @@ class Bench:
         return list(map(self.picture_of, self.pairs.latents, labels))
 
     @cached_property
-    def _own_looks(self) -> UInt8[np.ndarray, "n side side 3"]:
+    def looks(self) -> UInt8[np.ndarray, "n side side 3"]:
+        """Thumbnails of the pairs' images."""
         return self.probe.images(self._own)
 
     def _left_out(self, training: Training) -> list[Picture]:

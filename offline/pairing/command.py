@@ -1,5 +1,6 @@
 """`ponticello pair`: pair images with moments of sound."""
 
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -64,16 +65,31 @@ def at(
         show(pairing)
 
 
-@app.command(epilog=example("ponticello pair auto mine assignment --count 12"))
+@app.command(epilog=example("ponticello pair auto mine assignment --count 12", "ponticello pair auto mine --report"))
 def auto(
     preset: PresetArgument,
-    method: Annotated[str, typer.Argument(metavar="|".join(METHODS), help="How to choose frames and images.")],
+    method: Annotated[
+        str | None,
+        typer.Argument(metavar="|".join(METHODS), help="How to choose frames and images.", show_default=False),
+    ] = None,
     count: Annotated[int, typer.Option(metavar="N", help="Number of pairs, limited by the number of images.")] = COUNT,
     seed: Annotated[int, typer.Option(metavar="N", help="Random seed of the clusters.", min=0, max=2**32 - 1)] = 0,
+    report: Annotated[
+        bool, typer.Option("--report", help="Measure all methods beside the present pairs; change nothing.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Folder of the report.", show_default="PRESET-pairing"),
+    ] = None,
 ) -> None:
-    """Replace all pairs by those of an unsupervised method (see docs/studio.md)."""
-    if method not in METHODS:
-        raise SettingError(f"{method} given; allowed are: {', '.join(METHODS)}")
+    """Replace all pairs by those of an unsupervised method, or measure these methods (see docs/studio.md)."""
+    if report:
+        if method is not None:
+            raise SettingError(f"{method} given with --report, which measures all methods; leave one of them out")
+        write_report(Preset.load(preset), count, seed, output)
+        return
+    if method is None or method not in METHODS:
+        raise SettingError(f"{method or 'no method'} given; allowed are: {', '.join(METHODS)}")
     with writable(preset) as own:
         pairing = Pairing(own)
         made = pairing.auto(method, count, seed)
@@ -123,6 +139,16 @@ def redo(preset: PresetArgument) -> None:
 def list_(preset: PresetArgument) -> None:
     """List the pairs: image, position on the map, sound and second."""
     _print(Pairing(Preset.load(preset)))
+
+
+def write_report(preset: Preset, count: int, seed: int, output: Path | None) -> None:
+    """Measure the methods beside the present pairs; write a page and a table, and print the table."""
+    from offline.laboratory.pairing_report import CSV, PAGE
+    from offline.laboratory.pairing_report import report as measure
+
+    folder = output or Path(f"{preset.name}-pairing")
+    print("\n".join(measure(preset, folder, count, seed).lines()))
+    print(f"{folder / PAGE}, {folder / CSV}")
 
 
 def show(pairing: Pairing, redraw: bool = False) -> None:

@@ -65,12 +65,17 @@ class Pairing:
         return self.place_on(image, int(frames[frame]))
 
     def auto(self, method: str, count: int, seed: int = 0) -> int:
-        """Pair by an unsupervised method instead of what was paired; gives how many there are."""
+        """Replace all pairs by those of an unsupervised method. Returns how many there are."""
+        self._change(self.automatic(method, count, seed))
+        return len(self.pairs)
+
+    def automatic(self, method: str, count: int, seed: int = 0) -> Pairs:
+        """The pairs of an unsupervised method; changes nothing."""
         candidates = self._candidates()
         found = METHODS[method](self.corpus, candidates, count, seed)
         images = [image for image, _ in found]
         rows = [row for _, row in found]
-        pairs = Pairs(
+        return Pairs(
             tuple(candidates.names[image] for image in images),
             self.corpus.standardised[rows],
             candidates.latents[images],
@@ -82,8 +87,6 @@ class Pairing:
             self.corpus.facts.inputs,
             candidates.classes[images],
         )
-        self._change(pairs)
-        return len(pairs)
 
     def remove(self, *names: str) -> None:
         """Remove pairs in one step, by the names or numbers of their images; SettingError for an unknown one."""
