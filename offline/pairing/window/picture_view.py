@@ -12,8 +12,9 @@ from offline.pairing.window import theme
 from offline.pairing.window.look import Look
 from offline.pairing.window.parts import draw_invitation
 from offline.pairing.window.pictures import to_image
-from shared.controls import CONTROLS
+from shared.controls import CONTROLS, aspect_ratio
 
+ROUNDED = 2  # pixels: less than that is added to a picture's longer side
 LABEL = 20  # height of a line below a picture
 SETTLED_MS = 300  # a pane that is being resized gives the pictures its shape when it has kept its size for so long
 
@@ -114,15 +115,27 @@ class PictureView(QWidget):
         beside = [QRectF(area.x() + width * i, area.y(), width, area.height()) for i in range(count)]
         above = [QRectF(area.x(), area.y() + height * i, area.width(), height) for i in range(count)]
         image = next(image for image in self._images if image is not None)
-        return max(beside, above, key=lambda parts: _scale(parts[0], image, room))
+        return max(beside, above, key=lambda parts: _scale(parts[0], self._shown_part(image), room))
+
+    def _shown_part(self, image: QImage) -> QRectF:
+        """The part of an image that has the film's shape to the last fraction: its sides are rounded up to whole pixels.
+
+        All of an image in another shape, such as one that stands in.
+        """
+        width, height, aspect = image.width(), image.height(), float(aspect_ratio(self.studio.film.shape))
+        exact = min(width, height * aspect), min(height, width / aspect)
+        if width - exact[0] >= ROUNDED or height - exact[1] >= ROUNDED:
+            return QRectF(image.rect())
+        return QRectF((width - exact[0]) / 2, (height - exact[1]) / 2, *exact)
 
     def _paint_picture(self, painter: QPainter, part: QRectF, image: QImage, shown: Shown | None) -> None:
         """A picture as large as fits, with its kind below it if there are two."""
         room = part.height() - (LABEL if shown else 0)
-        scale = _scale(part, image, LABEL if shown else 0)
-        width, height = image.width() * scale, image.height() * scale
+        source = self._shown_part(image)
+        scale = _scale(part, source, LABEL if shown else 0)
+        width, height = source.width() * scale, source.height() * scale
         box = QRectF(part.x() + (part.width() - width) / 2, part.y() + (room - height) / 2, width, height)
-        painter.drawImage(box, image)
+        painter.drawImage(box, image, source)
         if shown:
             painter.setFont(theme.font(theme.SMALL_SIZE))
             painter.setPen(theme.DIM)
@@ -145,7 +158,7 @@ class PictureView(QWidget):
         self.clicked_twice.emit()
 
 
-def _scale(part: QRectF, image: QImage, room: int) -> float:
+def _scale(part: QRectF, image: QRectF, room: int) -> float:
     """The size at which an image fits a part with so much room left below, to its own size."""
     return min(part.width() / image.width(), (part.height() - room) / image.height())
 
