@@ -30,7 +30,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("candidates", "File", "Make candidates…", "Make images to choose from.", "Ctrl+Shift+M"),
     Command("render", "File", "Render region…", "Render the region, or the whole sound, to a video.", "Ctrl+R", separated=True),
     Command("live", "File", "Play live", "Start `ponticello live` with this preset.", "Ctrl+L"),
-    Command("export", "File", "Export…", "Save the map, or a copy of the preset.", "Ctrl+E"),
+    Command("export", "File", "Export…", "Save the map as a picture or as a table.", "Ctrl+E"),
     Command("quit", "File", "Quit", "Close the window; everything is saved already.", "Ctrl+Q", separated=True),
 
     Command("undo", "Edit", "Undo", "Undo the last change.", "Ctrl+Z"),

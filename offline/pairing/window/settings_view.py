@@ -89,7 +89,7 @@ class SettingsView(QScrollArea):
                 self._add(grid, line, name)
             column.addLayout(grid)
             column.addSpacing(8)
-        column.addWidget(label("A name clicked twice takes its default back.", "small"))
+        column.addWidget(label("Double-click a name to reset it.", "small"))
         column.addStretch(1)
         self.setWidget(inner)
 
