@@ -266,6 +266,15 @@ def test_shipped_presets_go_by_their_names(installed, hostile, material):
 def test_the_processes_that_it_starts(installed, hostile):
     with rig.jack() as sound, rig.xvfb("640x480") as screen:
         printed = installed.run(installed.script, "devices", path=hostile, **sound, **screen)
+        code = """if True:
+            from ponticello.shared.sound_card.client import list_devices
+            from ponticello.shared.sound_card.devices import find_device
+            from ponticello.shared.sound_card.grain_player import CardPlayer
+            player = CardPlayer(find_device("system", "output", list_devices()))
+            print("plays" if not player.over else "silent")
+            player.close()
+        """
+        assert installed.run(installed.python, "-c", code, path=hostile, **sound) == "plays\n"
     assert "JACK" in printed
     assert "640x480" in printed
 
