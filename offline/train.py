@@ -90,7 +90,7 @@ def train(preset: Preset, changes: Training | None = None) -> Trained:
 
     changes: settings to use from now on, written to preset.toml after the fit; None: those that are there.
     The corpus standardises the pairs; without one they stay as they are. The preset is held while it is read and while it
-    is written: what other programs change in between stays, and is reported. Raises PresetError where there are no pairs.
+    is written: what other programs change in between stays, and is reported. Raises PresetError if there are no pairs.
     """
     with preset_lock(preset.folder):
         pairs, stored = scaled_pairs(preset)
@@ -117,7 +117,7 @@ def train(preset: Preset, changes: Training | None = None) -> Trained:
 def find_preprocessing(preset: Preset, name: PreprocessingName) -> Preprocessing | None:
     """The preprocessing of this name, fitted to the corpus; without a corpus, that of the present mapping.
 
-    PresetError where there is neither.
+    Raises PresetError if there is neither.
     """
     if name == "standard":
         return None

@@ -153,7 +153,7 @@ class Learning:
     def pair(self, name: str | None, tick: Tick) -> str:
         """Pair the sound of a tick with the image of a pair or candidate, or with the tick's own picture.
 
-        Returns the name of the new pair. Raises SettingError where they do not fit together.
+        Returns the name of the new pair. Raises SettingError if they do not fit together.
         """
         picture = tick.picture
         with self._lock:
@@ -220,7 +220,7 @@ class Learning:
         """Write what changed in this show to a preset folder of the artist's own; lines for the player.
 
         Changes that other programs made meanwhile stay, see `merge`; the lines name them. The mapping on disk is replaced
-        only where this show has trained one. Raises PresetError where the pairs on disk do not fit any more.
+        only where this show has trained one. Raises PresetError if the pairs on disk do not fit any more.
         """
         with self._lock:
             pairs, mapping, version = self.pairs, self._mapping, self._version
@@ -252,7 +252,7 @@ class Learning:
 
 
 def _on_disk(folder: Path) -> Pairs | None:
-    """The pairs on disk, with their scaler; None where there are none."""
+    """The pairs on disk, with their scaler; None if there are none."""
     file = folder / history.PAIRS
     if not file.is_file():
         return None

@@ -1,4 +1,4 @@
-"""Jobs: long work beside the window, on the same code as the commands, with progress; cancellable."""
+"""Jobs: long work in the background, with the code of the commands, progress and cancellation."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ REPORTED_S = 0.1  # between two reports of progress
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is. done and total: steps; total 0 while unknown. text: what it does now, or how it ended.
+    """The progress of a job. done and total: steps; total is 0 while unknown. text: the present task, or the outcome.
 
     state: running, done, cancelled or failed (an `error` event gives the reason).
     """
@@ -54,7 +54,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Fit:
-    """A finished training: pairs, orders of magnitude by which the loss fell, seconds it took, and pairs not learned."""
+    """A finished training: number of pairs, orders of magnitude by which the loss fell, seconds, and pairs not learned."""
 
     pairs: int
     orders: float
@@ -63,7 +63,7 @@ class Fit:
 
 
 class RunningJob:
-    """A running job, as a reporter of its progress: sends events, and ends the work where it was cancelled."""
+    """A running job, as a reporter of its progress: sends events, and ends the work if it was cancelled."""
 
     def __init__(self, studio: "Studio", kind: JobKind) -> None:
         self._studio = studio
@@ -72,7 +72,7 @@ class RunningJob:
         self._reported = 0.0
 
     def begin(self, what: str, total: int) -> Advance:
-        """Work of so many steps begins."""
+        """Begin work of `total` steps."""
         start = time.monotonic()
         title = TITLES[self.progress.kind]
         text = title if what in title.lower() else f"{title}: {what}"
@@ -91,18 +91,18 @@ class RunningJob:
         return advance
 
     def say(self, line: str) -> None:
-        """A line for the user."""
+        """Show a line to the user."""
         self._studio.events.send("note", line)
 
     def report(self, progress: Progress) -> None:
-        """Send how far it is."""
+        """Send the progress."""
         self.progress = progress
         self._reported = time.monotonic()
         self._studio.events.send("progress", progress)
 
 
 class Jobs:
-    """Each method returns at once; `progress` events follow. Of training, the newest request wins."""
+    """Methods return immediately; `progress` events follow. Of training requests, the newest one counts."""
 
     def __init__(self, studio: "Studio") -> None:
         self._studio = studio
@@ -111,7 +111,7 @@ class Jobs:
         self._work, self._training = Background("work"), Background("training")
         for background in (self._work, self._training):
             background.start()
-        self._learned = ""  # digest of the pairs that training was last asked for
+        self._learned = ""  # digest of the pairs of the last training request
         self.train_on_drop = True
         studio.events.on("preset", self._note_pairs)
         studio.events.on("pairs", self._train_if_changed)
@@ -120,11 +120,11 @@ class Jobs:
 
     @property
     def running(self) -> list[Progress]:
-        """What goes on now."""
+        """The running jobs."""
         return [job.progress for job in self._running.values()]
 
     def cancel(self, kind: JobKind) -> None:
-        """End a job; what is finished stays usable."""
+        """Cancel a job; finished parts stay usable."""
         if (job := self._running.get(kind)) is not None:
             job.is_cancelled = True
         if (child := self._children.get(kind)) is not None:
@@ -134,7 +134,7 @@ class Jobs:
         """Make a preset around a generator file (.safetensors) or a shipped preset's generator (its name), and open it."""
 
         def work(_: RunningJob) -> Then:
-            if folder.parent == OWN:  # the proposed place, which is not there on the first day
+            if folder.parent == OWN:  # the proposed folder does not exist at first
                 OWN.mkdir(parents=True, exist_ok=True)
             path = Path(generator)
             file = path if path.suffix or path.is_file() else Preset.load(str(generator)).generator_path
@@ -144,11 +144,11 @@ class Jobs:
         self._start(self._work, "new", work)
 
     def add_sounds(self, paths: Sequence[Path]) -> None:
-        """Analyse sounds and map them together with those that are there."""
+        """Analyse sounds and map them together with the present ones."""
         self._make_corpus(list(paths), None)
 
     def remove_sound(self, number: int) -> None:
-        """Map anew without one of the sounds."""
+        """Remove a sound, and map the others again."""
         self._make_corpus([], number)
 
     def _make_corpus(self, added: list[Path], removed: int | None) -> None:
@@ -185,7 +185,7 @@ class Jobs:
         self._start(self._work, "sounds", work)
 
     def make_candidates(self, count: int = 500) -> None:
-        """Make `count` more images; they appear as they are made (`candidates` events). 0: only those whose files are missing."""
+        """Make `count` more images; they appear as they are made (`candidates` events). 0: only those with missing files."""
         project = self._project()
         preset = project.writable()
 
@@ -196,12 +196,12 @@ class Jobs:
         self._start(self._work, "candidates", work)
 
     def train(self) -> None:
-        """Fit the mapping to the pairs, now; done by itself after each change of the pairs while `train_on_drop` is set."""
+        """Train the mapping on the pairs. Happens automatically after each change of the pairs while `train_on_drop` is set."""
         project = self._project()
         preset, pairs = project.writable(), project.learned_from
         self._learned = pairs.digest
         if (before := self._running.get("training")) is not None:
-            before.is_cancelled = True  # the newest pairs are what matters
+            before.is_cancelled = True  # only the newest pairs matter
 
         def work(_: RunningJob) -> Then:
             start = time.monotonic()
@@ -235,7 +235,7 @@ class Jobs:
         self._start_child("live", live_command(project.preset.folder, shape))
 
     def draw_map(self) -> None:
-        """Draw map.png as the pairs are now."""
+        """Draw map.png for the present pairs."""
         draw = self._project().map_job()
 
         def work(_: RunningJob) -> Then:
@@ -245,7 +245,7 @@ class Jobs:
         self._start(self._work, "map", work)
 
     def poll(self) -> None:
-        """Finish what has ended, on the window's thread."""
+        """Complete jobs that have ended, on the window's thread."""
         for background in (self._training, self._work):
             for then in background.done():
                 then()
@@ -261,11 +261,11 @@ class Jobs:
                     self._studio.events.send("error", child.last_line())
 
     def close(self) -> None:
-        """Cancel all work and wait for its end."""
+        """Cancel all jobs and wait for their ends."""
         for job in self._running.values():
             job.is_cancelled = True
         for kind, child in self._children.items():
-            if kind != "live":  # a show goes on without the window
+            if kind != "live":  # a show continues without the window
                 child.end()
         for background in (self._training, self._work):
             background.close()
@@ -317,7 +317,7 @@ class Jobs:
             self._studio.project.take_up()
 
     def _note_pairs(self) -> None:
-        """What is there when a preset is opened is not trained again by itself."""
+        """Pairs of a preset that is opened are not trained automatically."""
         project = self._studio.project
         self._learned = "" if project is None else project.learned_from.digest
 

@@ -1,4 +1,4 @@
-"""The project: a preset as the window edits it. Every change is on disk at once and can be undone."""
+"""The project: a preset as the window edits it. Every change is written immediately and can be undone."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,10 +31,10 @@ from shared.stage import HOP, SAMPLE_RATE
 
 Show = Literal["all", "chosen", "free", "similar"]
 
-REMOTE = 0.05  # of the map's side: a pair so far from all sound lies in empty space
-SETTLED_S = 0.5  # a setting is written when it has not changed for so long
-DRAWN_S = 3.0  # map.png follows so long after the last change
-LOOKED_S = 0.5  # between two looks for changes by other programs
+REMOTE = 0.05  # of the map's side; a pair farther from all sound lies in empty space
+SETTLED_S = 0.5  # delay between the last change of a setting and its writing
+DRAWN_S = 3.0  # delay between the last change and drawing map.png
+LOOKED_S = 0.5  # between two checks for changes by other programs
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ class PlacedPair:
 class Project:
     """An open preset. Properties give its present state; methods change it, write it and send events.
 
-    preset      as its files are now; replaced by a new object after each change, never changed itself
+    preset      the present state of the files; replaced by a new object after each change, never modified
     corpus      the analysed sounds, None before there are any
     candidates  images to choose from, None before there are any
     """
 
     def __init__(self, path: str | Path, events: Events) -> None:
-        """Open it. UserError where it cannot be read."""
+        """Open it. Raises UserError if it cannot be read."""
         self._events = events
         self._unsaved: dict[str, Value] = {}
         self._set_at = self._changed_at = self._looked_at = time.monotonic()
@@ -74,7 +74,7 @@ class Project:
         self._read(self.preset)
 
     def _read(self, preset: Preset, changed: frozenset[str] | None = None) -> None:
-        """Take over a preset; what files outside `changed` hold is kept (None: nothing is)."""
+        """Take over a preset; contents of files outside `changed` are kept (None: none are)."""
         if changed is not None:
             carry_over(self.preset, preset, changed)
         corpus = preset.corpus if preset.has_corpus else None
@@ -92,7 +92,7 @@ class Project:
 
     @property
     def learned_from(self) -> Pairs:
-        """The pairs themselves: descriptors, latents, positions."""
+        """The pairs: descriptors, latents, positions."""
         return self._pairing.pairs
 
     @property
@@ -132,16 +132,16 @@ class Project:
         return bool(if_readable(lambda: self.preset.mapping.pairs_digest == self.learned_from.digest))
 
     def place(self, name: str, x: float, y: float) -> None:
-        """Put a candidate on the map, or move its pair; places outside 0..1 are moved to the edge."""
+        """Put a candidate on the map, or move its pair; positions are limited to 0..1."""
         x, y = min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
         self._change_pairs(lambda: self._pairing.place(name, x, y))
 
     def place_on(self, name: str, row: int) -> None:
-        """Pair a candidate with a row of the corpus, at its place on the map."""
+        """Pair a candidate with a row of the corpus, at the row's position on the map."""
         self._change_pairs(lambda: self._pairing.place_on(name, row))
 
     def place_at(self, name: str, sound: int, seconds: float) -> None:
-        """Pair a candidate with a moment of a sound (from 0); times outside the sound are moved to its ends."""
+        """Pair a candidate with a time in a sound (numbered from 0); times are limited to the sound."""
         if self.corpus is None:
             raise UserError("no sounds yet; add a sound first, then place images on its map")
         rows = self.corpus.frames_of(sound)
@@ -152,7 +152,7 @@ class Project:
         self._change_pairs(lambda: self._pairing.remove(*names))
 
     def pair_automatically(self, method: str, count: int) -> int:
-        """Replace all pairs by an unsupervised method (`METHODS`); gives how many there are."""
+        """Replace all pairs by an unsupervised method (`METHODS`); return their number."""
         self._change_pairs(lambda: self._pairing.auto(method, count))
         return len(self.learned_from)
 
@@ -184,12 +184,12 @@ class Project:
         return names
 
     def thumbnail(self, name: str) -> UInt8[np.ndarray, "16 16 3"] | None:
-        """A candidate's smallest picture, at hand at once; None where it is unknown."""
+        """A candidate's smallest picture, from memory; None if it is unknown."""
         number = self._index.get(name)
         return None if number is None or self.candidates is None else self.candidates.thumbnails[number]
 
     def image_file(self, name: str) -> Path | None:
-        """A candidate's PNG; None where it is unknown or missing."""
+        """A candidate's PNG; None if it is unknown or missing."""
         number = self._index.get(name)
         if number is None or self.candidates is None:
             return None
@@ -204,12 +204,12 @@ class Project:
         )
 
     def star(self, names: Sequence[str], is_starred: bool) -> None:
-        """Choose candidates, or undo the choice; one step of the history."""
+        """Choose candidates, or remove them from the choice, as one step of the history."""
         if self.candidates is None:
             raise UserError("no images yet; make candidates first")
         seeds = frozenset(self.candidates.seeds[self.candidates.number(name)] for name in names)
         with self._changing():
-            candidates = self.preset.candidates  # of the preset that is written, which may be a copy made just now
+            candidates = self.preset.candidates  # of the preset that is written, which may be a new copy
             kept = candidates.kept | seeds if is_starred else candidates.kept - seeds
             history.save_choice(self.preset.folder, candidates, kept)
         self._after(history.CANDIDATES)
@@ -264,12 +264,12 @@ class Project:
 
     @property
     def can_undo(self) -> str:
-        """What undo would take back (`move seed17`), empty where there is nothing."""
+        """The step that undo would undo (`move seed17`); empty if there is none."""
         return self._described()[0]
 
     @property
     def can_redo(self) -> str:
-        """What redo would bring back; empty where there is nothing."""
+        """The step that redo would redo; empty if there is none."""
         return self._described()[1]
 
     def _described(self) -> tuple[str, str]:
@@ -288,7 +288,7 @@ class Project:
         self._step(history.undo)
 
     def redo(self) -> None:
-        """Bring back what was undone last."""
+        """Redo the last undone step."""
         self._save_settings()
         self._step(history.redo)
 
@@ -304,7 +304,7 @@ class Project:
     # disk
 
     def poll(self) -> None:
-        """Write what is due, and take up what other programs have changed."""
+        """Write due changes, and take over changes by other programs."""
         now = time.monotonic()
         if self._unsaved and now - self._set_at >= SETTLED_S:
             self._save_settings()
@@ -314,22 +314,22 @@ class Project:
 
     @property
     def map_is_due(self) -> bool:
-        """Whether map.png should be drawn anew now; `map_job` does it, in any thread."""
+        """Whether map.png should be redrawn now, by `map_job`, in any thread."""
         return not self._is_drawn and time.monotonic() - self._changed_at >= DRAWN_S
 
     def map_job(self) -> Callable[[], None]:
-        """What draws map.png as the pairs are now."""
+        """A function that draws map.png for the present pairs."""
         self._is_drawn = True
         return Pairing(self.preset, draws=False).draw
 
     def take_up(self) -> None:
-        """Read anew what other programs, or jobs of this one, have changed."""
+        """Read changes by other programs, or by jobs of this one."""
         changed = self._stamps.changed()
         if not changed:
             return
         try:
             self._read(Preset.load(self.preset.folder), changed)
-        except UserError as error:  # half of a change, or a file by hand that is wrong: the last good state stays
+        except UserError as error:  # an incomplete change, or a wrong file: the last good state stays
             self._stamps = Stamps(self.preset.folder)
             self._events.send("error", str(error))
             return
@@ -339,7 +339,7 @@ class Project:
         self._send("history")
 
     def flush(self) -> None:
-        """Write what is still to be written (settings of the last half second, map.png)."""
+        """Write unwritten changes: settings of the last half second, and map.png."""
         self._save_settings()
         if not self._is_drawn:
             self._is_drawn = True
@@ -347,7 +347,7 @@ class Project:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """A change: a shipped preset is copied, other programs wait, and what they have changed is read first."""
+        """The context of a change: copies a shipped preset, locks it, and reads changes by other programs first."""
         if self.preset.folder.parent == SHIPPED:
             self._read(self.preset.own_copy())
             self._send("preset")
@@ -359,13 +359,13 @@ class Project:
             yield
 
     def writable(self) -> Preset:
-        """The preset for a job that writes into it: with all settings on disk; of a shipped one, the artist's own copy."""
+        """The preset for a job that writes into it, with all settings on disk; for a shipped one, the artist's own copy."""
         self._save_settings()
         with self._changing():
             return self.preset
 
     def _after(self, *files: str) -> None:
-        """After a change of these files by this object."""
+        """Update the state after this object changed these files."""
         self._read(Preset.load(self.preset.folder), frozenset(files))
 
     def _send(self, *names: Name) -> None:

@@ -1,4 +1,4 @@
-"""What happens to standardised descriptors before a regressor learns or predicts from them."""
+"""Transforms of standardised descriptors before a regressor learns or predicts from them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Farthest-point sampling: a few points that are as different from each other as possible."""
+"""Farthest-point sampling: a few points that are as far from each other as possible."""
 
 import numpy as np
 from jaxtyping import Float64, Int64

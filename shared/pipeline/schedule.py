@@ -49,7 +49,7 @@ class Schedule:
 
     @property
     def entries(self) -> dict[Level, tuple[ScheduledChange, ...]]:
-        """A copy of what waits, by level."""
+        """A copy of the waiting changes, by level."""
         return {level: tuple(entries) for level, entries in self._entries.items()}
 
     def add(self, level: Level, sample: int, change: ControlChange | Exchange) -> None:
@@ -63,7 +63,7 @@ class Schedule:
         self._next_order += 1
 
     def next_sample(self, level: Level) -> int | None:
-        """The sample of the next change of a level; None where none waits."""
+        """The sample of the next change of a level; None if none waits."""
         entries = self._entries[level]
         return entries[0].sample if entries else None
 
@@ -87,7 +87,7 @@ class Schedule:
     def take_for_previous(self, fade: ScheduledChange) -> list[ScheduledChange]:
         """Remove and return the tick changes requested before a fade that are for the preset that played until then.
 
-        They act before the fade begins: later they would change what fades in.
+        They act before the fade begins; afterwards they would change the preset or mapping that fades in.
         """
 
         def is_for_previous(entry: ScheduledChange) -> bool:

@@ -85,7 +85,7 @@ class LearnedMapping:
     ) -> "LearnedMapping":
         """Fit a regressor to the pairs.
 
-        PresetError where there are none, SettingError where the settings do not suit them.
+        Raises PresetError if there are none, SettingError if the settings do not suit them.
         """
         if not len(pairs):
             raise PresetError("no pairs to learn from; pair at least one image with a moment of sound")
@@ -111,7 +111,7 @@ class LearnedMapping:
 
     @property
     def arrays(self) -> dict[str, NDArray[np.float32] | NDArray[np.float64]]:
-        """Everything that it has learned, by the names of its file."""
+        """All learned arrays, by their names in the file."""
         arrays: dict[str, NDArray[np.float32] | NDArray[np.float64]] = {
             "scaler.mean": self.scaler.mean,
             "scaler.deviation": self.scaler.deviation,
@@ -129,7 +129,7 @@ class LearnedMapping:
 
     @property
     def facts(self) -> dict[str, object]:
-        """What the file says beside the arrays."""
+        """The facts beside the arrays."""
         facts = mapping_file.regressor_facts(self.regressor) | {
             "space": self.space,
             "seed": self.seed,
@@ -144,7 +144,7 @@ class LearnedMapping:
 
     @classmethod
     def load(cls, path: Path) -> "LearnedMapping":
-        """Read mapping.safetensors; PresetError where it is missing, damaged or does not fit together."""
+        """Read mapping.safetensors. Raises PresetError if it is missing, damaged or does not fit together."""
         arrays, facts = tensorfile.read(
             path, "mapping", mapping_file.Facts, mapping_file.required, mapping_file.OPTIONAL
         )

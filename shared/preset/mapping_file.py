@@ -61,7 +61,7 @@ def required(facts: Facts) -> dict[str, Expected]:
 
 
 def regressor_facts(regressor: Regressor) -> dict[str, object]:
-    """What the file says about a regressor beside its arrays."""
+    """The facts of a regressor beside its arrays."""
     facts: dict[str, object] = {"sizes": list(regressor.sizes)}
     if not isinstance(regressor, MLPRegressor):
         facts["regressor"] = regressor.name
@@ -76,7 +76,7 @@ def regressor_facts(regressor: Regressor) -> dict[str, object]:
 
 
 def regressor(facts: Facts, arrays: Arrays) -> Regressor:
-    """The regressor in a file; PresetError where its parts do not fit together."""
+    """The regressor in a file. Raises PresetError if its parts do not fit together."""
     doubles = {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
     match facts.regressor:
         case "mlp":
@@ -101,7 +101,7 @@ def regressor(facts: Facts, arrays: Arrays) -> Regressor:
 
 
 def preprocessing(facts: Facts, arrays: Arrays) -> Preprocessing | None:
-    """The preprocessing in a file; PresetError where its parts do not fit together."""
+    """The preprocessing in a file. Raises PresetError if its parts do not fit together."""
     if facts.preprocessing == "standard":
         return None
     centre, matrix = (arrays[f"preprocessing.{name}"].astype(np.float64, copy=False) for name in ("centre", "matrix"))

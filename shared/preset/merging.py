@@ -24,7 +24,7 @@ def merge(base: Pairs, ours: Pairs, theirs: Pairs) -> Merged:
 
     A pair that only one side added, moved or removed is so in the result. Where both changed the same pair, theirs keeps
     its name and ours is added under a new one; a pair that one side removed and the other changed stays. `theirs` keeps
-    its order and its scaler. Raises PresetError where the two are of different inputs or latents.
+    its order and its scaler. Raises PresetError if the two are of different inputs or latents.
     """
     _check_fit(ours, theirs)
     old, mine, other = _rows(base), _rows(ours), _rows(theirs)

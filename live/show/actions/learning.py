@@ -84,7 +84,7 @@ class LearningActions:
                 )
 
     def pair(self, call: ActionCall) -> None:
-        """Pair the newest tick. Raises SettingError where that is impossible."""
+        """Pair the newest tick. Raises SettingError if that is impossible."""
         newest = self._context.engine.newest
         if newest is None:
             raise SettingError("no sound yet; pair when there is a picture")

@@ -104,7 +104,7 @@ def best_epoch(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep torch's operators in the calling thread: these are so small that waking a second one takes longer than their work.
+    """Keep torch's operators in the calling thread: waking a second thread would take longer than these small operations.
 
     A thread sets the number for itself and for threads that begin later. Another thread takes the latter back at once, or
     a generator that begins to draw during the fit would keep to one thread for good.

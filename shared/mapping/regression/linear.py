@@ -42,7 +42,7 @@ class LinearRegressor(Regressor):
     def fit(
         cls, inputs: Float64[np.ndarray, "n d"], targets: Float32[np.ndarray, "n latent"], training: Training
     ) -> "LinearRegressor":
-        """Least squares: with fewer pairs than inputs, the solution of least norm. `ridge`: with `alpha` |weight|^2 added."""
+        """Least squares; with fewer pairs than inputs, the solution with the smallest norm. `ridge`: with `alpha` |weight|^2 added."""
         from sklearn.linear_model import LinearRegression, Ridge
 
         kind: Literal["linear", "ridge"] = "ridge" if training.regressor == "ridge" else "linear"

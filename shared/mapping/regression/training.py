@@ -1,4 +1,4 @@
-"""Settings of the training: which regressor, and how it learns."""
+"""Settings of the training: the regressor and its hyperparameters."""
 
 from typing import Literal, get_args
 
@@ -75,7 +75,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 raise SettingError(f"{name} = {getattr(self, name)} given; allowed: {allowed}")
 
     def epochs_of(self, pairs: int) -> int:
-        """How many epochs a fit to so many pairs takes at most, those for the leave-one-out errors included."""
+        """The largest number of epochs of a fit to `pairs` pairs, including those for leave-one-out errors."""
         if self.regressor != "mlp":
             return 1
         return self.epochs * (pairs + 1 if self.early_stop else 1)
