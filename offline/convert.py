@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import typer
 
-from offline.checkpoint.official import Network, constructor_arguments, network_tensors, read_official
+from offline.checkpoint.official import StoredNetwork, constructor_arguments, network_tensors, read_official
 from offline.training.discriminator_architecture import DiscriminatorArchitecture
 from offline.training.network_file import (
     AVERAGED,
@@ -107,9 +107,9 @@ def _of_checkpoint(model: Path, all_networks: bool) -> NetworkFile:
     return NetworkFile(generator, discriminator, arrays, {})
 
 
-def _network(content: Mapping[str, object], name: str) -> Network:
+def _network(content: Mapping[str, object], name: str) -> StoredNetwork:
     network = content.get(name)
-    if not isinstance(network, Network):
+    if not isinstance(network, StoredNetwork):
         kind = "generator" if name.startswith("G") else "discriminator"
         raise ModelError(f"it has no {kind} under {name}; it holds: {', '.join(map(str, content)) or 'nothing'}")
     return network

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.checkpoint.plain import plain_calls
-from offline.checkpoint.unpickling import ByteStream, Call, Machine, Name, Refused
+from offline.checkpoint.unpickling import ByteStream, Call, GlobalName, Machine, Refused
 from shared.errors import ModelError
 from shared.regular_file import open_regular
 
@@ -38,7 +38,7 @@ TENSORFLOW = "dnnlib.tflib"
 
 
 @dataclass(frozen=True)
-class Network:
+class StoredNetwork:
     """A network module: the name of its class and its attributes."""
 
     class_name: str
@@ -53,7 +53,7 @@ class Storage:
 
 
 def read_official(path: Path) -> dict[str, Any]:
-    """The dict in a checkpoint: networks as `Network`, tensors as numpy arrays, everything else as plain values.
+    """The dict in a checkpoint: networks as `StoredNetwork`, tensors as numpy arrays, everything else as plain values.
 
     Raises ModelError for a file that is not a checkpoint, is damaged, or would execute code.
     """
@@ -95,10 +95,10 @@ def _check_kind(path: Path, head: bytes, size: int) -> None:
     raise ModelError(f"{path} is not a pickle; {wanted}")
 
 
-def _network(arguments: tuple[Any, ...]) -> Network:
+def _network(arguments: tuple[Any, ...]) -> StoredNetwork:
     match arguments:
         case ({"type": "class", "version": int(), "class_name": str(name), "state": dict(state)},):
-            return Network(name, state)
+            return StoredNetwork(name, state)
     raise Refused("it has a network module in an unknown form")
 
 
@@ -146,14 +146,14 @@ def _parameter(arguments: tuple[Any, ...]) -> NDArray[Any]:
     raise Refused("it has a parameter that is not a tensor")
 
 
-def checkpoint_calls() -> dict[Name, Call | None]:
+def checkpoint_calls() -> dict[GlobalName, Call | None]:
     """All globals that a checkpoint may name. EasyDict and OrderedDict become plain dicts."""
     return plain_calls() | {
-        Name("torch_utils.persistence", "_reconstruct_persistent_obj"): _network,
-        Name("dnnlib.util", "EasyDict"): _empty_dict,
-        Name("torch._utils", "_rebuild_parameter"): _parameter,
-        Name("torch._utils", "_rebuild_tensor_v2"): _tensor,
-        Name("torch.storage", "_load_from_bytes"): _storages(),
+        GlobalName("torch_utils.persistence", "_reconstruct_persistent_obj"): _network,
+        GlobalName("dnnlib.util", "EasyDict"): _empty_dict,
+        GlobalName("torch._utils", "_rebuild_parameter"): _parameter,
+        GlobalName("torch._utils", "_rebuild_tensor_v2"): _tensor,
+        GlobalName("torch.storage", "_load_from_bytes"): _storages(),
     }
 
 
@@ -167,19 +167,21 @@ def read_storage(data: bytes | bytearray | memoryview) -> Storage:
     if Machine(stream, {}).run() != STORAGE_MAGIC or Machine(stream, {}).run() != STORAGE_VERSION:
         raise Refused("it has a tensor in an unknown file format")
     machine_facts = Machine(stream, {}).run()
-    types: dict[Name, Call | None] = {Name("torch", name): None for name in STORAGES}
+    types: dict[GlobalName, Call | None] = {GlobalName("torch", name): None for name in STORAGES}
     record = Machine(stream, types, lambda persistent_id: persistent_id).run()
     keys = Machine(stream, {}).run()
     items, numbers = int.from_bytes(stream.read(8), "little"), stream.read()
     match machine_facts, record, keys:
-        case {"little_endian": True}, ("storage", Name("torch", kind), str(key), str(), int(count), None), [str(only)]:
+        case {"little_endian": True}, ("storage", GlobalName("torch", kind), str(key), str(), int(count), None), [
+            str(only)
+        ]:
             dtype = np.dtype(STORAGES[kind])
             if key == only and items == count and len(numbers) == count * dtype.itemsize:
                 return Storage(np.frombuffer(numbers, dtype))
     raise Refused("it has a tensor whose storage is damaged")
 
 
-def network_tensors(network: Network) -> dict[str, NDArray[Any]]:
+def network_tensors(network: StoredNetwork) -> dict[str, NDArray[Any]]:
     """All parameters and buffers of a network by their full names, such as `synthesis.input.freqs`. Raises ModelError."""
     tensors: dict[str, NDArray[Any]] = {}
     waiting = [("", network)]
@@ -191,18 +193,18 @@ def network_tensors(network: Network) -> dict[str, NDArray[Any]]:
             named = _attribute(module, kind)
             tensors |= {f"{prefix}{name}": value for name, value in named.items() if isinstance(value, np.ndarray)}
         children = _attribute(module, "_modules")
-        waiting += [(f"{prefix}{name}.", child) for name, child in children.items() if isinstance(child, Network)]
+        waiting += [(f"{prefix}{name}.", child) for name, child in children.items() if isinstance(child, StoredNetwork)]
     raise ModelError(f"the network has more than {MAX_MODULES:,} modules; it is not an official checkpoint")
 
 
-def constructor_arguments(network: Network) -> dict[str, Any]:
+def constructor_arguments(network: StoredNetwork) -> dict[str, Any]:
     """The keyword arguments of the network's constructor. Raises ModelError."""
     if network.state.get("_init_args"):
         raise ModelError("the network was made with positional arguments; it is not an official checkpoint")
     return _attribute(network, "_init_kwargs")
 
 
-def _attribute(module: Network, name: str) -> dict[str, Any]:
+def _attribute(module: StoredNetwork, name: str) -> dict[str, Any]:
     value = module.state.get(name)
     if not isinstance(value, dict):
         raise ModelError(f"a {module.class_name} in it lacks {name}; it is not an official checkpoint")

@@ -5,13 +5,13 @@ text to encode; a bytearray is an instruction since protocol 5; numpy arrays hav
 before.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from offline.checkpoint.unpickling import Buildable, Call, Name, Refused, hashable
+from offline.checkpoint.unpickling import Buildable, Call, GlobalName, Refused, hashable
 
 MOST_MADE_BYTES = 640 << 20  # limit for all calls together; in protocol 2, all tensors are texts to encode
 ITEM_BYTES = 100  # of an item in a set or a dict
@@ -52,34 +52,34 @@ class Budget:
             raise Refused(f"its data would need more than {MOST_MADE_BYTES:,} bytes")
 
 
-def plain_calls() -> dict[Name, Call | None]:
+def plain_calls() -> dict[GlobalName, Call | None]:
     """The table of calls, sharing a new budget."""
     budget = Budget()
-    calls: dict[Name, Call | None] = {}
+    calls: dict[GlobalName, Call | None] = {}
     for builtins in ("builtins", "__builtin__"):  # of Python 3 and 2
         calls |= {
-            Name(builtins, "set"): _collection(set, budget),
-            Name(builtins, "frozenset"): _collection(frozenset, budget),
-            Name(builtins, "bytes"): _bytes(budget),
-            Name(builtins, "bytearray"): _bytes(budget),
-            Name(builtins, "complex"): _complex,
-            Name(builtins, "range"): _inert("range"),
-            Name(builtins, "xrange"): _inert("range"),
-            Name(builtins, "slice"): _inert("slice"),
+            GlobalName(builtins, "set"): _collection(set, budget),
+            GlobalName(builtins, "frozenset"): _collection(frozenset, budget),
+            GlobalName(builtins, "bytes"): _bytes(budget),
+            GlobalName(builtins, "bytearray"): _bytes(budget),
+            GlobalName(builtins, "complex"): _complex,
+            GlobalName(builtins, "range"): _inert("range"),
+            GlobalName(builtins, "xrange"): _inert("range"),
+            GlobalName(builtins, "slice"): _inert("slice"),
         }
     calls |= {
-        Name("_codecs", "encode"): _bytes(budget),
-        Name("collections", "OrderedDict"): _dictionary(budget),
-        Name("array", "array"): _inert_array,
-        Name("array", "_array_reconstructor"): _inert_array,
-        Name("numpy", "dtype"): _number_format,
-        Name("numpy", "ndarray"): None,
+        GlobalName("_codecs", "encode"): _bytes(budget),
+        GlobalName("collections", "OrderedDict"): _dictionary(budget),
+        GlobalName("array", "array"): _inert_array,
+        GlobalName("array", "_array_reconstructor"): _inert_array,
+        GlobalName("numpy", "dtype"): _number_format,
+        GlobalName("numpy", "ndarray"): None,
     }
     for core in ("core", "_core"):  # before numpy 2 and since
         calls |= {
-            Name(f"numpy.{core}.multiarray", "scalar"): _number,
-            Name(f"numpy.{core}.multiarray", "_reconstruct"): _inert_array,
-            Name(f"numpy.{core}.numeric", "_frombuffer"): _inert_array,
+            GlobalName(f"numpy.{core}.multiarray", "scalar"): _number,
+            GlobalName(f"numpy.{core}.multiarray", "_reconstruct"): _inert_array,
+            GlobalName(f"numpy.{core}.numeric", "_frombuffer"): _inert_array,
         }
     return calls
 
@@ -160,6 +160,3 @@ def _number(arguments: tuple[Any, ...]) -> object:
             if len(data) == dtype.itemsize:
                 return np.frombuffer(data, dtype)[0].item()
     raise Refused("it has a number in an unknown form")
-
-
-CallTable = Mapping[Name, Call | None]

@@ -39,7 +39,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Name:
+class GlobalName:
     """A global that the pickle names. It is only looked up in the table, never imported."""
 
     module: str
@@ -96,7 +96,7 @@ class Machine:
     def __init__(
         self,
         stream: ByteStream,
-        calls: Mapping[Name, Call | None],
+        calls: Mapping[GlobalName, Call | None],
         persistent: Callable[[object], object] | None = None,
     ) -> None:
         self._stream = stream
@@ -197,17 +197,17 @@ class Machine:
         for key, value in zip(items[::2], items[1::2], strict=True):
             target[hashable(key)] = value
 
-    def _named(self, module: object, name: object) -> Name:
-        named = Name(module if isinstance(module, str) else "?", name if isinstance(name, str) else "?")
+    def _named(self, module: object, name: object) -> GlobalName:
+        named = GlobalName(module if isinstance(module, str) else "?", name if isinstance(name, str) else "?")
         if named not in self._calls:
             raise Refused(f"it names {named}, which a checkpoint does not need")
         return named
 
     def _call(self, called: object, arguments: object) -> object:
-        function = self._calls.get(called) if isinstance(called, Name) else None
+        function = self._calls.get(called) if isinstance(called, GlobalName) else None
         if function is None or not isinstance(arguments, tuple):
             raise Refused(
-                f"it calls {called if isinstance(called, Name) else type(called).__name__}, which is not allowed"
+                f"it calls {called if isinstance(called, GlobalName) else type(called).__name__}, which is not allowed"
             )
         return function(arguments)
 

@@ -16,7 +16,7 @@ from offline.dataset.left_out import LeftOut, Omission, reasons, write_list
 from offline.dataset.likeness import THRESHOLD
 from offline.dataset.reader import Dataset
 from offline.dataset.selection import Selection
-from offline.dataset.sources import Film, Sources, find_sources
+from offline.dataset.sources import FilmFile, Sources, find_sources
 from offline.dataset.square import FORMS, Crop
 from offline.dataset.stills import parse_colour
 from offline.options import PICTURES, RESULT, counted
@@ -73,7 +73,7 @@ def _settings(sources: Sources, making: Making) -> object:
 def _film_facts(sources: Sources) -> tuple[dict[int, FilmFacts], list[Omission]]:
     facts, unreadable = {}, []
     for number, item in enumerate(sources.items):
-        if isinstance(item, Film):
+        if isinstance(item, FilmFile):
             try:
                 facts[number] = film_facts(item.path)
             except LeftOut as error:
@@ -82,7 +82,7 @@ def _film_facts(sources: Sources) -> tuple[dict[int, FilmFacts], list[Omission]]
 
 
 def _announce(output: Path, archive: GrowingArchive, sources: Sources, making: Making, total: int) -> None:
-    films = sum(isinstance(item, Film) for item in sources.items)
+    films = sum(isinstance(item, FilmFile) for item in sources.items)
     kinds = [
         counted(number, noun)
         for number, noun in ((films, "film"), (len(sources.items) - films, "picture file"))

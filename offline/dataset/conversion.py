@@ -21,7 +21,7 @@ from offline.dataset.layout import Label, label_array, listing_text, picture_nam
 from offline.dataset.left_out import LeftOut, Omission
 from offline.dataset.likeness import Likeness, fingerprint
 from offline.dataset.selection import Selection
-from offline.dataset.sources import Film, Still
+from offline.dataset.sources import FilmFile, Still
 from offline.dataset.square import Crop, resized
 from offline.dataset.stills import Colour, decoded, eight_bit_rgb
 from shared.errors import UserError
@@ -81,7 +81,7 @@ class Counts(NamedTuple):
 
 def convert(
     archive: GrowingArchive,
-    items: list[Still | Film],
+    items: list[Still | FilmFile],
     facts: dict[int, FilmFacts],
     making: Making,
     advance: Callable[[int], None],
@@ -116,7 +116,7 @@ def convert(
         tasks.close()
 
 
-def counts(lines: Iterable[Line], items: list[Still | Film]) -> Counts:
+def counts(lines: Iterable[Line], items: list[Still | FilmFile]) -> Counts:
     """The content of an archive's journal."""
     omissions, pictures, frames_read, enlarged = [], 0, 0, 0
     for line in lines:
@@ -134,7 +134,7 @@ def counts(lines: Iterable[Line], items: list[Still | Film]) -> Counts:
     return Counts(pictures, frames_read, enlarged, omissions)
 
 
-def check_labels(items: Iterable[Still | Film]) -> None:
+def check_labels(items: Iterable[Still | FilmFile]) -> None:
     """Raises UserError if names of classes and numbers are mixed, or lists of several lengths."""
     given = [item.label for item in items if item.label is not None]
     if any(isinstance(label, str) for label in given):
@@ -144,7 +144,7 @@ def check_labels(items: Iterable[Still | Film]) -> None:
         label_array([label for label in given if not isinstance(label, str)], "the sources' labels")
 
 
-def listing(lines: Iterable[Line], items: list[Still | Film], *, use_labels: bool) -> bytes:
+def listing(lines: Iterable[Line], items: list[Still | FilmFile], *, use_labels: bool) -> bytes:
     """The content of dataset.json; classes with names are numbered in alphabetical order."""
     if not use_labels:
         return listing_text(None)
@@ -184,7 +184,7 @@ def _add(archive: GrowingArchive, task: _Task, result: list[Square] | LeftOut, l
 
 
 def _tasks(
-    items: list[Still | Film], facts: dict[int, FilmFacts], making: Making, finished: int, begun: int
+    items: list[Still | FilmFile], facts: dict[int, FilmFacts], making: Making, finished: int, begun: int
 ) -> Generator[_Task, None, None]:
     """All remaining tasks, in order. An unfinished film is decoded from its start, which gives the same frames."""
     for number in range(finished, len(items)):

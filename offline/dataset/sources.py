@@ -28,7 +28,7 @@ class Still(NamedTuple):
     """Size in bytes and time of the last change, or the zip's checksum."""
 
 
-class Film(NamedTuple):
+class FilmFile(NamedTuple):
     """A film file."""
 
     name: str
@@ -41,7 +41,7 @@ class Film(NamedTuple):
 class Sources:
     """All films and pictures in their order, and the files that are neither."""
 
-    items: list[Still | Film] = field(default_factory=list)
+    items: list[Still | FilmFile] = field(default_factory=list)
     left_out: list[Omission] = field(default_factory=list)
     labelled: list[str] = field(default_factory=list)
     """Data sets that have labels."""
@@ -88,8 +88,8 @@ def _add_folder(sources: Sources, folder: Path) -> None:
 def _add_file(sources: Sources, path: Path, label: str | Label | None, is_still: bool) -> None:
     status = path.stat()
     identity = (status.st_size, status.st_mtime_ns)
-    kind: Still | Film = (
-        Still(str(path), path.read_bytes, label, identity) if is_still else Film(str(path), path, label, identity)
+    kind: Still | FilmFile = (
+        Still(str(path), path.read_bytes, label, identity) if is_still else FilmFile(str(path), path, label, identity)
     )
     sources.items.append(kind)
 

@@ -55,7 +55,7 @@ def open_sound(path: Path) -> Decoder:
     _check_file(path)
     try:
         links = chain_links(path)
-        return Chain(path, links) if len(links) > 1 else Sound(path)
+        return Chain(path, links) if len(links) > 1 else LibsndfileSound(path)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless .raw
         reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
         try:
@@ -70,7 +70,7 @@ def open_sound(path: Path) -> Decoder:
             ) from None
 
 
-class Sound:
+class LibsndfileSound:
     """A sound that libsndfile reads."""
 
     def __init__(self, path: Path) -> None:

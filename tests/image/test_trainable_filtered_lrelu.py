@@ -8,7 +8,7 @@ from shared.image.architecture import Architecture
 from shared.image.ops.filtered_lrelu import FilteredLReLU
 from shared.image.ops.trainable_filtered_lrelu import (
     Filters,
-    FusedFilteredLReLU,
+    TrainableFilteredLReLU,
     filtered_lrelu,
     plain_filtered_lrelu,
 )
@@ -56,7 +56,7 @@ def test_fused_operator_and_its_gradient_are_the_plain_ones(layer):
 def test_gradient_is_the_adjoint(layer):
     """With a slope of 1 the operator A is linear: <A z, g> = <z, A^T g>."""
     z = random_map(layer).requires_grad_()
-    y = FusedFilteredLReLU.apply(z, Filters.of(layer, 1.0, None))
+    y = TrainableFilteredLReLU.apply(z, Filters.of(layer, 1.0, None))
     g = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))
     y.backward(g)
     assert float((y.detach().double() * g).sum()) == pytest.approx(

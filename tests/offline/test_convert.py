@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from offline.checkpoint import unpickling
-from offline.checkpoint.official import Network, checkpoint_calls, network_tensors, read_official, read_storage
+from offline.checkpoint.official import StoredNetwork, checkpoint_calls, network_tensors, read_official, read_storage
 from offline.checkpoint.unpickling import Buildable
 from offline.convert import app, convert
 from offline.training.network_file import read_networks
@@ -217,7 +217,7 @@ def test_the_protocol_of_a_checkpoint_changes_no_byte_of_the_output(tmp_path, pr
 
 def unpickling_as_calls(modules, value):
     """The content read, ready to be pickled again: networks as calls of the published loader, arrays as torch's tensors."""
-    if isinstance(value, Network):
+    if isinstance(value, StoredNetwork):
         state = {"_set": {1, 2}, "_bytes": bytearray(b"\xff"), **unpickling_as_calls(modules, value.state)}
         meta = {"type": "class", "version": 6, "module_src": "raise SystemExit", "class_name": value.class_name}
         return Call(modules["torch_utils.persistence"]._reconstruct_persistent_obj, {**meta, "state": state})

@@ -24,7 +24,7 @@ PATIENCE_S = 60.0
 Figures = dict[str, float]
 
 
-class Paints(QObject):
+class RepaintCounter(QObject):
     """Counts the repaints of widgets."""
 
     def __init__(self, widgets: dict[str, QWidget]) -> None:
@@ -54,7 +54,7 @@ class Measure:
         self.window.resize(*size)
         self.window.show()
         self.window.open_preset(folder)
-        self.paints = Paints({"map": self.window.map, "wave": self.window.wave})
+        self.paints = RepaintCounter({"map": self.window.map, "wave": self.window.wave})
         self.until(lambda: self.paints.counts["map"] > 0 and self.studio.board is not None)
         self.opened_s = time.time() - started
         self.fits: list[float] = []

@@ -35,7 +35,7 @@ class Slider(QSlider):
         return super().event(event)
 
 
-class Name(QLabel):
+class SettingName(QLabel):
     """The name of a setting; a double click resets it to its default."""
 
     def __init__(self, text: str, reset: Callable[[], None]) -> None:
@@ -99,7 +99,7 @@ class SettingsView(QScrollArea):
             return
         control = project.control(name)
         text = name.partition("/")[2] or name.replace("_", " ")
-        title = Name(text, lambda: self._set(name, control.default))
+        title = SettingName(text, lambda: self._set(name, control.default))
         title.setToolTip(f"{control.help} {control.allowed.capitalize()}; {control.default} by default.")
         grid.addWidget(title, line, 0)
         if control.kind == "choice":

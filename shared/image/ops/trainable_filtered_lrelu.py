@@ -92,7 +92,7 @@ class Filters:
 def filtered_lrelu(z: Float[Tensor, "n c h w"], filters: Filters) -> Float[Tensor, "n c h2 w2"]:
     """The operator of `filtered_lrelu.FilteredLReLU` for z with scale, bias and gain applied; differentiable."""
     if z.device.type == "cpu" and z.dtype == torch.float32 and filters.upsampling is not None:
-        result: Tensor = FusedFilteredLReLU.apply(z, filters)  # type: ignore[no-untyped-call]
+        result: Tensor = TrainableFilteredLReLU.apply(z, filters)  # type: ignore[no-untyped-call]
         return result
     return plain_filtered_lrelu(z, filters)
 
@@ -118,7 +118,7 @@ def plain_filtered_lrelu(z: Float[Tensor, "n c h w"], filters: Filters) -> Float
     return conv2d(v, down[None, None, :, None].repeat(channels, 1, 1, 1), stride=(filters.down, 1), groups=channels)
 
 
-class FusedFilteredLReLU(torch.autograd.Function):
+class TrainableFilteredLReLU(torch.autograd.Function):
     """The operator in one pass over the map, and its gradient in another; of the forward pass only signs are kept."""
 
     @staticmethod
