@@ -27,7 +27,6 @@ AWAY_MARGIN_S = 0.1  # without a device, silence stays so far behind the clock: 
 DELAY_DECAY = 0.99  # per block: a long delay of a second ago counts half
 MIRRORED = 6  # blocks kept for the fade-out, at least two hops
 FADE = (np.cos(np.pi / 2 * (np.arange(HOP) + 0.5) / HOP) ** 2).astype(np.float32)
-NO_SAMPLES = np.empty(0, np.float32)
 
 
 @runtime_checkable

@@ -86,11 +86,6 @@ class Storyboard:
         sounds = self.corpus.facts.sounds
         return [Sound(i, sound.name, sound.frames * HOP / SAMPLE_RATE) for i, sound in enumerate(sounds)]
 
-    @property
-    def sound_of(self) -> Int64[np.ndarray, "m"]:
-        """The number of each row's sound."""
-        return self.corpus.sound
-
     def set_pairs(self, pairs: Sequence[PlacedPair]) -> None:
         """Update territories and gaps; takes about 15 ms for 50,000 rows, and no time for the same list as before."""
         if pairs is self._given:

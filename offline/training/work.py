@@ -129,7 +129,6 @@ def _parsed(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 ARCHITECTURE = ("config", "channel_base", "channel_max", "num_layers", "z_dim", "w_dim", "mapping_layers")
-D_ARCHITECTURE = ("d_channel_base", "d_channel_max")
 
 
 def _of_source(source: Source, wishes: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,9 +94,6 @@ COMMANDS: tuple[Command, ...] = (
 MENUS = tuple(dict.fromkeys(command.menu for command in COMMANDS))
 
 
-BY_NAME = {command.name: command for command in COMMANDS}
-
-
 def shown(key: str) -> str:
     """A key as a tooltip and the handbook write it."""
     signs = {"Escape": "Esc", "PgDown": "Page Down", "PgUp": "Page Up"}

@@ -84,11 +84,6 @@ class TransportBar(QWidget):
         """Show the playhead's time."""
         self.time.setText(timecode(seconds))
 
-    def show_speed(self) -> None:
-        """Show the transport's speed."""
-        nearest = min(range(len(SPEEDS)), key=lambda number: abs(SPEEDS[number] - self.studio.transport.speed))
-        self.speed.setCurrentIndex(nearest)
-
     def change_speed(self, steps: int) -> None:
         """Slower (above 0) or faster by a number of steps."""
         number = min(max(self.speed.currentIndex() + steps, 0), len(SPEEDS) - 1)
