@@ -320,7 +320,7 @@ def command(
         folder = output or Path(f"{loaded.name}-comparison")
         table = measure(loaded, folder, sound, float(parse_time(start)), device)
         print("\n".join(table.lines()))
-        print(f"{folder / PAGE}, {folder / CSV}")
+        print(f"w in deviations, looks in grey levels; {folder / PAGE}, {folder / CSV}")
         return
     with writable(preset, held=False) as own:
         trained = train(own, changed(own.settings.training, changes))

@@ -64,9 +64,9 @@ class Table:
             writer.writerows([[row[i] for i in plain] for row in self.rows])
 
     def lines(self, columns: Sequence[int] | None = None) -> list[str]:
-        """As plain text, the header first: aligned for a terminal. columns: which ones, all if None."""
+        """As plain text, the names first, without units: aligned for a terminal. columns: which ones, all if None."""
         shown = range(len(self.columns)) if columns is None else columns
-        cells = [[self.columns[i].title for i in shown]]
+        cells = [[self.columns[i].name for i in shown]]
         cells += [[written(row[i], self.columns[i]) for i in shown] for row in self.rows]
         widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
         is_text = [any(isinstance(row[i], str) for row in self.rows) for i in shown]

@@ -69,7 +69,7 @@ def test_csv_has_full_numbers_and_no_images(table, tmp_path):
 
 
 def test_text_is_aligned(table):
-    assert table.lines([0, 1]) == ["name   error (dB)", "a & b        1.23", "c             0.5", "d             nan"]
+    assert table.lines([0, 1]) == ["name   error", "a & b   1.23", "c        0.5", "d        nan"]
 
 
 def test_a_row_of_another_length_is_refused():
