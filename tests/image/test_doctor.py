@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 def examine(monkeypatch, capsys):
     """Its lines, as (what, verdict, text), with the looks outside the generator left out."""
     monkeypatch.setattr(doctor, "MEASURED_S", 0.01)
-    for name in ("_sound", "_screen", "_ffmpeg"):
+    for name in ("check_sound", "check_screen", "check_ffmpeg"):
         monkeypatch.setattr(doctor, name, lambda: iter([Check("rest", "ok", "there")]))
 
     def run(*arguments):
