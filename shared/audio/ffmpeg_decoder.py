@@ -96,8 +96,9 @@ def _running(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         except _NoSound:
             process.wait()
             errors.seek(0)
-            reason = _last_line(errors.read()) or "there is no sound in it"
-            if "matches no streams" in reason:
+            report = errors.read()
+            reason = _last_line(report)
+            if not reason or b"matches no streams" in report:  # other lines follow it
                 reason = "there is no sound in it"
             raise SoundError(
                 f"{path} is not a sound file that can be read (ffmpeg: {reason}); convert it to WAV"

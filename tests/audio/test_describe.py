@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from shared.audio.descriptors import DESCRIPTORS, Analyzer, describe
+from shared.audio.descriptors import DESCRIPTORS, TABLE, Analyzer, describe
 from shared.audio.framing import tail
 from shared.errors import SoundError
 from tests.audio.signals import noise, sine
@@ -13,6 +13,15 @@ def test_is_the_stage_in_a_loop(n):
     rows = describe(x, 44100)
     assert rows.shape == (1 + n // 512, 23)
     assert rows.tobytes() == Analyzer().process(np.concatenate([x, np.zeros(tail(n), np.float32)])).tobytes()
+
+
+def test_each_descriptor_has_its_unit():
+    units = {row.name: row.unit for row in TABLE}
+    assert {name for name, unit in units.items() if unit == "Hz"} == {"centroid", "spread", "rolloff", "pitch"}
+    assert {name for name, unit in units.items() if unit == ""} == {"skewness", "kurtosis", "confidence"}
+    in_db = {"flatness", "crest", "loudness", *(f"mfcc{i}" for i in range(1, 14))}
+    assert {name for name, unit in units.items() if unit == "dB"} == in_db
+    assert all(len(row.meaning) > 10 for row in TABLE)
 
 
 def test_nothing_gives_no_rows():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from shared.audio import ffmpeg_decoder
 from shared.audio.files import SoundReader
 from shared.audio.ogg import FileRange, chain_links
 from shared.errors import SoundError
@@ -135,9 +136,25 @@ def test_a_film_without_sound_and_no_film_at_all(tmp_path):
     command = [find_ffmpeg(), "-nostdin", "-v", "error", "-f", "lavfi", "-i", "color=size=32x32:duration=0.2"]
     subprocess.run([*command, tmp_path / "silent.mov"], check=True)
     (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXTINF:1,\n/etc/passwd\n")
-    for name in ("silent.mov", "list.mp4"):
-        with pytest.raises(SoundError, match="is not a sound file that can be read"):
+    (tmp_path / "rubbish.mp4").write_bytes(bytes(range(256)) * 40)
+    for name, reason in (("silent.mov", "there is no sound in it"), ("rubbish.mp4", "Invalid data found")):
+        with pytest.raises(SoundError, match=rf"is not a sound file that can be read \(ffmpeg: .*{reason}"):
+            ffmpeg_decoder.sound_form(tmp_path / name)
+    for name in ("silent.mov", "list.mp4", "rubbish.mp4"):
+        with pytest.raises(SoundError, match=r"is not a sound file that can be read \(.*; convert others to WAV"):
             SoundReader(tmp_path / name)
+
+
+def test_what_ffmpeg_complains_about_is_passed_on(tmp_path):
+    soundfile.write(tmp_path / "a.wav", 0.5 * tone(100_000), 44100, "FLOAT")
+    command = [find_ffmpeg(), "-nostdin", "-v", "error", "-y", "-i", tmp_path / "a.wav", "-c:a", "aac"]
+    subprocess.run([*command, tmp_path / "a.aac"], check=True)
+    content = bytearray((tmp_path / "a.aac").read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 300] = b"\xff" * 300
+    (tmp_path / "a.aac").write_bytes(content)
+    assert ffmpeg_decoder.sound_form(tmp_path / "a.aac").remark
+    with SoundReader(tmp_path / "a.aac") as reader:
+        assert reader.truncated.startswith(f"{tmp_path / 'a.aac'} may be damaged (ffmpeg: ")
 
 
 def test_without_ffmpeg_the_error_says_so(tmp_path, monkeypatch):
