@@ -71,6 +71,10 @@ def reference_case(case, num_fp16_res):
     return architecture, case.weights, torch.from_numpy(case.outputs["w_psi10"])
 
 
+def worst_db(pictures, expected):
+    return min(psnr_db(one[None], other[None]) for one, other in zip(pictures, expected, strict=True))
+
+
 @pytest.mark.parametrize("kind", [Tf32Conv, CutTf32Conv], ids=["rounded", "cut"])
 @pytest.mark.parametrize("name", ["t64 2", "t64 1", "r64 2", "r64 1", "glass"])
 def test_low_layers_hold_45_db_in_tf32(cases, monkeypatch, name, kind):
@@ -88,9 +92,9 @@ def test_low_layers_hold_45_db_in_tf32(cases, monkeypatch, name, kind):
     low = [i for i, layer in enumerate(described) if choose(layer).tf32]
     assert low == list(range(len(low)))
     assert low
-    alone = psnr_db(in_tf32(full, low, kind)(ws), expected)
-    every = psnr_db(in_tf32(full, range(len(described) - 1), kind)(ws), expected)
-    both = psnr_db(in_tf32(half, low, kind)(ws), expected)
+    alone = worst_db(in_tf32(full, low, kind)(ws), expected)
+    every = worst_db(in_tf32(full, range(len(described) - 1), kind)(ws), expected)
+    both = worst_db(in_tf32(half, low, kind)(ws), expected)
     print(f"{name} {kind.__name__}: layers {low} {alone:.1f} dB, every layer {every:.1f}, in half precision {both:.1f}")
     assert 45 <= WANTED_DB <= min(alone, every, both)
     assert max(alone, every, both) < 100  # the emulation rounds
