@@ -22,8 +22,10 @@ from live.osc import port as osc
 from live.osc.endpoints import parse_endpoint
 from live.show.options import ShowOptions
 from live.show.sharing import share_the_machine
+from live.sound.open_input import OSC as FROM_OSC
 from live.sound.open_input import open_input
 from live.sound.source import Source
+from shared.audio.descriptors import DESCRIPTORS
 from shared.command_line import DeviceOption, PrecisionOption, example, grouped, new_app, option
 from shared.controls import CONTROLS, Value
 from shared.errors import SettingError, UserError, printable
@@ -195,6 +197,13 @@ def command(
         controls["shape"] = CONTROLS["shape"].checked(display.shape)
     controls.setdefault("shape", "square" if display.offscreen else "window")
     loaded = [Preset.load(preset) for preset in presets]
+    if sound.input == FROM_OSC and (
+        other := next((each for each in loaded if each.settings.heard != DESCRIPTORS), None)
+    ):
+        raise SettingError(
+            f"--input osc given, and {other.name} hears the descriptor set {other.settings.descriptors}; OSC carries the 23 of "
+            "flucoma only: name another input"
+        )
     first = replace(loaded[0], controls={**loaded[0].controls, **controls})
     processor = pick_device(device)
     pick_precision(precision, processor)

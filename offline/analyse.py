@@ -14,7 +14,7 @@ from offline.progress import progress, say
 from offline.silence import silence_remark
 from offline.writable import writable
 from shared.atomic import written_atomically
-from shared.audio.descriptors import DESCRIPTORS, describe_blocks
+from shared.audio.descriptors import SETS, SetName, describe_blocks, heard
 from shared.audio.files import SoundReader
 from shared.command_line import example, new_app, option
 from shared.errors import PresetError, UserError, pasted
@@ -23,15 +23,15 @@ from shared.preset.lock import preset_lock
 from shared.preset.preset import CORPUS, Preset
 from shared.stage import HOP, SAMPLE_RATE
 
-Rows = Iterator[Float64[np.ndarray, "m 23"]]
+Rows = Iterator[Float64[np.ndarray, "m columns"]]
 TABLES, MAP = "Tables", "The preset's map"  # panels of --help
 
 
-def analyse(sound: Path, output: Path, channel: int | None = None) -> int:
-    """Write the descriptors of one sound to a .csv or .npz file, completely or not at all; return the number of frames.
+def analyse(sound: Path, output: Path, channel: int | None = None, descriptor_set: SetName = "flucoma") -> int:
+    """Write a descriptor set of one sound to a .csv or .npz file, completely or not at all; return the number of frames.
 
-    csv: a header with the 23 names, then one row per frame at full precision. npz: `descriptors` (m, 23),
-    `names`, `sample_rate` and `hop` of the analysis. Raises SoundError and UserError.
+    csv: a header with the names, then one row per frame at full precision. npz: `descriptors` (m, columns), `names`,
+    `sample_rate` and `hop` of the analysis. Raises SoundError and UserError.
     """
     if output.suffix.lower() not in WRITERS:
         raise UserError(
@@ -40,7 +40,7 @@ def analyse(sound: Path, output: Path, channel: int | None = None) -> int:
         )
     write = WRITERS[output.suffix.lower()]
     with SoundReader(sound, channel) as reader, written_atomically(output) as unfinished:
-        frames = write(unfinished, _rows(reader))
+        frames = write(unfinished, SETS[descriptor_set], _rows(reader, descriptor_set))
     for remark in [*reader.remarks(), silence_remark(sound, channel)]:
         if remark:
             say(remark)
@@ -48,7 +48,9 @@ def analyse(sound: Path, output: Path, channel: int | None = None) -> int:
     return frames
 
 
-def analyse_many(sounds: list[Path], folder: Path, channel: int | None = None) -> None:
+def analyse_many(
+    sounds: list[Path], folder: Path, channel: int | None = None, descriptor_set: SetName = "flucoma"
+) -> None:
     """Write the descriptors of each sound to `folder`/NAME.csv. All sounds are opened before any is analysed."""
     outputs: dict[Path, Path] = {}
     for sound in sounds:
@@ -63,34 +65,36 @@ def analyse_many(sounds: list[Path], folder: Path, channel: int | None = None) -
     except OSError as error:
         raise UserError(f"--csv {folder}: {error.strerror}; name a folder, new or yours") from None
     for output, sound in outputs.items():
-        analyse(sound, output, channel)
+        analyse(sound, output, channel, descriptor_set)
 
 
-def _rows(reader: SoundReader) -> Rows:
+def _rows(reader: SoundReader, descriptor_set: SetName) -> Rows:
+    names = heard(descriptor_set)
+    columns = [names.index(name) for name in SETS[descriptor_set]]
     with progress(reader.path.name, reader.frames) as advance:
-        for rows in describe_blocks(reader.blocks()):
-            yield rows
+        for rows in describe_blocks(reader.blocks(), names):
+            yield rows[:, columns]
             advance(reader.frames_read)
 
 
-def _write_csv(path: Path, blocks: Rows) -> int:
+def _write_csv(path: Path, names: tuple[str, ...], blocks: Rows) -> int:
     frames = 0
     with path.open("w", encoding="ascii", newline="\n") as file:
-        file.write(",".join(DESCRIPTORS) + "\n")
+        file.write(",".join(names) + "\n")
         for rows in blocks:
             file.writelines(",".join(map(repr, row)) + "\n" for row in rows.tolist())
             frames += len(rows)
     return frames
 
 
-def _write_npz(path: Path, blocks: Rows) -> int:
-    descriptors: NDArray[np.float64] = np.concatenate([np.empty((0, len(DESCRIPTORS))), *blocks])
+def _write_npz(path: Path, names: tuple[str, ...], blocks: Rows) -> int:
+    descriptors: NDArray[np.float64] = np.concatenate([np.empty((0, len(names))), *blocks])
     with path.open("wb") as file:  # given a name, savez would add .npz
-        np.savez(file, descriptors=descriptors, names=np.array(DESCRIPTORS), sample_rate=SAMPLE_RATE, hop=HOP)
+        np.savez(file, descriptors=descriptors, names=np.array(names), sample_rate=SAMPLE_RATE, hop=HOP)
     return len(descriptors)
 
 
-WRITERS: dict[str, Callable[[Path, Rows], int]] = {".csv": _write_csv, ".npz": _write_npz}
+WRITERS: dict[str, Callable[[Path, tuple[str, ...], Rows], int]] = {".csv": _write_csv, ".npz": _write_npz}
 
 app = new_app()
 
@@ -99,7 +103,7 @@ app = new_app()
     epilog=example(
         "ponticello analyse mine violin.wav glass.flac",
         "ponticello analyse violin.wav -o violin.csv",
-        "ponticello analyse *.wav --csv tables",
+        "ponticello analyse *.wav --csv tables --set combined",
     )
 )
 def command(
@@ -117,6 +121,15 @@ def command(
     csv: Annotated[
         Path | None, option("--csv", panel=TABLES, help="Write each sound to NAME.csv in this folder.")
     ] = None,
+    descriptor_set: Annotated[
+        SetName | None,
+        option(
+            "--set",
+            panel=TABLES,
+            help="Descriptor set of the tables. A preset names its own in preset.toml.",
+            show_default="flucoma",
+        ),
+    ] = None,
     channel: Annotated[
         int | None,
         typer.Option(
@@ -132,22 +145,26 @@ def command(
         option("--copy", panel=MAP, help="Copy the sounds into the preset instead of referring to their files."),
     ] = False,
 ) -> None:
-    """Analyse sounds: 23 descriptors, 86 times a second, as the map of a preset or as tables."""
+    """Analyse sounds 86 times a second, by the 23 descriptors or another set, as the map of a preset or as tables."""
     if output is not None and csv is not None:
         raise UserError("-o and --csv given; -o writes one sound, --csv many: choose one")
     if output is None and csv is None:
         preset, sounds = _split(names)
+        if descriptor_set is not None:
+            raise UserError(
+                f'--set {descriptor_set} given; for a preset, write descriptors = "{descriptor_set}" in its preset.toml'
+            )
         _make_map(preset, sounds, channel, seed or 0, copy)
         return
     if seed is not None or copy:
         raise UserError(f"{'--copy' if copy else '--seed'} belongs to a preset: ponticello analyse PRESET SOUND...")
     sounds = [Path(name) for name in names]
     if csv is not None:
-        analyse_many(sounds, csv, channel)
+        analyse_many(sounds, csv, channel, descriptor_set or "flucoma")
     elif output is not None:
         if len(sounds) > 1:
             raise UserError(f"{len(sounds)} sounds and one file ({output}) given; use --csv FOLDER for many sounds")
-        analyse(sounds[0], output, channel)
+        analyse(sounds[0], output, channel, descriptor_set or "flucoma")
 
 
 def _split(names: list[str]) -> tuple[str, list[Path]]:

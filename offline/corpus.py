@@ -73,8 +73,9 @@ def make_corpus(
         say(f"{preset.folder / CORPUS} already holds these sounds; nothing to do")
         return before
 
+    names = preset.settings.heard
     described = [
-        _known(before, sha256, one) or _describe(path, one)
+        _known(before, sha256, one, names) or _describe(path, one, names)
         for path, sha256, one in zip(paths, hashes, chosen, strict=True)
     ]
     facts = [
@@ -85,8 +86,7 @@ def make_corpus(
     first = np.cumsum([0, *lengths[:-1]])
     frame = np.concatenate([each.frame for each in described])
     descriptors = np.concatenate([each.descriptors for each in described])
-    columns = [DESCRIPTORS.index(name) for name in preset.settings.inputs]
-    heard = descriptors[:, columns]
+    heard = descriptors[:, [names.index(name) for name in preset.settings.inputs]]
     frames = sum(len(each.stands_for) for each in described)
     say(f"{len(frame)} sounding frames; {frames - len(frame)} silent ones are left out")
     made = sound_map(Standardizer.fit(heard).process(heard), seed)
@@ -96,7 +96,7 @@ def make_corpus(
         np.repeat(np.arange(len(paths)), lengths),
         frame,
         np.concatenate([each.stands_for + start for each, start in zip(described, first, strict=True)]),
-        MapFacts(DESCRIPTORS, preset.settings.inputs, tuple(facts), made.components, made.kept_variance, seed),
+        MapFacts(names, preset.settings.inputs, tuple(facts), made.components, made.kept_variance, seed),
     )
     with preset_lock(preset.folder):
         if Preset.load(preset.folder).settings.inputs != preset.settings.inputs:
@@ -132,7 +132,7 @@ def remember_sources(folder: Path) -> None:
 
 
 def silence_left_out(
-    rows: Float64[np.ndarray, "m 23"], path: Path
+    rows: Float64[np.ndarray, "m columns"], path: Path
 ) -> tuple[Int64[np.ndarray, "sounding"], Int64[np.ndarray, "m"]]:
     """The numbers of the frames of at least -60 dB, and for each of all frames the sounding one that stands for it.
 
@@ -149,13 +149,17 @@ def _is_same(corpus: Corpus, wanted: list[tuple[str, str, int | None]], seed: in
     """Whether the corpus is up to date. wanted: file, SHA-256 and channel of each sound."""
     facts = corpus.facts
     is_same = [(sound.file, sound.sha256, sound.channel) for sound in facts.sounds] == wanted
-    is_same = is_same and (facts.inputs, facts.descriptors, facts.seed) == (preset.settings.inputs, DESCRIPTORS, seed)
+    is_same = is_same and (facts.inputs, facts.descriptors, facts.seed) == (
+        preset.settings.inputs,
+        preset.settings.heard,
+        seed,
+    )
     return is_same and (preset.folder / MAP).is_file()
 
 
-def _known(corpus: Corpus | None, sha256: str, channel: int | None) -> Described | None:
-    """A sound from the corpus; None if the corpus does not contain it."""
-    if corpus is None or corpus.facts.descriptors != DESCRIPTORS:
+def _known(corpus: Corpus | None, sha256: str, channel: int | None, names: tuple[str, ...]) -> Described | None:
+    """A sound from the corpus; None if the corpus does not contain it, or not with these columns."""
+    if corpus is None or corpus.facts.descriptors != names:
         return None
     for number, sound in enumerate(corpus.facts.sounds):
         if (sound.sha256, sound.channel) == (sha256, channel):
@@ -164,10 +168,10 @@ def _known(corpus: Corpus | None, sha256: str, channel: int | None) -> Described
     return None
 
 
-def _describe(path: Path, channel: int | None) -> Described:
+def _describe(path: Path, channel: int | None, names: tuple[str, ...]) -> Described:
     with SoundReader(path, channel) as reader, progress(path.name, reader.frames) as advance:
         blocks = []
-        for rows in describe_blocks(reader.blocks()):
+        for rows in describe_blocks(reader.blocks(), names):
             blocks.append(rows)
             advance(reader.frames_read)
     for remark in reader.remarks():

@@ -11,6 +11,7 @@ import typer
 from offline.progress import say
 from offline.readable import if_readable
 from shared.atomic import check_place, folder_made_atomically
+from shared.audio.descriptors import SetName
 from shared.command_line import example, new_app
 from shared.errors import PresetError, UserError, one_line, pasted, refusal
 from shared.image.checkpoint import read_checkpoint
@@ -19,7 +20,8 @@ from shared.preset.preset import SHIPPED, VERSION, Preset, find_preset, sha256_o
 TOML = """\
 # All settings: docs/presets.md. Remove the # from a line to change its value.
 version = {version}
-# inputs = ["pitch", "confidence", "loudness"]    # of the 23 descriptors; all of them by default
+{descriptors}
+# inputs = ["pitch", "confidence", "loudness"]    # of the descriptor set; all of it by default
 
 [generator]
 file = {file}
@@ -37,12 +39,16 @@ sha256 = "{sha256}"
 """
 
 
-def new(folder: Path, generator: Path, copy: bool = False) -> str:
+DEFAULT_SET = '# descriptors = "flucoma"   # what is heard: flucoma, mel, onsets+chroma or combined'
+
+
+def new(folder: Path, generator: Path, copy: bool = False, descriptors: SetName = "flucoma") -> str:
     """Make a preset folder, completely or not at all; return the generator's path as preset.toml names it.
 
     A generator below the preset's parent folder is named relative to the preset, so that both can be moved together. copy:
-    copy the generator into the preset; a shipped preset's always is. Does nothing if the folder is a preset with this
-    generator. Raises UserError if it contains anything else, ModelError for a file that is not a generator.
+    copy the generator into the preset; a shipped preset's always is. descriptors: what the preset hears. Does nothing if the
+    folder is a preset with this generator. Raises UserError if it contains anything else, ModelError for a file that is not
+    a generator.
     """
     folder = Path(os.path.abspath(folder.expanduser()))
     generator = generator.expanduser().resolve()
@@ -68,7 +74,12 @@ def new(folder: Path, generator: Path, copy: bool = False) -> str:
         with folder_made_atomically(folder) as made:
             if copy:
                 shutil.copyfile(generator, made / file)
-            text = TOML.format(version=VERSION, file=tomlkit.item(file).as_string(), sha256=sha256_of(generator))
+            text = TOML.format(
+                version=VERSION,
+                descriptors=DEFAULT_SET if descriptors == "flucoma" else f'descriptors = "{descriptors}"',
+                file=tomlkit.item(file).as_string(),
+                sha256=sha256_of(generator),
+            )
             (made / "preset.toml").write_text(text, "utf-8")
     except OSError as error:
         raise refusal(f"cannot make {folder}", error) from error
@@ -110,11 +121,14 @@ def command(
             help="StyleGAN3 generator (.safetensors; `ponticello convert` makes it from a .pkl), or a preset whose generator to use.",
         ),
     ],
+    descriptors: Annotated[
+        SetName, typer.Option("--descriptors", help="Descriptor set that the preset hears; see docs/descriptors.md.")
+    ] = "flucoma",
     copy: Annotated[
         bool, typer.Option("--copy", help="Copy the generator into the preset instead of referring to its file.")
     ] = False,
 ) -> None:
     """Make a preset around a generator; sounds, images and pairs are added to it later."""
-    file = new(preset, find_generator(generator), copy)
+    file = new(preset, find_generator(generator), copy, descriptors)
     print(f"{preset}: a preset with the generator {file}")
     say(f"next: ponticello analyse {pasted(preset)} SOUND; ponticello candidates {pasted(preset)}")

@@ -219,7 +219,8 @@ ACTIONS: Mapping[str, OscAction] = {row.name: row for row in (
     OscAction("ping", "nothing", "", "Answered with `/ponticello/out/pong`."),
 )}
 OUTPUTS: Mapping[str, OscOutput] = {row.name: row for row in (
-    OscOutput("descriptors", "f" * 23, "the 23 descriptors", "every tick", "In the usual units and order (docs/descriptors.md)."),
+    OscOutput("descriptors", "f*", "the 23 descriptors, or those of the preset's own set", "every tick",
+        "In the usual units and order (docs/descriptors.md)."),
     OscOutput("tick", "ifffs", "number, seconds, distance, latent speed, nearest pair", "every tick",
         "Distance to the nearest pair in deviations; speed of the latent vector per second."),
     OscOutput("status", "ffiii", "pictures per second, latency in ms, dropped, overflows, xruns", "every second",

@@ -38,8 +38,8 @@ class AnalysedTick:
     """When the last sound that it needed arrived (s, monotonic)."""
     ready: float
     """When it was handed on (s, monotonic)."""
-    descriptors: Float64[np.ndarray, "23"]
-    """In their own units, after the gate."""
+    descriptors: Float64[np.ndarray, "set"]
+    """In their own units, after the gate: the set of the preset that plays."""
     latent_speed: float
     """Speed of the latent vector, per second."""
 

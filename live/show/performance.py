@@ -87,7 +87,8 @@ class Performance:
             self._notices.tell(line, wrong=False)
         library.prepare(aspect_ratio(shape))
         generator_s = measure(aspect_ratio(shape))
-        pipeline = Pipeline(replace(first, controls={**first.controls, "shape": shape}), FPS, hall.scaler)
+        shaped = replace(first, controls={**first.controls, "shape": shape})
+        pipeline = Pipeline(shaped, FPS, hall.scaler, library.heard)
         self.hashes: dict[int, str] | None = {} if options.hashes else None
         self.engine = Engine(pipeline, source, self._on_tick, self._notices)
         self._pictures = PictureThread(painter, self._on_image, self._notices, self.hashes)

@@ -14,7 +14,7 @@ from msgspec.structs import replace as replace_settings
 from shared.errors import SettingError
 from shared.painter import Painter
 from shared.picture import Picture
-from shared.pipeline import Pipeline
+from shared.pipeline import Pipeline, check_heard
 from shared.preset import Preset
 from shared.preset import preset as places
 from shared.preset.learned import LearnedMapping
@@ -34,6 +34,8 @@ class PresetLibrary:
 
     def __init__(self, presets: Sequence[Preset], painter: Painter) -> None:
         self._presets, self._painter = tuple(presets), painter
+        self.heard = max((preset.settings.heard for preset in presets), key=len)
+        """The columns that the sound is analysed for: all that the presets of the command line need."""
         self._aspect = Fraction(1)
         self._loaded: deque[Preset] = deque(maxlen=NEWEST)
         self._moved: dict[str, str] = {}
@@ -47,6 +49,7 @@ class PresetLibrary:
         Raises UserError or Failure if it cannot be played.
         """
         preset = Preset.load(self._folder(which))
+        check_heard(preset, self.heard)
         self._prepare(preset)
         self._loaded.append(preset)
         self._painter.keep([*self._presets, *kept, *self._loaded])

@@ -57,13 +57,13 @@ class Findings:
 
 
 def judge(
-    silence: Float64[np.ndarray, "s 23"],
-    playing: Float64[np.ndarray, "p 23"],
+    silence: Float64[np.ndarray, "s columns"],
+    playing: Float64[np.ndarray, "p columns"],
     analysed: Callable[[float], tuple[Rows, Rows]],
     preset: Preset,
     can_gain: bool = True,
 ) -> Findings:
-    """The findings. silence, playing: frames without gain; analysed: gives both for a gain in dB.
+    """The findings. silence, playing: frames without gain, of what the preset hears; analysed: gives both for a gain in dB.
 
     The gain brings the loudness of the playing (mean power, gated as in BS.1770) to -23 dB. The gate is 6 dB above the
     silence, at least -60 dB. Raises SoundError, which says what to do, if the recording allows no conclusion.
@@ -100,7 +100,7 @@ def judge(
         raise SoundError(
             f"only {_seconds(passed):.1f} s of the playing sounded, {LEAST_S:g} s are needed; start again, and play without long rests"
         )
-    scaler = Standardizer.fit(passed)
+    scaler = Standardizer.fit(passed[:, : len(DESCRIPTORS)])
     mean, deviation = scaler.mean, scaler.deviation
     if deviation[LOUDNESS] < SAME_DB and deviation[PITCH] < SAME_HZ * mean[PITCH]:
         raise SoundError("only one unchanging sound was heard; start again, and play loud and soft, high and low")
@@ -130,7 +130,8 @@ def _seconds(frames: Rows) -> float:
 
 
 def _distance(frames: Rows, scaler: Standardizer | None, preset: Preset) -> float:
-    """Median distance of raw frames (m, 23) from the nearest pair."""
-    columns = [DESCRIPTORS.index(name) for name in preset.settings.inputs]
-    used = preset.mapping.scaler if scaler is None else scaler.subset(columns)
+    """Median distance of raw frames from the nearest pair."""
+    columns = [preset.settings.heard.index(name) for name in preset.settings.inputs]
+    own = preset.mapping.scaler
+    used = own if scaler is None else scaler.for_columns(columns, own)
     return float(np.median([preset.pairs.nearest(row)[1] for row in used.process(frames[:, columns])]))

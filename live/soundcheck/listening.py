@@ -103,7 +103,8 @@ class SoundCheck:
 
         def analysed(gain_db: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             """Both parts as the pipeline analyses them with that gain."""
-            return _parts(_described(samples if gain_db == 0 else samples * np.float32(10 ** (gain_db / 20))))
+            amplified = samples if gain_db == 0 else samples * np.float32(10 ** (gain_db / 20))
+            return _parts(_described(amplified, preset.settings.heard))
 
         return judge(*analysed(0.0), analysed, preset)
 
@@ -111,9 +112,9 @@ class SoundCheck:
 _ZEROS = "the input gives nothing but zeros: it is muted or not plugged in; `ponticello devices` lists the others"
 
 
-def _described(samples: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The descriptors (m, 23), hop by hop, so that a running show gets its turn in between."""
-    analyzer = Analyzer()
+def _described(samples: NDArray[np.float32], names: tuple[str, ...]) -> NDArray[np.float64]:
+    """The descriptors (m, columns), hop by hop, so that a running show gets its turn in between."""
+    analyzer = Analyzer(names)
     return np.concatenate([analyzer.process(samples[at : at + HOP]) for at in range(0, len(samples), HOP)])
 
 

@@ -23,7 +23,7 @@ from offline.progress import say
 from offline.sound_map import sound_map, within_one
 from offline.train import reach
 from offline.writable import writable
-from shared.audio.descriptors import DESCRIPTORS
+from shared.audio.descriptors import SETS, WIDE, SetName, heard
 from shared.audio.files import SoundReader
 from shared.command_line import example, new_app
 from shared.errors import PresetError, UserError, pasted
@@ -89,10 +89,10 @@ def _inputs(found: Found, preset: Preset, given: tuple[str, ...]) -> tuple[str, 
     parts = (found.mlp, found.scaler, found.pairs_in, found.analysis)
     known = next((tuple(part.facts["inputs"]) for part in parts if part and part.facts.get("inputs")), ())
     names = given or known or preset.settings.inputs
-    unknown = [name for name in names if name not in DESCRIPTORS]
+    unknown = [name for name in names if name not in WIDE]
     if unknown or len(set(names)) != len(names):
         raise UserError(
-            f"--inputs holds '{(unknown or names)[0]}'; allowed is each of these at most once: {', '.join(DESCRIPTORS)}"
+            f"--inputs holds '{(unknown or names)[0]}'; allowed is each of these at most once: {', '.join(WIDE)}"
         )
     widths = {
         "the FluidMLPRegressor": found.mlp.weights[0].shape[1] if found.mlp else None,
@@ -105,6 +105,11 @@ def _inputs(found: Found, preset: Preset, given: tuple[str, ...]) -> tuple[str, 
                 f"{part} takes {width} descriptors and {len(names)} are known; name them in order: --inputs centroid,spread,..."
             )
     return names
+
+
+def _set_of(names: tuple[str, ...]) -> SetName:
+    """The first descriptor set that has all of these."""
+    return next(name for name, columns in SETS.items() if set(names) <= set(columns))
 
 
 def _scaler(found: Found, corpus: Corpus | None, names: tuple[str, ...]) -> Standardizer:
@@ -239,7 +244,8 @@ def _corpus(found: Found, names: tuple[str, ...], sound: Path | None) -> Corpus 
         order, number, frame = _of_export(analysis, facts, found.folder)
         sounds = facts.sounds
     else:
-        columns = {len(DESCRIPTORS): DESCRIPTORS, len(names): names}.get(rows.shape[1])
+        known = heard(_set_of(names))
+        columns = {len(known): known, len(names): names}.get(rows.shape[1])
         if columns is None:
             raise UserError(
                 f"the analysis has {rows.shape[1]} columns, not the 23 descriptors; name them in order: --inputs centroid,spread,..."
@@ -247,7 +253,11 @@ def _corpus(found: Found, names: tuple[str, ...], sound: Path | None) -> Corpus 
         order, frame = _in_order(analysis)
         number = np.zeros(len(frame), np.int64)
         sounds = (_sound(sound, int(frame.max(initial=-1)) + 1, found.folder),)
-        facts = MapFacts(columns, names, sounds, rows.shape[1], 1.0, 0)
+        facts = MapFacts(known, names, sounds, rows.shape[1], 1.0, 0)
+        if columns != known:  # what is unknown is 0 everywhere, and no input
+            whole = np.zeros((len(rows), len(known)))
+            whole[:, [known.index(name) for name in columns]] = rows
+            rows = whole
     if rows.shape[1] != len(facts.descriptors) or not len(rows):
         raise UserError(
             f"the analysis has {len(rows)} rows of {rows.shape[1]} numbers, {len(facts.descriptors)} a row are needed"
@@ -332,7 +342,11 @@ def _save_inputs(preset: Preset, names: tuple[str, ...]) -> None:
             )
     file = preset.folder / "preset.toml"
     document = tomlkit.parse(file.read_text("utf-8"))
-    document["inputs"] = list(names)
+    descriptor_set = _set_of(names)
+    if descriptor_set != preset.settings.descriptors:
+        document["descriptors"] = descriptor_set
+    if names != SETS[descriptor_set]:
+        document["inputs"] = list(names)
     history.save_settings(preset.folder, tomlkit.dumps(document))
 
 

@@ -13,8 +13,10 @@ Loop = TypeVar("Loop", bound=Callable[..., Any])
 # The arguments of a kernel, as numba's types.
 FRAMES = types.Array(types.float32, 2, "C", readonly=True)  # (m, 1024), only read
 ROWS = types.Array(types.float64, 2, "C")  # (m, n)
+SPECTRA = types.Array(types.float64, 2, "C", readonly=True)  # (m, n), only read
 COLUMNS = types.Array(types.float64, 2, "A")  # some columns (m, n) of a larger array
 VECTOR = types.Array(types.float64, 1, "C")
+NUMBERS = types.Array(types.int64, 1, "C")
 
 
 def kernel(*arguments: types.Type, reorder: bool = True) -> Callable[[Loop], Loop]:

@@ -43,6 +43,13 @@ class Standardizer(Memoryless[NDArray[np.float64], NDArray[np.float64]]):
         chosen = list(columns)
         return Standardizer(self.mean[chosen], self.deviation[chosen])
 
+    def for_columns(self, columns: Sequence[int], own: "Standardizer") -> "Standardizer":
+        """The scaler of these columns of a frame: this one's, or `own` (for these columns) where it has no such column."""
+        chosen, here = np.array(columns), np.array(columns) < len(self.mean)
+        mean, deviation = own.mean.copy(), own.deviation.copy()
+        mean[here], deviation[here] = self.mean[chosen[here]], self.deviation[chosen[here]]
+        return Standardizer(mean, deviation)
+
     @cached_property
     def _divisor(self) -> Float64[np.ndarray, "d"]:
         return np.where(self.deviation == 0.0, 1.0, self.deviation)

@@ -1,5 +1,5 @@
 """Sound to pictures: the pipeline, what it remembers, and what can be exchanged while it runs."""
 
-from shared.pipeline.pipeline import Pipeline, Tick
+from shared.pipeline.pipeline import Pipeline, Tick, check_heard
 
-__all__ = ["Pipeline", "Tick"]
+__all__ = ["Pipeline", "Tick", "check_heard"]

@@ -15,9 +15,10 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from shared import controls
-from shared.audio.descriptors import DESCRIPTORS, Analyzer
+from shared.audio.descriptors import DESCRIPTORS, SETS, WIDE, Analyzer
 from shared.audio.framing import tail
 from shared.controls import ControlChange
+from shared.errors import PresetError, pasted
 from shared.mapping.decimation import ticks_within
 from shared.mapping.gate import Gate
 from shared.mapping.scaling import Standardizer
@@ -30,6 +31,7 @@ from shared.pipeline.voice import Reading
 from shared.preset.preset import Preset
 from shared.stage import HOP, SAMPLE_RATE
 
+LOUDNESS = DESCRIPTORS.index("loudness")
 BLACKOUT_SECONDS = Fraction(1, 2)  # from full brightness to black
 
 
@@ -50,21 +52,27 @@ class Pipeline:
     """Sound in blocks of any size to ticks; the sample count is the only clock.
 
     scaler: standardises the sound from the beginning, as `UseScaler` does later; None: the presets' own scalers.
+    heard: the columns to analyse the sound for, more than the preset needs where later presets need more; None: the preset's.
     """
 
-    def __init__(self, preset: Preset, fps: Fraction | int = 30, scaler: Standardizer | None = None) -> None:
+    def __init__(
+        self,
+        preset: Preset,
+        fps: Fraction | int = 30,
+        scaler: Standardizer | None = None,
+        heard: tuple[str, ...] | None = None,
+    ) -> None:
         self.fps = Fraction(fps)
         self._values = {name: value for name, value in preset.controls.items() if not belongs_to_preset(name)}
         self._schedule = Schedule()
-        self._analyzer = Analyzer()
+        self._analyzer = Analyzer(heard or preset.settings.heard)
         self._scaler = scaler
         self._playing = [PlayingPreset.start(preset, self.fps, scaler)]  # the lowest of a cross-fade first
-        initial = np.zeros(len(DESCRIPTORS))
-        if scaler is None:
-            initial[input_columns(preset)] = self._top.voice.initial
-        else:  # the mean sound is this source's
-            initial[:] = scaler.mean
-        self._gate = Gate(initial)
+        initial = np.zeros(len(self.heard))
+        initial[input_columns(preset)] = self._top.voice.initial
+        if scaler is not None:  # the mean sound is this source's
+            initial[: len(DESCRIPTORS)] = scaler.mean
+        self._gate = Gate(initial, loudness=LOUDNESS)
         self._sounding = initial  # the newest gated frame
         self._black = Fraction(0)  # progress of a blackout, 0 to 1
         self._steer = Steer(None)
@@ -89,9 +97,17 @@ class Pipeline:
         return self._values | self._top.values
 
     @property
-    def sounding(self) -> Float64[np.ndarray, "23"]:
-        """The newest gated frame: raw descriptors."""
-        return self._sounding
+    def heard(self) -> tuple[str, ...]:
+        """The columns that the sound is analysed for."""
+        return self._analyzer.names
+
+    @property
+    def sounding(self) -> Float64[np.ndarray, "set"]:
+        """The newest gated frame: the raw descriptors of the set of the preset that plays."""
+        names = SETS[self.preset.settings.descriptors]
+        if names == self.heard:
+            return self._sounding
+        return self._sounding[[self.heard.index(name) for name in names]]
 
     @property
     def gate_open(self) -> bool:
@@ -113,7 +129,12 @@ class Pipeline:
         return self._add(row.acts_on, change.sample, checked)
 
     def exchange(self, sample: int, replacement: Exchange) -> int:
-        """Exchange something larger than a control; sample and result as in `schedule`."""
+        """Exchange something larger than a control; sample and result as in `schedule`.
+
+        PresetError for a preset of a descriptor set that the sound is not analysed for.
+        """
+        if isinstance(replacement, Preset):
+            check_heard(replacement, self.heard)
         acts_on_frames = begins_fade(replacement) or isinstance(replacement, UseScaler)
         return self._add("frames" if acts_on_frames else "ticks", sample, replacement)
 
@@ -132,7 +153,7 @@ class Pipeline:
         return ticks
 
     def process_frames(self, frames: Float64[np.ndarray, "m 23"]) -> list[Tick]:
-        """Take in m frames of raw descriptors that were analysed elsewhere, each for 512 samples."""
+        """Take in m frames of the 23 raw descriptors that were analysed elsewhere, each for 512 samples."""
         self.samples += len(frames) * HOP
         return self._process_analysed(frames)
 
@@ -167,7 +188,8 @@ class Pipeline:
     @classmethod
     def restored(cls, state: PipelineState, fps: Fraction | None = None) -> "Pipeline":
         """A pipeline that continues where `state()` was taken; at another tick rate with the same sound and fades."""
-        pipeline = cls(state.playing[-1].preset, state.fps if fps is None else fps)
+        heard = DESCRIPTORS if len(state.sounding) == len(DESCRIPTORS) else WIDE
+        pipeline = cls(state.playing[-1].preset, state.fps if fps is None else fps, heard=heard)
         pipeline._restore(state)
         return pipeline
 
@@ -191,7 +213,7 @@ class Pipeline:
         ]
         self._playing[0].fade_ticks = 0  # there is nothing below it
 
-    def _process_analysed(self, frames: Float64[np.ndarray, "m 23"]) -> list[Tick]:
+    def _process_analysed(self, frames: Float64[np.ndarray, "m columns"]) -> list[Tick]:
         ticks: list[Tick] = []
         while len(frames):
             self._apply_due("frames", self.frames * HOP)
@@ -314,6 +336,15 @@ class Pipeline:
 
     def _number(self, name: str) -> float:
         return _float(self._values[name])
+
+
+def check_heard(preset: Preset, heard: tuple[str, ...]) -> None:
+    """PresetError for a preset of a descriptor set that the sound is not analysed for."""
+    if not set(preset.settings.heard) <= set(heard):
+        raise PresetError(
+            f"{preset.name} hears the descriptor set {preset.settings.descriptors}, for which the sound is not analysed; "
+            f"name it on the command line: ponticello live ... {pasted(preset.folder)}"
+        )
 
 
 def _float(value: controls.Value) -> float:

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from shared.audio.descriptors import DESCRIPTORS
+from shared.audio.descriptors import WIDE
 from shared.controls import Value
 from shared.mapping.scaling import Standardizer
 from shared.pipeline.schedule import belongs_to_preset
@@ -115,8 +115,8 @@ def moved(motion: Motion, drift: Value, spin: Value, fps: Fraction) -> Motion:
 
 
 def input_columns(preset: Preset) -> list[int]:
-    """The columns of the 23 descriptors that a preset takes as inputs."""
-    return [DESCRIPTORS.index(name) for name in preset.settings.inputs]
+    """The columns of an analysed frame that a preset takes as inputs."""
+    return [WIDE.index(name) for name in preset.settings.inputs]
 
 
 def _preset_values(preset: Preset) -> dict[str, Value]:

@@ -49,7 +49,7 @@ class PipelineState:
     first_change: int | None
     analyzer: State
     gate: State
-    sounding: Float64[np.ndarray, "23"]
+    sounding: Float64[np.ndarray, "columns"]
     scaler: Standardizer | None
     black: Fraction
     steer: Steer

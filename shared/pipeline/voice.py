@@ -33,7 +33,7 @@ class Reading:
 class Voice:
     """Standardise, smooth, decimate; then tick by tick weight, offset, predict, smooth.
 
-    columns: the columns of its inputs among the 23 descriptors. `mapping`, `pairs` and `scaler` may change between calls.
+    columns: the columns of its inputs among those of a frame. `mapping`, `pairs` and `scaler` may change between calls.
     """
 
     def __init__(self, mapping: LearnedMapping, pairs: Pairs, columns: Sequence[int], fps: Fraction) -> None:
@@ -58,7 +58,7 @@ class Voice:
         """The mean of the corpus, as raw descriptors."""
         return self.mapping.scaler.mean
 
-    def listen_to(self, frame: Float64[np.ndarray, "23"], frames: int) -> None:
+    def listen_to(self, frame: Float64[np.ndarray, "columns"], frames: int) -> None:
         """Start in the middle of a show: after `frames` frames, with `frame` as the current one."""
         self._decimator.begin_at(frames, self._smoothing.process(self._standard(frame[None]))[0])
 
@@ -89,10 +89,11 @@ class Voice:
         self._within_reach = state["within_reach"].copy() if "within_reach" in state else None
 
     def use_scaler(self, scaler: Standardizer | None) -> None:
-        """Standardise by the (23,) scaler of another source; None: by the mapping's own."""
-        self.scaler = self.mapping.scaler if scaler is None else scaler.subset(self._columns)
+        """Standardise by the (23,) scaler of another source; None: by the mapping's own, as all columns beyond the 23."""
+        own = self.mapping.scaler
+        self.scaler = own if scaler is None else scaler.for_columns(self._columns, own)
 
-    def ticks(self, frames: Float64[np.ndarray, "m 23"], smoothing: float) -> Float64[np.ndarray, "k d"]:
+    def ticks(self, frames: Float64[np.ndarray, "m columns"], smoothing: float) -> Float64[np.ndarray, "k d"]:
         """The standardised, smoothed descriptors of the ticks that m gated frames complete."""
         self._smoothing.coefficient = smoothing
         return self._decimator.process(self._smoothing.process(self._standard(frames)))
@@ -115,5 +116,5 @@ class Voice:
         latent, label = self.mapping.parted(smooth)
         return Reading(latent, label, self.pairs.names[number], distance)
 
-    def _standard(self, frames: Float64[np.ndarray, "m 23"]) -> Float64[np.ndarray, "m d"]:
+    def _standard(self, frames: Float64[np.ndarray, "m columns"]) -> Float64[np.ndarray, "m d"]:
         return self.scaler.process(frames[:, self._chosen])

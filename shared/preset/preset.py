@@ -10,7 +10,7 @@ corpus.safetensors      analysed sounds on their map, and candidates.safetensors
 import hashlib
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ import tomlkit
 
 from shared import controls
 from shared.atomic import folder_made_atomically
-from shared.audio.descriptors import DESCRIPTORS
+from shared.audio.descriptors import SETS, SetName, heard
 from shared.controls import Value
 from shared.errors import PresetError, SettingError, pasted, printable, refusal
 from shared.image.checkpoint import MAX_BYTES as MAX_GENERATOR_BYTES
@@ -56,10 +56,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The content of preset.toml."""
 
     version: int
-    inputs: tuple[str, ...] = DESCRIPTORS
+    descriptors: SetName = "flucoma"
+    inputs: tuple[str, ...] = ()
+    """By default all of the descriptor set."""
     generator: GeneratorFile = GeneratorFile()
     training: Training = Training()
     controls: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        if not self.inputs:
+            msgspec.structs.force_setattr(self, "inputs", SETS[self.descriptors])
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """The columns that the sound must be analysed for, the loudness of the gate among them."""
+        return heard(self.descriptors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +114,7 @@ class Preset:
             settings = msgspec.convert(plain, Settings)
         except msgspec.ValidationError as error:
             raise PresetError(f"{file}: {error}{_allowed(str(error))}") from error
-        _check_inputs(settings.inputs, file)
+        _check_inputs(plain.get("inputs", settings.inputs), settings.descriptors, file)
         return cls(folder, settings, _flat_controls(settings, file))
 
     @property
@@ -341,13 +352,12 @@ def sha256_of(path: Path) -> str:
         raise PresetError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _check_inputs(inputs: tuple[str, ...], file: Path) -> None:
-    unknown = [name for name in inputs if name not in DESCRIPTORS]
+def _check_inputs(inputs: Sequence[str], descriptor_set: SetName, file: Path) -> None:
+    allowed = SETS[descriptor_set]
+    unknown = [name for name in inputs if name not in allowed]
     if unknown or not inputs or len(set(inputs)) != len(inputs):
         given = f"'{unknown[0]}'" if unknown else f"{len(inputs)} names, some twice" if inputs else "none"
-        raise PresetError(
-            f"{file}: inputs holds {given}; allowed is each of these at most once: {', '.join(DESCRIPTORS)}"
-        )
+        raise PresetError(f"{file}: inputs holds {given}; allowed is each of these at most once: {', '.join(allowed)}")
 
 
 def _flat_controls(settings: Settings, file: Path) -> dict[str, Value]:

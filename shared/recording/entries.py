@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from shared import controls
-from shared.audio.descriptors import DESCRIPTORS
+from shared.audio.descriptors import DESCRIPTORS, WIDE
 from shared.controls import ControlChange, Value
 from shared.errors import PresetError
 from shared.mapping.scaling import Standardizer
@@ -130,7 +130,7 @@ def decode_change(
     """
     match line:
         case ControlLine(_, sample, name, value):
-            row, _ = controls.find_control(name, DESCRIPTORS)
+            row, _ = controls.find_control(name, WIDE)
             return ControlChange(sample, name, row.checked(value))
         case PresetLine(_, _, name):
             return load_preset(name)

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import msgspec
 from numpy.typing import NDArray
 
-from shared.audio.descriptors import DESCRIPTORS
+from shared.audio.descriptors import DESCRIPTORS, WIDE
+from shared.audio.librosa_features import ONSET_BANDS
 from shared.errors import PresetError
 from shared.mapping.decimation import checked_rate, ticks_within
 from shared.mapping.scaling import Standardizer
@@ -24,8 +25,8 @@ from shared.stage import HOP, State
 
 Arrays = dict[str, NDArray[Any]]
 Plain = bool | float | str | tuple[float, float]
-ANALYZER = {"held": floats(None), "filter": floats(8)}
-GATE = {"held": floats(len(DESCRIPTORS)), "counters": integers(2)}
+ANALYZER = {"held": floats(None), "filter": floats(8), "onset": floats(ONSET_BANDS)}
+GATE = {"held": floats(None), "counters": integers(2)}
 VOICE = {
     "smoothing.last": floats(None),
     "decimator.counters": integers(3),
@@ -131,7 +132,7 @@ def write(path: Path, state: PipelineState, snapshots: Snapshots) -> None:
 
 def read(path: Path, load_preset: LoadPreset, load_learned: LoadLearned) -> PipelineState:
     """Read the file; PresetError where it, or something that it needs, is missing or damaged."""
-    arrays, facts = tensorfile.read(path, "state", _Facts, {"sounding": floats(len(DESCRIPTORS))}, _expected)
+    arrays, facts = tensorfile.read(path, "state", _Facts, {"sounding": floats(None)}, _expected)
     try:
         state = _state(facts, arrays, load_preset, load_learned)
         _check(state)
@@ -259,6 +260,16 @@ def _check(state: PipelineState) -> None:
     )
     if not counters_agree:
         raise ValueError("its counters disagree")
+    width = len(state.sounding)
+    needed = max(len(playing.preset.settings.heard) for playing in state.playing)
+    has_onset = width == len(WIDE) and state.frames > 0
+    if (
+        width not in (len(DESCRIPTORS), len(WIDE))
+        or width < needed
+        or len(state.gate["held"]) != width
+        or ("onset" in state.analyzer) != has_onset
+    ):
+        raise ValueError("its descriptors disagree")
     for playing in state.playing:
         voice, inputs = playing.voice, len(playing.preset.settings.inputs)
         size = playing.mapping.regressor.sizes[-1]
