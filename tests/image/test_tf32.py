@@ -62,13 +62,13 @@ def in_tf32(network, chosen, kind):
 def glass():
     architecture, arrays = read_checkpoint(Preset.load("glass").generator_path)
     generator = Generator(architecture, arrays, CPU)
-    rows = generator.map(latents_from_seeds(range(2), generator.z_dim))
+    rows = generator.map(latents_from_seeds(range(1), generator.z_dim))
     return architecture, arrays, torch.cat([generator.broadcast(generator.w_avg[None]), rows])
 
 
 def reference_case(case, num_fp16_res):
     architecture = type(case)(case.arguments | {"num_fp16_res": num_fp16_res}, {}, {}).architecture
-    return architecture, case.weights, torch.from_numpy(case.outputs["w_psi10"])
+    return architecture, case.weights, torch.from_numpy(case.outputs["w_psi10"][:2])
 
 
 def worst_db(pictures, expected):
@@ -76,7 +76,7 @@ def worst_db(pictures, expected):
 
 
 @pytest.mark.parametrize("kind", [Tf32Conv, CutTf32Conv], ids=["rounded", "cut"])
-@pytest.mark.parametrize("name", ["t64 2", "t64 1", "r64 2", "r64 1", "glass"])
+@pytest.mark.parametrize("name", ["t64 1", "r64 1", "glass"])
 def test_low_layers_hold_45_db_in_tf32(cases, monkeypatch, name, kind):
     """Beside float32, by themselves and in half precision; the number after a name is num_fp16_res."""
     case, _, number = name.partition(" ")

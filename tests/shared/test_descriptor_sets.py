@@ -18,6 +18,8 @@ from shared.painter import Painter
 from shared.pipeline import Pipeline
 from shared.pipeline.exchanges import UseScaler
 from shared.preset import Preset
+from shared.recording.reader import Recording
+from tests.live.osc_client import until
 from tests.live.shows import digest, show
 from tests.small import make_preset, sound, write_generator, write_sound
 
@@ -139,6 +141,32 @@ def test_a_show_makes_the_pictures_of_a_render(presets, tmp_path):
     common = playing.hashes.keys() & rendered.keys()
     assert len(common) > 2
     assert {number: playing.hashes[number] for number in common} == {number: rendered[number] for number in common}
+
+
+@pytest.mark.parametrize("first", ["mel", "flucoma"])
+def test_a_recorded_show_of_two_sets_is_rendered_picture_for_picture(presets, tmp_path, first):
+    sets, file = [presets[first].folder, presets["onsets+chroma"].folder], write_sound(tmp_path / "s.wav", 2.0)
+    with show(sets, file, tmp_path, loop=True, record=tmp_path / "r") as playing:
+        playing.until_tick(8)
+        playing.client.send("record", 0)
+        assert until(lambda: playing.ask("record") == 0)
+        playing.client.send("record", 1)  # in the middle of the show, with what the analysis remembers
+        assert until(lambda: playing.ask("record") == 1)
+        playing.client.send("notify", 1)
+        assert len(playing.hear("descriptors")) == 1 + len(SETS[first])
+        playing.client.send("preset", 2)
+        assert until(lambda: len(playing.hear("descriptors")) == 1 + 13, 10)
+        playing.client.send("weight/onset", 0.5)
+        playing.until_tick(playing.ticks + 10)
+    recording = Recording(tmp_path / "r-2", presets[first])
+    painter = Painter()
+    for preset in recording.presets:
+        painter.load(preset)
+    ticks = Job(presets[first], tmp_path / "r-2").ticks(Fraction(1))
+    again = {tick.number: digest(painter.paint(tick.picture).numpy()) for tick in ticks}
+    common = {number: sha for number, sha in playing.hashes.items() if number in again}
+    assert len(common) > 5
+    assert common.items() <= again.items()
 
 
 def test_a_library_hears_what_its_presets_need(presets):
