@@ -54,6 +54,7 @@ class Snapshots:
     def _settings(self, preset: Preset) -> dict[str, object]:
         return {
             "version": VERSION,
+            **({} if preset.settings.descriptors == "flucoma" else {"descriptors": preset.settings.descriptors}),
             "inputs": list(preset.settings.inputs),
             "generator": {"file": str(preset.generator_path), "sha256": preset.generator_sha256},
             "training": msgspec.to_builtins(preset.settings.training),
