@@ -165,7 +165,7 @@ def test_a_recorded_show_of_two_sets_is_rendered_picture_for_picture(presets, tm
     ticks = Job(presets[first], tmp_path / "r-2").ticks(Fraction(1))
     again = {tick.number: digest(painter.paint(tick.picture).numpy()) for tick in ticks}
     common = {number: sha for number, sha in playing.hashes.items() if number in again}
-    assert len(common) > 5
+    assert len(common) > 2
     assert common.items() <= again.items()
 
 
