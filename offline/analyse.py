@@ -104,6 +104,7 @@ app = new_app()
         "ponticello analyse mine violin.wav glass.flac",
         "ponticello analyse violin.wav -o violin.csv",
         "ponticello analyse *.wav --csv tables --set combined",
+        "ponticello analyse violin.wav --compare sets.html",
     )
 )
 def command(
@@ -130,6 +131,15 @@ def command(
             show_default="flucoma",
         ),
     ] = None,
+    compare: Annotated[
+        Path | None,
+        option(
+            "--compare",
+            metavar="PAGE.html",
+            panel=TABLES,
+            help="Compare all descriptor sets on one sound: maps side by side, and how well each tells 17 moments apart.",
+        ),
+    ] = None,
     channel: Annotated[
         int | None,
         typer.Option(
@@ -146,6 +156,9 @@ def command(
     ] = False,
 ) -> None:
     """Analyse sounds 86 times a second, by the 23 descriptors or another set, as the map of a preset or as tables."""
+    if compare is not None:
+        _compare(names, compare, channel, seed or 0)
+        return
     if output is not None and csv is not None:
         raise UserError("-o and --csv given; -o writes one sound, --csv many: choose one")
     if output is None and csv is None:
@@ -165,6 +178,18 @@ def command(
         if len(sounds) > 1:
             raise UserError(f"{len(sounds)} sounds and one file ({output}) given; use --csv FOLDER for many sounds")
         analyse(sounds[0], output, channel, descriptor_set or "flucoma")
+
+
+def _compare(names: list[str], page: Path, channel: int | None, seed: int) -> None:
+    from offline.laboratory.hearing import compare_sets
+
+    if len(names) > 1:
+        raise UserError(f"{len(names)} sounds given; --compare takes one")
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--compare {page} given; allowed are files that end in .html")
+    for line in compare_sets(Path(names[0]), page, channel, seed).lines():
+        print(line)
+    say(f"{page}: maps side by side; open it in a browser")
 
 
 def _split(names: list[str]) -> tuple[str, list[Path]]:

@@ -12,8 +12,8 @@ COLOURS = ("#ffcc66", "#66ccff", "#ff8888", "#88dd88", "#cc99ff", "#ffaa44", "#5
 BACKGROUND, FOREGROUND, GRID = "#151515", "#dddddd", "#333333"
 
 
-def new_plot(width: float = 10.0, height: float = 4.5, rows: int = 1) -> "tuple[Figure, list[Axes]]":
-    """A figure of this size in inches with `rows` axes below each other, in the colours of the reports' pages.
+def new_plot(width: float = 10.0, height: float = 4.5, rows: int = 1, columns: int = 1) -> "tuple[Figure, list[Axes]]":
+    """A figure of this size in inches with axes in rows and columns, row by row, in the colours of the reports' pages.
 
     Raises UserError if matplotlib is not installed.
     """
@@ -24,7 +24,7 @@ def new_plot(width: float = 10.0, height: float = 4.5, rows: int = 1) -> "tuple[
             "plots need matplotlib, which is not installed; install it: pip install 'ponticello[studio]'"
         ) from None
     figure = Figure(figsize=(width, height), facecolor=BACKGROUND, layout="constrained")
-    axes: list[Any] = figure.subplots(rows, 1, squeeze=False, sharex=rows > 1)[:, 0].tolist()
+    axes: list[Any] = figure.subplots(rows, columns, squeeze=False, sharex=rows > 1).ravel().tolist()
     for axis in axes:
         axis.set_facecolor(BACKGROUND)
         axis.set_prop_cycle(color=COLOURS)
