@@ -74,7 +74,7 @@ def test_a_truncated_sound_is_reported(sound, tmp_path, capsys):
 def test_nothing_half_written_is_left(sound, tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_text("old")
 
-    def breaking(blocks):
+    def breaking(blocks, names):
         yield np.zeros((1, 23))
         raise KeyboardInterrupt
 

@@ -416,7 +416,7 @@ def test_what_other_programs_read_in_a_recording(preset, other, tmp_path):
     assert head["settings"] == {"input": "a test"}
     assert [change["line"] for change in changes] == [
         *("control", "control", "preset", "scaler", "latent", "control", "control", "latent", "learned"),
-        *("control", "control", "scaler", "control"),
+        *("control", "control", "scaler", "learned", "control"),
     ]
     assert [(line["at"], line["sample"]) for line in changes if line["line"] == "control"][2:4] == [(44000, 44001), (47000, 60000)]  # fmt: skip
     scalers = [line for line in changes if line["line"] == "scaler"]
