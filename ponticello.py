@@ -84,6 +84,7 @@ GROUPS = {
     },
     "Play it": {
         "render": Entry("offline.render", "render a sound or a recorded show to a film"),
+        "join": Entry("offline.join", "join the parts of a film that several processes rendered"),
         "live": Entry("live.command", "play live: sound in, pictures out, steered by OSC"),
         "soundcheck": Entry("live.soundcheck.command", "adjust gain, gate and scale to an instrument and a hall"),
     },

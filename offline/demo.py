@@ -7,9 +7,10 @@ from typing import Annotated
 
 from offline.options import counted
 from offline.progress import say
-from offline.render import Job, check_overwriting, render
+from offline.render import Job, render
 from offline.render_options import FILM, ForceOption, ResumeOption
 from offline.video.film_format import FormatRequest
+from offline.video.writer import check_overwriting
 from shared.command_line import example, new_app, option
 from shared.preset.preset import SHIPPED, Preset
 

@@ -21,7 +21,8 @@ from offline.progress import progress, say
 from offline.render_options import EvidenceOptions, ExcerptOptions, FilmOptions, parse_fps
 from offline.video.codecs import choose_codec
 from offline.video.film_format import FilmFormat, FormatRequest
-from offline.video.writer import VideoWriter, check_output
+from offline.video.shards import Film, Shard
+from offline.video.writer import VideoWriter, check_output, check_overwriting, segment_length
 from shared.atomic import check_place
 from shared.command_line import DeviceOption, PrecisionOption, example, grouped, new_app
 from shared.errors import SettingError, Stopped, UserError
@@ -87,10 +88,11 @@ def render(
     codec: str | None = None,
     resume: bool = False,
     hashes: Hashes | None = None,
+    shard: Shard | None = None,
 ) -> int:
     """Render a job to a film or a folder of PNG files; return the number of pictures.
 
-    hashes: receives the hash of each picture.
+    hashes: receives the hash of each picture. shard: the part of the film to render; `offline.join` joins the parts.
     Raises UserError for bad input, if possible before anything is loaded or written; Failure if ffmpeg or the disk fails;
     Stopped after a Ctrl-C, when the finished part is playable beside the output.
     """
@@ -98,14 +100,18 @@ def render(
     job.format.check(chosen)
     check_output(output, chosen, job.fps, None)
     material = job.material
-    wanted = job.excerpt(material.numbers(job.fps))
+    whole = job.excerpt(material.numbers(job.fps))
+    segment_pictures = segment_length(len(whole))
+    part = range(len(whole)) if shard is None else shard.part(len(whole), segment_pictures)
+    wanted = whole[part.start : part.stop]
     reported = len(material.remarks)
     for remark in material.remarks:
         say(remark)
     painter = Painter(pick_device(job.device), job.precision)
     generators = [painter.load(preset) for preset in material.presets]
     largest = max(generators, key=lambda generator: generator.img_resolution)
-    film_format = FilmFormat.of(job.format, material.aspect(job.fps, wanted.start), largest.config, chosen)
+    film_format = FilmFormat.of(job.format, material.aspect(job.fps, whole.start), largest.config, chosen)
+    soundtrack = material.soundtrack(job.fps, whole, job.end is None)
     writer = VideoWriter(
         output,
         codec=chosen,
@@ -113,10 +119,12 @@ def render(
         image_size=film_format.image,
         size=film_format.film,
         bars=film_format.fit == "square",
-        soundtrack=material.soundtrack(job.fps, wanted, job.end is None),
+        soundtrack=soundtrack,
         identity=job.identity("; ".join(sorted({f"{g.device.type}, {g.backend}" for g in generators})), film_format),
         resume=resume,
+        segment_pictures=segment_pictures,
         first_number=wanted.start,
+        film=None if shard is None else Film.of(shard, whole, part, chosen, job.fps, soundtrack),
     )
     if writer.note:
         say(writer.note)
@@ -129,9 +137,10 @@ def render(
         return None if tick.number < first_drawn else Download(painter.paint(tick.picture))
 
     done = writer.start
+    is_finished = done == len(wanted) and hashes is None
     with (
         writer,
-        closing(prefetch(job.ticks(film_format.drawn), WAITING_TICKS)) as ticks,
+        closing(prefetch(() if is_finished else job.ticks(film_format.drawn), WAITING_TICKS)) as ticks,
         closing(downloaded(start, within(ticks, wanted), generators[0].device)) as images,
         progress("pictures", len(wanted)) as advance,
     ):
@@ -144,7 +153,10 @@ def render(
                     writer.write(film_format.fitted(image))
                 done = max(done, place + 1)
                 advance(done)
-            writer.finish()
+            if shard is None:
+                writer.finish()
+            else:
+                writer.keep()
         except KeyboardInterrupt:
             partial = writer.interrupt()
             playable = f"; {partial} plays what is finished" if partial else ""
@@ -174,13 +186,6 @@ def check_files(sound: Path, output: Path, hashes: Path | None) -> None:
         check_place(hashes)
 
 
-def check_overwriting(output: Path, force: bool, resume: bool) -> None:
-    """Raise UserError if a finished film would be replaced without `force`."""
-    is_stopped = resume and output.with_name(f"{output.name}.parts").is_dir()
-    if output.is_file() and not force and not is_stopped:
-        raise UserError(f"{output} exists; --force replaces it, or choose another name")
-
-
 app = new_app()
 
 
@@ -188,6 +193,7 @@ app = new_app()
     epilog=example(
         "ponticello render mine violin.wav -o film.mp4",
         "ponticello render glass violin.wav -o try.mov --size 1920x1080 --start 1:02 --end 1:10",
+        "ponticello render mine violin.wav -o film.mp4 --shards 2/8",
     )
 )
 @grouped
@@ -208,14 +214,16 @@ def command(
     precision: PrecisionOption = "auto",
 ) -> None:
     """Render a sound, or a recorded show, to a film with the sound in it."""
+    shard = None if film.shards is None else Shard.parse(film.shards)
     check_files(sound, film.output, evidence.hashes)
     check_overwriting(film.output, film.force, film.resume)
     fps = parse_fps(film.fps)
     start, end = excerpt.seconds()
     job = Job(Preset.load(preset), sound, fps, excerpt.channel, start, end, film.format(), device, precision)
     hashes = Hashes() if evidence.frames_hash or evidence.hashes else None
-    pictures = render(job, film.output, codec=film.codec, resume=film.resume, hashes=hashes)
-    print(f"{film.output}: {counted(pictures, 'picture')}, {film.fps} a second")
+    pictures = render(job, film.output, codec=film.codec, resume=film.resume, hashes=hashes, shard=shard)
+    made = film.output if shard is None else f"{shard.folder(film.output)}, shard {shard} of {film.output}"
+    print(f"{made}: {counted(pictures, 'picture')}, {film.fps} a second")
     if hashes and evidence.hashes:
         hashes.save(evidence.hashes)
     if hashes and evidence.frames_hash:

@@ -84,6 +84,16 @@ class FilmOptions:
             show_default="by the ending of the output",
         ),
     ] = None
+    shards: Annotated[
+        str | None,
+        option(
+            "--shards",
+            metavar="N/COUNT",
+            panel=FILM,
+            help="Render one of several parts, such as 2/8. `ponticello join FILM` joins them.",
+            show_default="the whole film",
+        ),
+    ] = None
     resume: ResumeOption = False
     force: ForceOption = False
 

@@ -6,6 +6,7 @@
         000000.mov ...          finished segments; for a folder of pictures: pictures/000000.png ...
         unfinished-000003.mov   the segment being encoded; useless until it is complete
         joined.mp4              the film while it is joined
+        sound.f32               the film's sound, in the folder of its first shard (see `shards`)
 
 A segment counts once the manifest lists it. Its bytes are flushed to the disk before that, so neither a killed process nor
 a power cut leaves a damaged segment.
@@ -14,13 +15,14 @@ a power cut leaves a damaged segment.
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
+from offline.video.shards import SOUND, Film
 from shared.atomic import written_atomically
 from shared.errors import DISK_FULL, Failure, UserError, is_disk_full, refusal
 
@@ -46,24 +48,40 @@ class Manifest(msgspec.Struct, frozen=True):
     identity: str  # the caller's hash of preset, sound and settings
     encoding: str  # codec, rate, sizes and ffmpeg version: only segments of the same encoding can be joined
     finished: tuple[Finished, ...] = ()
+    film: Film | None = None  # the film of which they are a shard
+    sound_bytes: int | None = None  # of the film's sound, if it is stored here
+
+    @property
+    def pictures(self) -> int:
+        """Number of pictures in the finished segments."""
+        return sum(segment.pictures for segment in self.finished)
 
 
 class Segments:
-    """The segments of one output."""
+    """The segments of one output, or of a shard of it."""
 
     def __init__(
-        self, output: Path, *, pictures_apart: bool, first_number: int, identity: str, encoding: str, resume: bool
+        self,
+        folder: Path,
+        *,
+        pictures_apart: bool,
+        first_number: int,
+        identity: str,
+        encoding: str,
+        resume: bool,
+        film: Film | None = None,
     ) -> None:
-        """Open `OUT.parts`; empty it unless `resume`.
+        """Open `folder`; empty it unless `resume`.
 
         pictures_apart: segments are PNG files, numbered from `first_number`, instead of pieces of film.
+        film: the film of which the segments are a shard.
         Raises UserError if the folder cannot be made, is not a render's, is in use, or (with resume) belongs to another
         render.
         """
-        self.folder = output.with_name(output.name + ".parts")
+        self.folder = folder
         self._pictures_apart = pictures_apart
         self._first_number = first_number
-        self._manifest = Manifest(identity, encoding)
+        self._manifest = Manifest(identity, encoding, film=film)
         self._lock = self._open()
         try:
             with writing(self.folder):
@@ -84,11 +102,13 @@ class Segments:
     @property
     def pictures(self) -> int:
         """Number of pictures in the finished segments."""
-        return sum(segment.pictures for segment in self.finished)
+        return self._manifest.pictures
 
     def names(self) -> list[str]:
         """Files of the finished segments (pieces of film, or pictures), relative to the folder."""
-        return [name for index in range(len(self.finished)) for name in self._files(index)]
+        if self._pictures_apart:
+            return picture_files(self._first_number, self.pictures)
+        return [piece_file(index) for index in range(len(self.finished))]
 
     def begin(self, index: int) -> str:
         """The name, relative to the folder, of the file that ffmpeg may write for segment `index`.
@@ -118,7 +138,7 @@ class Segments:
                 (self.folder / _PICTURES).mkdir(exist_ok=True)
             else:
                 made = [self.folder / f"{name}.mov"]
-            targets = [self.folder / file for file in self._files(index, pictures)]
+            targets = [self.folder / file for file in self._files(pictures)]
             for path, target in zip(made, targets, strict=True):
                 to_disk(path)
                 os.replace(path, target)
@@ -129,9 +149,21 @@ class Segments:
             self._manifest = msgspec.structs.replace(self._manifest, finished=(*self.finished, segment))
             self._save()
 
+    def store_sound(self, blocks: Iterable[bytes]) -> None:
+        """Store the sound of the film of which this is the first shard."""
+        with writing(self.folder):
+            with written_atomically(self.folder / SOUND) as temporary:
+                with temporary.open("wb") as file:
+                    for block in blocks:
+                        file.write(block)
+                to_disk(temporary)
+            size = (self.folder / SOUND).stat().st_size
+            self._manifest = msgspec.structs.replace(self._manifest, sound_bytes=size)
+            self._save()
+
     def drop_unfinished(self) -> None:
-        """Delete everything but the finished segments."""
-        self._empty(keep=("manifest.json", _PICTURES, *(self.names() if not self._pictures_apart else ())))
+        """Delete everything but the finished segments and the stored sound."""
+        self._empty(keep=("manifest.json", SOUND, _PICTURES, *(self.names() if not self._pictures_apart else ())))
 
     def deliver(self, output: Path) -> None:
         """Rename the folder of finished pictures to `output`."""
@@ -154,15 +186,17 @@ class Segments:
                 self.drop_unfinished()
             self._lock.close()
 
-    def _files(self, index: int, pictures: int | None = None) -> list[str]:
-        if not self._pictures_apart:
-            return [f"{index:06d}.mov"]
-        first = self._first_number + sum(segment.pictures for segment in self.finished[:index])
-        count = self.finished[index].pictures if pictures is None else pictures
-        return [f"{_PICTURES}/{number:06d}.png" for number in range(first, first + count)]
+    def _files(self, pictures: int) -> list[str]:
+        """Files of the next segment, with this number of pictures."""
+        if self._pictures_apart:
+            return picture_files(self._first_number + self.pictures, pictures)
+        return [piece_file(len(self.finished))]
 
     def _open(self) -> BinaryIO:
         """Make the folder and lock it."""
+        if self._manifest.film is not None:
+            with suppress(OSError):  # the next lines report it
+                self.folder.parent.mkdir(exist_ok=True)
         if not self.folder.parent.is_dir():
             raise UserError(f"no folder {self.folder.parent}; make it first or choose another place")
         if os.path.lexists(self.folder) and not self._is_ours():
@@ -204,9 +238,8 @@ class Segments:
                 f"{self.folder} was made with {found.encoding}, this is {self._manifest.encoding}: "
                 f"ask for the same again, or {give_up}"
             )
-        for index, segment in enumerate(found.finished):
-            paths = [self.folder / name for name in self._files(index, segment.pictures)]
-            if not all(path.exists() for path in paths) or sum(path.stat().st_size for path in paths) != segment.bytes:
+        for segment in found.finished:
+            if not is_complete(self.folder, self._files(segment.pictures), segment.bytes):
                 break  # deleted or truncated since: continue from here
             self._manifest = msgspec.structs.replace(self._manifest, finished=(*self.finished, segment))
         self.drop_unfinished()
@@ -226,6 +259,35 @@ class Segments:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+
+def piece_file(index: int) -> str:
+    """The file of a finished piece of film."""
+    return f"{index:06d}.mov"
+
+
+def picture_files(first: int, count: int) -> list[str]:
+    """The files of finished pictures from number `first` on."""
+    return [f"{_PICTURES}/{number:06d}.png" for number in range(first, first + count)]
+
+
+def is_complete(folder: Path, names: Iterable[str], size: int) -> bool:
+    """Whether all these files exist and have `size` bytes together."""
+    paths = [folder / name for name in names]
+    return all(path.exists() for path in paths) and sum(path.stat().st_size for path in paths) == size
+
+
+def gather(pictures: Iterable[Path], folder: Path) -> None:
+    """Fill a new folder with these files, without moving them."""
+    with writing(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for path in pictures:
+            picture = folder / path.name
+            try:
+                picture.hardlink_to(path)
+            except OSError:  # a disk that has no hard links
+                shutil.copyfile(path, picture)
 
 
 @contextmanager

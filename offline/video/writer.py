@@ -24,13 +24,16 @@ from jaxtyping import UInt8
 from offline.video.codecs import Codec, Size
 from offline.video.ffmpeg import Feed
 from offline.video.joining import Piece, check_count, join, timescale
-from offline.video.segments import Segments, writing
-from offline.video.soundtrack import Soundtrack, encode_sound
+from offline.video.segments import Segments, gather, writing
+from offline.video.shards import Film
+from offline.video.soundtrack import Soundtrack, encode_sound, limited
 from shared.errors import SettingError, UserError
 from shared.ffmpeg import find_ffmpeg, version
 
 WAITING_PICTURES = 4  # between the caller and ffmpeg: enough to overlap their work, little memory
 SEGMENT_PICTURES = 240  # 8 s at 30 a second: the most that an interruption costs; each segment starts with a key frame
+SHORTEST_SEGMENT = 15
+SEGMENTS = 16  # a film has at least these, unless they would be too short: as many processes can share its render
 
 _MAX_FPS = 480
 _NUMBERED = re.compile(r"\d{6,}\.png")
@@ -73,6 +76,7 @@ class VideoWriter:
         resume: bool = False,
         segment_pictures: int = SEGMENT_PICTURES,
         first_number: int = 0,
+        film: Film | None = None,
     ) -> None:
         """
         image_size: width and height of the pictures to be written, in pixels. size: those of the film, the same by default;
@@ -81,6 +85,7 @@ class VideoWriter:
         identity: a hash of everything that decides the pictures; segments of different identities are never joined.
         resume: continue from the segments of an earlier run; otherwise they are deleted.
         first_number: the number in the first picture's name, for a folder of pictures.
+        film: the whole film, if this is a shard of it, which `keep` ends instead of `finish`.
         Raises SettingError for a size or rate that is not allowed; UserError if the output cannot be written, exists, or
         the earlier segments belong to another render; Failure without ffmpeg.
         """
@@ -107,14 +112,17 @@ class VideoWriter:
         self._segment_pictures = segment_pictures
         self._first_number = first_number
         self._ffmpeg = find_ffmpeg(codec.encoder)
+        self._film = film
+        numbers_from = first_number if film is None else film.first_number
         self._segments = Segments(
-            self._place,
+            parts_folder(self._place) if film is None else film.shard.folder(self._place),
             pictures_apart=codec.folder,
             first_number=first_number,
             identity=identity,
             encoding=f"{codec.name}, {fps} pictures a second, {_written(image_size)} to {_written(size)} pixels"
-            f"{', bars' if bars else ''}, segments of {segment_pictures}, numbers from {first_number}, {version(self._ffmpeg)}",
+            f"{', bars' if bars else ''}, segments of {segment_pictures}, numbers from {numbers_from}, {version(self._ffmpeg)}",
             resume=resume,
+            film=film,
         )
         self.start = self._segments.pictures
         """The number of finished pictures, which is the index of the first one to be written."""
@@ -152,12 +160,7 @@ class VideoWriter:
 
         Raises UserError if there are no pictures; Failure if ffmpeg or the disk fails, keeping the segments for `resume`.
         """
-        self._end_thread()
-        if self._encoding:
-            self._end_segment()
-        self._wait_for_ending()
-        if not self._segments.pictures:
-            raise UserError(f"{self.output}: there are no pictures to write")
+        self._end_pictures()
         if self._codec.folder:
             self._segments.deliver(self._place)
         else:
@@ -168,13 +171,25 @@ class VideoWriter:
         self.close()
         return self.output
 
+    def keep(self) -> Path:
+        """Encode the queued pictures of a shard and keep its segments for `ponticello join`; return their folder.
+
+        The first shard stores the film's sound too. Raises UserError and Failure as `finish` does.
+        """
+        self._end_pictures()
+        if self._soundtrack and self._film and self._film.stores_sound:
+            self._segments.store_sound(limited(self._soundtrack.blocks(), None))
+        self._done = True
+        self.close()
+        return self._segments.folder
+
     def interrupt(self) -> Path | None:
         """After a Ctrl-C: write the film so far to OUT.partial.EXT, playable and with its sound, and return its path.
 
-        For a folder of pictures, the folder OUT.partial. None if there are no pictures yet. Keeps the finished segments for
-        `resume`.
+        For a folder of pictures, the folder OUT.partial. None if there are no pictures yet, and for a shard. Keeps the
+        finished segments for `resume`.
         """
-        if self._done:
+        if self._done or self._film:
             self.close()
             return None
         self._end_thread()
@@ -202,6 +217,15 @@ class VideoWriter:
             self._encoding = None
         self._enders.shutdown()
         self._segments.close()
+
+    def _end_pictures(self) -> None:
+        """Encode the queued pictures. Raises UserError if there are none at all."""
+        self._end_thread()
+        if self._encoding:
+            self._end_segment()
+        self._wait_for_ending()
+        if not self._segments.pictures:
+            raise UserError(f"{self.output}: there are no pictures to write")
 
     def _end_thread(self) -> None:
         self._send_end()
@@ -273,16 +297,27 @@ class VideoWriter:
         """Collect all pictures so far in the folder `target`, without moving the finished ones."""
         folder = self._segments.folder
         gathered = folder / "gathered"
+        gather((folder / name for name in (*self._segments.names(), *self._segments.unfinished())), gathered)
         with writing(target):
-            gathered.mkdir()
-            for name in [*self._segments.names(), *self._segments.unfinished()]:
-                picture = gathered / Path(name).name
-                try:
-                    picture.hardlink_to(folder / name)
-                except OSError:  # a disk that has no hard links
-                    shutil.copyfile(folder / name, picture)
             _delete(target)
             os.replace(gathered, target)
+
+
+def segment_length(pictures: int) -> int:
+    """The number of pictures in a segment of a film with this number of pictures."""
+    return min(max(pictures // SEGMENTS, SHORTEST_SEGMENT), SEGMENT_PICTURES)
+
+
+def parts_folder(output: Path) -> Path:
+    """The folder of an unfinished output's segments."""
+    return output.with_name(f"{output.name}.parts")
+
+
+def check_overwriting(output: Path, force: bool, resume: bool = False) -> None:
+    """Raise UserError if a finished film would be replaced without `force`."""
+    is_stopped = resume and parts_folder(output).is_dir()
+    if output.is_file() and not force and not is_stopped:
+        raise UserError(f"{output} exists; --force replaces it, or choose another name")
 
 
 def check_output(output: Path, codec: Codec, fps: Fraction, size: Size | None) -> None:
@@ -297,7 +332,7 @@ def check_output(output: Path, codec: Codec, fps: Fraction, size: Size | None) -
         raise SettingError(
             f"--fps {fps} given; allowed are more than 0 and at most {_MAX_FPS}, a number like 25 or a fraction like 30000/1001"
         )
-    _check_free(output, codec)
+    check_free(output, codec)
     parent = output.resolve().parent
     if not parent.is_dir():
         raise UserError(f"no folder {output.parent}; make it first or choose another place")
@@ -310,7 +345,7 @@ def _written(size: Size) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def _check_free(output: Path, codec: Codec) -> None:
+def check_free(output: Path, codec: Codec) -> None:
     """Raise UserError if `output` exists and must not be replaced."""
     if not codec.folder:
         if os.path.isdir(output):

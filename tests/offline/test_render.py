@@ -21,6 +21,7 @@ import ponticello as front_door
 from offline.hashes import Hashes
 from offline.render import Job, parse_fps, render
 from offline.video.film_format import FormatRequest
+from offline.video.writer import segment_length
 from shared.errors import SettingError, SoundError, Stopped
 from shared.mapping.decimation import ticks_within
 from shared.painter import Painter
@@ -146,7 +147,7 @@ def ponticello(*arguments):
 
 
 def test_stopped_and_resumed_gives_the_same_film(tmp_path, preset, monkeypatch):
-    path = write_sound(tmp_path / "in.wav", 9)
+    path = write_sound(tmp_path / "in.wav", 4)
     job = Job(preset, path)
     render(job, tmp_path / "whole.mkv")
 
@@ -154,21 +155,22 @@ def test_stopped_and_resumed_gives_the_same_film(tmp_path, preset, monkeypatch):
     painted, numbers = [], itertools.count(1)
 
     def counting(self, picture):
-        if next(numbers) == 256:  # two threads paint
+        if next(numbers) == 81:  # two threads paint
             os.kill(os.getpid(), signal.SIGINT)
         return paint(self, picture)
 
     monkeypatch.setattr(Painter, "paint", counting)
-    with pytest.raises(Stopped, match=r"stopped after \d+ of 270 pictures; .*partial.mkv plays") as stopped:
+    with pytest.raises(Stopped, match=r"stopped after \d+ of 120 pictures; .*partial.mkv plays") as stopped:
         render(job, tmp_path / "film.mkv")
     finished = int(str(stopped.value).split()[2])
-    assert 245 <= finished <= 255  # pictures in progress are lost
+    assert 70 <= finished <= 80  # pictures in progress are lost
     assert not (tmp_path / "film.mkv").exists()
     assert len(pictures_of(tmp_path / "film.partial.mkv")) == finished
     monkeypatch.setattr(Painter, "paint", lambda self, picture: painted.append(picture) or paint(self, picture))
     render(job, tmp_path / "film.mkv", resume=True)
     assert not (tmp_path / "film.partial.mkv").exists()
-    assert len(painted) == 270 - 240  # a segment of 240 was finished
+    segment = segment_length(120)
+    assert len(painted) == 120 - finished // segment * segment  # whole segments were finished
     assert all(
         np.array_equal(a, b)
         for a, b in zip(pictures_of(tmp_path / "film.mkv"), pictures_of(tmp_path / "whole.mkv"), strict=True)
