@@ -144,11 +144,11 @@ def test_a_recorded_show_that_changes_its_shape(tmp_path, preset):
     job = Job(preset, record(preset, tmp_path / "take"))
     whole, joined = tmp_path / "whole.mkv", tmp_path / "joined.mkv"
     every, parts = Hashes(), Hashes()
-    assert render(job, whole, hashes=every) == 90
-    assert render_shards(job, joined, hashes=parts) == [30, 30, 30]
+    assert render(job, whole, hashes=every) == 89  # the recording begins within a picture
+    assert render_shards(job, joined, hashes=parts) == [30, 30, 29]
     assert parts.rows == every.rows
     assert parts.whole.hexdigest() == every.whole.hexdigest()
-    assert join_shards(joined) == 90
+    assert join_shards(joined) == 89
     assert content(joined) == content(whole)
 
 
