@@ -7,6 +7,7 @@ Microsound, chapter 3).
 The sound card's process loads this module by its path, so it imports nothing else of the program.
 """
 
+import mmap
 from queue import SimpleQueue
 from typing import Any
 
@@ -100,23 +101,35 @@ class Grains:
 class GrainVoice:
     """Grains controlled by commands, in blocks at the device's rate (Hz). Commands act at the beginning of a block.
 
-    commands   dictionaries, see process.py
     last       the last result of `fill`: command number, position, speed, whether it moves
     """
 
     def __init__(self, rate: int) -> None:
-        self.commands: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._commands: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self.last = (0, 0.0, 0.0, False)
         self._engine, self._number = Grains(np.zeros(0, np.float32)), 0
         self._volume = self._wanted = 1.0
         self._resampler = None if rate == RATE else soxr.ResampleStream(RATE, rate, 1, dtype="float32")
         self._made = np.zeros(0, np.float32)  # resampled, not played yet
 
+    def command(self, command: dict[str, Any]) -> None:
+        """Give a command (see process.py) from another thread than that of `fill`.
+
+        A file is opened and read ahead here, so that `fill`, which must not be late, does not wait for the disk.
+        """
+        if "load" in command:
+            with open(command["load"], "rb") as file:
+                content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            if hasattr(mmap, "MADV_WILLNEED"):
+                content.madvise(mmap.MADV_WILLNEED)
+            command = {**command, "load": np.frombuffer(content, np.float32)}
+        self._commands.put(command)
+
     def fill(self, outdata: Any) -> tuple[int, float, float, bool] | None:
         """Fill (n, channels). Return number, position, speed and whether it moves; None if nothing is new."""
         is_new = False
-        while not self.commands.empty():
-            self._obey(self.commands.get())
+        while not self._commands.empty():
+            self._obey(self._commands.get())
             is_new = True
         engine = self._engine
         was_silent = engine.is_silent
@@ -149,7 +162,7 @@ class GrainVoice:
         self._number = command["number"]
         if "load" in command:
             engine.stop()
-            engine.samples = np.memmap(command["load"], np.float32, "r")
+            engine.samples = command["load"]
         if "speed" in command:
             engine.speed = command["speed"]
         if "loop" in command:

@@ -277,9 +277,11 @@ def grains(request: dict[str, Any]) -> None:
     ended = threading.Event()
 
     def receive() -> None:
-        for line in sys.stdin.buffer:
-            voice.commands.put(json.loads(line))
-        ended.set()
+        try:
+            for line in sys.stdin.buffer:
+                voice.command(json.loads(line))
+        finally:  # also if a file is gone: the window then says that the device is
+            ended.set()
 
     threading.Thread(target=receive, daemon=True).start()
     be_punctual()

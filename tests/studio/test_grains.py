@@ -168,7 +168,7 @@ def test_a_device_of_another_rate_hears_the_same_sound(tmp_path, rate):
     SOUND.tofile(file)
     voice = GrainVoice(rate)
     for number, command in enumerate([{"load": str(file)}, {"volume": 1.0}, {"play": 0.0}]):
-        voice.commands.put({"number": number, **command})
+        voice.command({"number": number, **command})
     blocks = []
     for _ in range(100):
         block = np.empty((512, 2), np.float32)
@@ -181,7 +181,7 @@ def test_a_device_of_another_rate_hears_the_same_sound(tmp_path, rate):
     expected = SOUND if rate == 44100 else soxr.resample(SOUND, 44100, rate)
     expected = expected[: len(heard_there)]
     assert np.abs(heard_there[: len(expected)] - expected).max() < 2e-3
-    voice.commands.put({"number": 3, "stop": True})
+    voice.command({"number": 3, "stop": True})
     for _ in range(20):
         voice.fill(block)
     assert not block.any()
@@ -193,10 +193,10 @@ def test_the_volume_changes_without_a_click(tmp_path):
     np.full(44100, 0.5, np.float32).tofile(file)
     voice = GrainVoice(44100)
     for number, command in enumerate([{"load": str(file)}, {"play": 0.0}]):
-        voice.commands.put({"number": number, **command})
+        voice.command({"number": number, **command})
     block = np.empty((512, 1), np.float32)
     voice.fill(block)
-    voice.commands.put({"number": 2, "volume": 0.0})
+    voice.command({"number": 2, "volume": 0.0})
     voice.fill(block)
     assert np.abs(np.diff(block[:, 0])).max() < 0.5 / 512 * 1.01
     voice.fill(block)
