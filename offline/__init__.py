@@ -1,9 +1,9 @@
 """In the studio: a module or a folder for each command, and the parts that they share.
 
 command             where it is, and its parts
-render, demo        render · render_options · material (sounds and shows as ticks) · prefetch · silence · hashes · video/
+render, join, demo  render · render_options · join · material (sounds and shows as ticks) · prefetch · hashes · silence · video/
 analyse             analyse · corpus · sound_map (principal components and UMAP) · map_picture
-candidates          candidates · drawing · candidate_files · pictures
+candidates          candidates · drawing · candidate_files · pictures · appearance
 pair, studio        pairing/
 new, train          new · train
 convert             convert · checkpoint/

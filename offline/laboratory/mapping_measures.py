@@ -69,7 +69,7 @@ class Bench:
 
     @property
     def shown(self) -> list[int]:
-        """Numbers of the ticks in the strip. SettingError where the sound ends before it begins."""
+        """Numbers of the ticks in the strip. Raises SettingError if the sound ends before it begins."""
         count = len(self.frames) * FPS * 512 // 44100
         first = round(self.start_s * FPS)
         if not 0 <= first < count - 1:

@@ -37,7 +37,7 @@ class Pairing:
 
     @property
     def corpus(self) -> Corpus:
-        """The sounds on their map; PresetError where none were analysed."""
+        """The sounds on their map. Raises PresetError if none were analysed."""
         return self.preset.corpus if self._corpus is None else self._corpus
 
     def place(self, image: str, x: float, y: float) -> str:
@@ -115,7 +115,7 @@ class Pairing:
         write_map(self.preset.folder / MAP, self.corpus, shown)
 
     def _picture(self, name: str) -> UInt8[np.ndarray, "h w 3"] | None:
-        """The single image of a candidate; None where it is none, or its image is not there."""
+        """The single image of a candidate; None if it is none, or its image is not there."""
         if not self.preset.has_candidates or not self.preset.candidates.has(name):
             return None
         file = image_file(self.preset, self.preset.candidates.seeds[self.preset.candidates.number(name)])

@@ -124,7 +124,7 @@ class Preset:
 
     @cached_property
     def generator_path(self) -> Path:
-        """The generator's file; PresetError where it is missing or not the one that the preset was made with."""
+        """The generator's file. Raises PresetError if it is missing or not the one that the preset was made with."""
         given = self.settings.generator
         try:
             path = (self.folder / Path(given.file).expanduser()).resolve()
@@ -156,7 +156,7 @@ class Preset:
 
     @cached_property
     def mapping(self) -> LearnedMapping:
-        """The trained mapping; PresetError where it is missing, damaged or made for other inputs."""
+        """The trained mapping. Raises PresetError if it is missing, damaged or made for other inputs."""
         path = self.folder / MAPPING
         if not path.is_file():
             raise PresetError(f"{self.folder} has no mapping.safetensors yet; train it on its pairs first")
@@ -169,7 +169,7 @@ class Preset:
 
     @cached_property
     def pairs(self) -> Pairs:
-        """The pairs; PresetError where they are missing, damaged or made for other inputs."""
+        """The pairs. Raises PresetError if they are missing, damaged or made for other inputs."""
         path = self.folder / "pairs.safetensors"
         pairs = Pairs.load(path)
         if pairs.descriptors.shape[1] != len(self.settings.inputs):
@@ -209,7 +209,7 @@ class Preset:
 
     @cached_property
     def corpus(self) -> Corpus:
-        """The analysed sounds; PresetError where there are none yet, or they were analysed for other inputs."""
+        """The analysed sounds. Raises PresetError if there are none yet, or they were analysed for other inputs."""
         if not self.has_corpus:
             raise PresetError(
                 f"{self.name} has no sounds yet; analyse some: ponticello analyse {pasted(self.folder)} SOUND"
@@ -228,7 +228,7 @@ class Preset:
 
     @cached_property
     def candidates(self) -> Candidates:
-        """The images to choose from; PresetError where there are none yet, or they are damaged."""
+        """The images to choose from. Raises PresetError if there are none yet, or they are damaged."""
         if not self.has_candidates:
             raise PresetError(
                 f"{self.name} has no candidates yet; make them: ponticello candidates {pasted(self.folder)}"
@@ -344,7 +344,7 @@ def _report_shadowing(name: str, folder: Path, hidden: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal; PresetError where it cannot be read."""
+    """The SHA-256 of a file, in hexadecimal. Raises PresetError if it cannot be read."""
     try:
         with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

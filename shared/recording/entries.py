@@ -180,7 +180,7 @@ def _unpacked(text: str | None) -> Float32[np.ndarray, "n"] | None:
 
 
 def unpack(text: str) -> Float32[np.ndarray, "latent"]:
-    """The latent vector; PresetError where the text is damaged."""
+    """The latent vector. Raises PresetError if the text is damaged."""
     try:
         latent = np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)
     except ValueError as error:

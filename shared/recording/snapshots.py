@@ -70,7 +70,7 @@ def load_preset(recording: Path, name: str, generators: Mapping[str, GeneratorFi
 
 
 def load_learned(recording: Path, name: str) -> UseMapping:
-    """A mapping that was trained during the show; PresetError where it is missing or damaged."""
+    """A mapping that was trained during the show. Raises PresetError if it is missing or damaged."""
     folder = _folder(recording, "learned", name)
     return UseMapping(LearnedMapping.load(folder / MAPPING), Pairs.load(folder / PAIRS))
 
