@@ -1,9 +1,9 @@
 """In the studio: a module or a folder for each command, and the parts that they share.
 
 command             where it is, and its parts
-render, join, demo  render · render_options · join · material (sounds and shows as ticks) · prefetch · hashes · silence · video/
+render, join, demo  render · render_options · join · material (sound or show to ticks) · prefetch · hashes · silence · video/
 analyse             analyse · corpus · sound_map (principal components and UMAP) · map_picture
-candidates          candidates · drawing · candidate_files · pictures · appearance
+candidates          candidates · drawing · latent_draw · candidate_files · pictures · appearance
 pair, studio        pairing/
 new, train          new · train
 convert             convert · checkpoint/
@@ -12,5 +12,5 @@ train-gan           training/
 export, import      flucoma/
 lab                 laboratory/ (its page, plots and tables are also those of other reports)
 
-All of them use options, progress (bars and lines for the user), readable and writable (the preset that a command changes).
+All of them use options, progress (bars and lines for the user), readable and writable (a preset that a command changes).
 """

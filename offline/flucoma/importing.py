@@ -20,6 +20,7 @@ from offline.map_picture import MAP, write_map
 from offline.new import find_generator, new
 from offline.options import counted
 from offline.progress import say
+from offline.readable import if_readable
 from offline.sound_map import sound_map, within_one
 from offline.train import reach
 from offline.writable import writable
@@ -394,8 +395,4 @@ def command(
 
 
 def _is_preset(name: str) -> bool:
-    try:
-        Preset.load(name)
-    except PresetError:
-        return False
-    return True
+    return if_readable(lambda: Preset.load(name)) is not None
