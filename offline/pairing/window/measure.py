@@ -19,7 +19,7 @@ from offline.pairing.window.memory import Memory
 
 PAN_MS = 16  # between two moves of the pointer
 HOVERS, DROPS = 200, 8
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0  # the first start compiles the picture filters
 
 Figures = dict[str, float]
 
@@ -55,13 +55,13 @@ class Measure:
         self.window.show()
         self.window.open_preset(folder)
         self.paints = RepaintCounter({"map": self.window.map, "wave": self.window.wave})
-        self.until(lambda: self.paints.counts["map"] > 0 and self.studio.board is not None)
+        self.until("the map is painted", lambda: self.paints.counts["map"] > 0 and self.studio.board is not None)
         self.opened_s = time.time() - started
         self.fits: list[float] = []
         self.studio.events.on("trained", lambda _: self.fits.append(time.perf_counter()))
-        self.until(lambda: self.studio.transport.silent != "opening the sound card")
-        self.until(lambda: self.studio.transport.envelope(0, 0.0, 1.0, 8) is not None)
-        self.until(lambda: self.studio.jobs.is_warm and not self.studio.jobs.running)
+        self.until("the sound card is open", lambda: self.studio.transport.silent != "opening the sound card")
+        self.until("the sound is decoded", lambda: self.studio.transport.envelope(0, 0.0, 1.0, 8) is not None)
+        self.until("torch is imported", lambda: self.studio.jobs.is_warm and not self.studio.jobs.running)
 
     def run(self, scrubbing: float) -> dict[str, Any]:
         """All figures. scrubbing: seconds of that."""
@@ -143,7 +143,7 @@ class Measure:
         self.window.look.change(source="generator")
         self.studio.transport.play()
         self.window.wake()
-        self.until(lambda: self.studio.film.rate > 0)
+        self.until("the generator draws", lambda: self.studio.film.rate > 0)
         self.wait(self.seconds)
         rate = self.studio.film.rate
         on_disk, shown, trained, changed = [], [], [], []
@@ -156,9 +156,9 @@ class Measure:
             on_disk.append(1000 * (time.thread_time() - processor))
             self.window.follow()
             shown.append(1000 * (time.thread_time() - processor))
-            self.until(lambda fits=fits: len(self.fits) > fits)  # type: ignore[misc]
+            self.until("the pairs are learned", lambda fits=fits: len(self.fits) > fits)  # type: ignore[misc]
             fitted = self.fits[-1]
-            self.until(lambda fitted=fitted: sum(made > fitted for made in pictures) >= 2)  # type: ignore[misc]
+            self.until("the film changes", lambda fitted=fitted: sum(made > fitted for made in pictures) >= 2)  # type: ignore[misc]
             trained.append(fitted - start)
             changed.append(pictures[-1] - start)
         self.studio.transport.stop()
@@ -212,13 +212,13 @@ class Measure:
         QTimer.singleShot(round(1000 * seconds), loop.quit)
         loop.exec()
 
-    def until(self, condition: Callable[[], bool]) -> None:
+    def until(self, what: str, condition: Callable[[], bool]) -> None:
         """Run the window until a condition holds."""
         deadline = time.monotonic() + PATIENCE_S
         while not condition() and time.monotonic() < deadline:
             self.wait(0.01)
         if not condition():
-            raise TimeoutError("the window did not get there")
+            raise TimeoutError(f"{what}: not within {PATIENCE_S:g} s")
 
 
 def measure(folder: str, size: tuple[int, int], seconds: float, scrubbing: float, started: float) -> dict[str, Any]:
