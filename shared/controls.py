@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, get_args
 
 from shared.errors import SettingError
 
@@ -101,6 +101,21 @@ class Control:
         return float(value) if math.isfinite(value) and self.low <= value <= self.high else None
 
 
+Order = Literal[
+    "smooth-decimate-infer",
+    "smooth-infer-decimate",
+    "decimate-smooth-infer",
+    "decimate-infer-smooth",
+    "infer-smooth-decimate",
+    "infer-decimate-smooth",
+]
+"""A step before `decimate` runs for every analysis frame, one after it for every tick; `smooth` after `infer` acts on latents."""
+ORDERS: tuple[Order, ...] = get_args(Order)
+"""The paper's first."""
+Kernel = Literal["leaky", "mean", "hann", "median", "one-euro", "attack-release", "critical"]
+KERNELS: tuple[Kernel, ...] = get_args(Kernel)
+"""Kernels that smooth along time; the paper's first."""
+
 # One row per line.
 # fmt: off
 CONTROLS: Mapping[str, Control] = {row.name: row for row in (
@@ -110,7 +125,34 @@ CONTROLS: Mapping[str, Control] = {row.name: row for row in (
     Control("smoothing", "float", 0.8, 0, 0.999, "", "preset", "frames", "Leaky integrator on the descriptors: 0 is off, 0.8 the paper's value."),
     Control("weight", "float", 1.0, -10, 10, "", "preset", "ticks", "Factor on a standardised descriptor before the mapping.", True),
     Control("offset", "float", 0.0, -10, 10, "deviations", "preset", "ticks", "Added to a standardised descriptor after its weight.", True),
+    Control("order", "choice", "smooth-decimate-infer", 0, 0, "", "preset", "frames",
+        "Order of smoothing, decimation to ticks and the mapping; the paper's is the default. What follows `infer` acts on latent vectors.",
+        choices=ORDERS),
+    Control("kernel", "choice", "leaky", 0, 0, "", "preset", "frames",
+        "Kernel of the smoothing: `leaky` uses `smoothing`; `mean`, `hann`, `median` and `critical` use `window`; `attack-release` and "
+        "`one-euro` have their own settings.", choices=KERNELS),
+    Control("window", "float", 100.0, 0, 10000, "ms", "preset", "frames",
+        "Length of the `mean`, `hann` or `median` window; mean delay of `critical`, a follower without overshoot."),
+    Control("attack", "float", 20.0, 0, 10000, "ms", "preset", "frames", "Time constant of `attack-release` for rising values."),
+    Control("release", "float", 200.0, 0, 10000, "ms", "preset", "frames", "Time constant of `attack-release` for falling values."),
+    Control("cutoff", "float", 1.0, 0.01, 100, "Hz", "preset", "frames", "Lowest cutoff of `one-euro`: lower is steadier in slow movement."),
+    Control("beta", "float", 0.5, 0, 100, "", "preset", "frames",
+        "Growth of the cutoff of `one-euro` with speed: higher follows quick movement closer."),
     Control("latent_smoothing", "float", 0.0, 0, 0.999, "", "preset", "ticks", "Leaky integrator on the latent vectors, per tick."),
+    Control("latent_kernel", "choice", "leaky", 0, 0, "", "preset", "ticks",
+        "Kernel of the smoothing of latent vectors: `leaky` uses `latent_smoothing`, the others the `latent_` settings of the same names.",
+        choices=KERNELS),
+    Control("latent_window", "float", 100.0, 0, 10000, "ms", "preset", "ticks", "As `window`, for latent vectors."),
+    Control("latent_attack", "float", 20.0, 0, 10000, "ms", "preset", "ticks", "As `attack`, for latent vectors."),
+    Control("latent_release", "float", 200.0, 0, 10000, "ms", "preset", "ticks", "As `release`, for latent vectors."),
+    Control("latent_cutoff", "float", 1.0, 0.01, 100, "Hz", "preset", "ticks", "As `cutoff`, for latent vectors."),
+    Control("latent_beta", "float", 0.5, 0, 100, "", "preset", "ticks", "As `beta`, for latent vectors."),
+    Control("pace", "float", 0.0, 0, 1000, "deviations", "preset", "ticks",
+        "The sound's own movement paces the picture: it covers 63 % of the way while the sound moves so far. 0 is off."),
+    Control("settle", "float", 2.0, 0.01, 600, "s", "preset", "ticks",
+        "With `pace`: time in which the picture covers 63 % of the way under a sound that stands still."),
+    Control("speed_limit", "float", 0.0, 0, 1000, "deviations per second", "preset", "ticks",
+        "Highest speed of the latent vector, in deviations of the pairs' latent vectors. 0 is off."),
     Control("truncation", "float", 1.0, -2, 2, "", "preset", "ticks",
         "psi: 0 is the average image, 1 the full variety; values above 1 exaggerate."),
     Control("rotate", "float", 0.0, -36000, 36000, "degrees", "preset", "ticks", "Rotates the content of the picture counter-clockwise."),

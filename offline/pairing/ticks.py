@@ -3,17 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
-from shared.controls import Value
+
+from shared.controls import Order, Value
 from shared.mapping.decimation import ticks_within
+from shared.mapping.kernels import Smoothing
 from shared.picture import Picture
+from shared.pipeline.dynamics import Dynamics
 from shared.pipeline.playing import STILL, Motion, input_columns, moved, shown_label
-from shared.pipeline.voice import Reading, Voice
+from shared.pipeline.voice import Heard, Reading, Voice
 from shared.preset import Preset
 from shared.preset.corpus import Corpus
 from shared.preset.learned import LearnedMapping
@@ -42,8 +45,18 @@ class Score:
             other is not None
             and (self.corpus, self.sound) == (other.corpus, other.sound)
             and self.mapping.scaler.equals(other.mapping.scaler)
-            and self.settings["smoothing"] == other.settings["smoothing"]
+            and self.hearing == other.hearing
         )
+
+    @cached_property
+    def dynamics(self) -> Dynamics:
+        """How the voice moves."""
+        return Dynamics.from_values(self.settings)
+
+    @property
+    def hearing(self) -> tuple[Order, Smoothing]:
+        """What decides the descriptors of the ticks."""
+        return self.dynamics.order, self.dynamics.smoothing
 
     def looks_like(self, other: "Score | None") -> bool:
         """Whether the pictures are the same."""
@@ -71,7 +84,7 @@ class Ticks:
 
     def __init__(self) -> None:
         self._score: Score | None = None
-        self._rows: list[NDArray[np.float64]] = []
+        self._rows: list[Heard] = []
         self._states: dict[int, State] = {}
         self._speed: tuple[Value, Value] | None = None
         self._motions: list[Motion] = []  # by tick, at this drift and spin
@@ -91,7 +104,7 @@ class Ticks:
         number = min(number, ticks_within(len(self._frames) * HOP, FPS) - 1)
         while len(self._rows) <= number:
             block = self._frames[self._heard : self._heard + FRAMES_AT_ONCE]
-            self._rows += list(self._listener.ticks(block, _float(score.settings["smoothing"])))
+            self._rows += self._listener.ticks(block, score.dynamics)
             self._heard += len(block)
             if not is_wanted():
                 return None
@@ -116,18 +129,18 @@ class Ticks:
         return Voice(score.mapping, pairs, input_columns(score.preset), FPS)
 
     def _read(self, score: Score, number: int, is_wanted: Callable[[], bool]) -> Reading | None:
-        hold, smoothing = score.settings["range"] == "hold", _float(score.settings["latent_smoothing"])
+        dynamics = score.dynamics
         inputs = score.preset.settings.inputs
         weight, offset = (
             np.array([score.settings[f"{control}/{name}"] for name in inputs]) for control in ("weight", "offset")
         )
-        if not hold and smoothing == 0:  # it depends on no other tick
-            return self._reader.read(self._rows[number], weight, offset, hold, smoothing)
+        if not dynamics.depends_on_ticks_before:
+            return self._reader.read(self._rows[number], weight, offset, dynamics)
         if number < self._next:
             self._go_back(score, number)
         reading = None
         for tick in range(self._next, number + 1):
-            reading = self._reader.read(self._rows[tick], weight, offset, hold, smoothing)
+            reading = self._reader.read(self._rows[tick], weight, offset, dynamics)
             self._next = tick + 1
             if self._next % KEPT_EVERY == 0:
                 self._states[self._next] = self._reader.state()

@@ -1,10 +1,18 @@
-"""The leaky integrator: y[n] = c y[n-1] + (1 - c) x[n]."""
+"""Smoothing along time: one stage, whose kernel and times may change while it runs.
 
+All kernels are causal, pass a constant through unchanged, and give the first item as it is. `leaky` is the paper's.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.controls import KERNELS
+from shared.controls import Kernel as KernelName
+from shared.mapping import kernels
+from shared.mapping.kernels import Kernel, Smoothing
 from shared.stage import Stage, State
 
 
@@ -40,3 +48,71 @@ class LeakyIntegrator(Stage[NDArray[Any], NDArray[Any]]):
     def restore(self, state: State, /) -> None:
         """Continue from that output."""
         self._last = state["last"].copy() if "last" in state else None
+
+
+PAPER = Smoothing()
+
+MAKERS: dict[KernelName, Callable[[float], Kernel]] = {
+    "mean": kernels.Mean,
+    "hann": kernels.Hann,
+    "median": kernels.Median,
+    "one-euro": kernels.OneEuro,
+    "attack-release": kernels.AttackRelease,
+    "critical": kernels.CriticallyDamped,
+}
+
+
+class Smoother(Stage[NDArray[Any], NDArray[Any]]):
+    """(m, d) in, (m, d) out of the same type, by the kernel of its `settings`.
+
+    rate: items per second. The settings may change between blocks; a new kernel continues from the last output.
+    """
+
+    def __init__(self, rate: float, settings: Smoothing = PAPER) -> None:
+        self._rate = rate
+        self._leaky = LeakyIntegrator()
+        self._kernel: Kernel | None = None  # None: leaky
+        self._kernel_name: KernelName = "leaky"
+        self.settings = settings
+
+    def process(self, block: NDArray[Any], /) -> NDArray[Any]:
+        """Smooth along time."""
+        if self.settings.kernel != self._kernel_name:
+            self._change_kernel(self.settings.kernel)
+        if self._kernel is None:
+            self._leaky.coefficient = self.settings.coefficient
+            return self._leaky.process(block)
+        return self._kernel.process(block, self.settings)
+
+    def _change_kernel(self, name: KernelName) -> None:
+        last = self._leaky.state().get("last") if self._kernel is None else self._kernel.last
+        self._make(name)
+        if last is None:
+            return
+        if self._kernel is None:
+            self._leaky.restore({"last": last})
+        else:
+            self._kernel.start(last)
+
+    def _make(self, name: KernelName) -> None:
+        self._kernel_name = name
+        self._kernel = MAKERS[name](self._rate) if name in MAKERS else None
+        self._leaky.reset()
+
+    def reset(self) -> None:
+        """The next output will be the next input."""
+        self._make(self.settings.kernel)
+
+    def state(self) -> State:
+        """The last output and what else the kernel remembers; the number of a kernel that is not `leaky`."""
+        if self._kernel is None:
+            return self._leaky.state()
+        return {"kernel": np.array([KERNELS.index(self._kernel_name)]), **self._kernel.state()}
+
+    def restore(self, state: State, /) -> None:
+        """Continue from there."""
+        self._make(KERNELS[int(state["kernel"][0])] if "kernel" in state else "leaky")
+        if self._kernel is None:
+            self._leaky.restore(state)
+        else:
+            self._kernel.restore(state)

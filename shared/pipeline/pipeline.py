@@ -1,8 +1,9 @@
 """Sound to pictures: the one pipeline that the stage and the studio drive.
 
-    samples ─ gain ─ Analyzer ─ gate ─ Voice: standardise ─ smooth ─ decimate ─ weight, offset ─ regressor ─ smooth ─ Tick
+    samples ─ gain ─ Analyzer ─ gate ─ Voice: standardise ─ smooth ─ decimate ─ weight, offset ─ infer ─ follow ─ Tick
 
-A preset has a voice; in a cross-fade there are several. The `Painter` makes the image of `Tick.picture`.
+The `order` of a preset may exchange smoothing, decimation and inference: see `Dynamics`. A preset has a voice; in a
+cross-fade there are several. The `Painter` makes the image of `Tick.picture`.
 
 A tick holds everything that its picture depends on: a picture that is skipped on stage changes no other picture.
 """
@@ -27,7 +28,7 @@ from shared.pipeline.exchanges import Exchange, Steer, UseMapping, UseScaler
 from shared.pipeline.playing import PlayingPreset, input_columns, shown_label
 from shared.pipeline.schedule import Level, Schedule, begins_fade, belongs_to_preset
 from shared.pipeline.state import PipelineState
-from shared.pipeline.voice import Reading
+from shared.pipeline.voice import Heard, Reading
 from shared.preset.preset import Preset
 from shared.stage import HOP, SAMPLE_RATE
 
@@ -224,13 +225,13 @@ class Pipeline:
             self._sounding = gated[-1].copy()
             self.frames += n
             playing = list(self._playing)  # a tick may end some
-            rows = [each.voice.ticks(gated, _float(each.values["smoothing"])) for each in playing]
+            rows = [each.voice.ticks(gated, each.dynamics) for each in playing]
             ticks += [self._tick(dict(zip(map(id, playing), row, strict=True))) for row in zip(*rows, strict=True)]
             frames = frames[n:]
         return ticks
 
-    def _tick(self, rows: dict[int, Float64[np.ndarray, "d"]]) -> Tick:
-        """The next tick. rows: the descriptors by the `id` of the playing preset."""
+    def _tick(self, rows: dict[int, Heard]) -> Tick:
+        """The next tick. rows: what each playing preset heard, by its `id`."""
         last, rest = divmod((self.ticks + 1) * SAMPLE_RATE * self.fps.denominator, self.fps.numerator)
         self._apply_due("ticks", last)  # its end, down to a whole sample
         complete = [n for n, each in enumerate(self._playing) if self.ticks - each.start_tick >= each.fade_ticks]
@@ -238,9 +239,8 @@ class Pipeline:
         level = self._level(last, last + (rest > 0))
         picture: Picture | None = None
         for playing in self._playing:
-            row, values = rows[id(playing)], playing.values
-            hold = values["range"] == "hold"
-            reading = playing.voice.read(row, *playing.weight_and_offset, hold, _float(values["latent_smoothing"]))
+            heard = rows[id(playing)]
+            reading = playing.voice.read(heard, *playing.weight_and_offset, playing.dynamics)
             picture = self._picture(playing, reading, level, picture)
             playing.advance(self.fps)
         assert picture is not None  # there is always a preset
@@ -250,7 +250,7 @@ class Pipeline:
             self._last_presets = tuple(playing.preset for playing in self._playing)
         self._last = picture
         self.ticks += 1
-        return Tick(self.ticks - 1, row, picture, reading.nearest, reading.distance)
+        return Tick(self.ticks - 1, heard.row, picture, reading.nearest, reading.distance)
 
     def _picture(self, playing: PlayingPreset, reading: Reading, level: float, under: Picture | None) -> Picture:
         latent, space = reading.latent, playing.voice.mapping.space
@@ -314,7 +314,7 @@ class Pipeline:
                     self._top.set(name, value)
             case Preset() as preset:
                 playing = PlayingPreset.start(preset, self.fps, self._scaler)
-                playing.voice.listen_to(self._sounding, self.frames)
+                playing.voice.listen_to(self._sounding, self.frames, playing.dynamics)
                 self._fade_in(playing, preset.controls["crossfade"])
             case Steer() as steer:
                 self._steer = steer

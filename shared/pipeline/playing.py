@@ -9,9 +9,10 @@ from jaxtyping import Float32, Float64
 from shared.audio.descriptors import WIDE
 from shared.controls import Value
 from shared.mapping.scaling import Standardizer
+from shared.pipeline.dynamics import Dynamics
 from shared.pipeline.schedule import belongs_to_preset
 from shared.pipeline.state import PlayingPresetState
-from shared.pipeline.voice import OUTPUTS, Voice
+from shared.pipeline.voice import Voice, without_outputs
 from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import Pairs
 from shared.preset.preset import Preset
@@ -36,6 +37,7 @@ class PlayingPreset:
     motion: Motion = STILL
     """Where drift and spin have brought the content."""
     _vectors: tuple[Vector, Vector] | None = field(default=None, repr=False)
+    _dynamics: Dynamics | None = field(default=None, repr=False)
 
     @classmethod
     def start(cls, preset: Preset, fps: Fraction, scaler: Standardizer | None) -> "PlayingPreset":
@@ -79,19 +81,26 @@ class PlayingPreset:
     ) -> "PlayingPreset":
         """The same preset, as it plays now, with another mapping."""
         state = self.state()
-        voice = dict(state.voice)
+        voice = state.voice
         if mapping.regressor.sizes[-1] != self.voice.mapping.regressor.sizes[-1]:
-            voice = {name: array for name, array in voice.items() if name not in OUTPUTS}
+            voice = without_outputs(voice)
         return self.restored(replace(state, mapping=mapping, pairs=pairs, voice=voice), fps, scaler, Fraction(1), None)
 
     def set(self, name: str, value: Value) -> None:
         """Change one of its controls."""
         self.values[name] = value
-        self._vectors = None
+        self._vectors = self._dynamics = None
 
     def advance(self, fps: Fraction) -> None:
         """Let drift and spin act for the length of a tick."""
         self.motion = moved(self.motion, self.values["drift"], self.values["spin"], fps)
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """How its voice moves."""
+        if self._dynamics is None:
+            self._dynamics = Dynamics.from_values(self.values)
+        return self._dynamics
 
     @property
     def weight_and_offset(self) -> tuple[Vector, Vector]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -83,6 +84,12 @@ class Pairs:
         for array in (self.descriptors, self.latents, *([self.classes] if self.classes.shape[1] else [])):
             sha.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return sha.hexdigest()
+
+    @cached_property
+    def latent_deviation(self) -> float:
+        """Root mean square distance of the latents from their mean; 1 where they are all the same."""
+        distances = np.square(self.latents.astype(np.float64) - self.latents.mean(axis=0)).sum(axis=1)
+        return float(np.sqrt(distances.mean())) or 1.0
 
     def nearest(self, frame: Float64[np.ndarray, "d"]) -> tuple[int, float]:
         """The pair nearest to a standardised frame, and its Euclidean distance in deviations."""

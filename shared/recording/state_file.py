@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shared.audio.descriptors import DESCRIPTORS, WIDE
 from shared.audio.librosa_features import ONSET_BANDS
+from shared.controls import KERNELS
 from shared.errors import PresetError
 from shared.mapping.decimation import checked_rate, ticks_within
 from shared.mapping.scaling import Standardizer
@@ -16,6 +17,7 @@ from shared.picture import Picture
 from shared.pipeline.exchanges import Steer, UseMapping
 from shared.pipeline.schedule import Level, ScheduledChange
 from shared.pipeline.state import PipelineState, PlayingPresetState
+from shared.pipeline.voice import DOMAINS
 from shared.preset import Preset, tensorfile
 from shared.preset.pairs import LatentSpace
 from shared.preset.tensorfile import Expected, floats, integers
@@ -27,13 +29,25 @@ Arrays = dict[str, NDArray[Any]]
 Plain = bool | float | str | tuple[float, float]
 ANALYZER = {"held": floats(None), "filter": floats(8), "onset": floats(ONSET_BANDS)}
 GATE = {"held": floats(None), "counters": integers(2)}
+SMOOTHER = {
+    "last": floats(None),
+    "kernel": integers(1),
+    "history": floats(None, None),
+    "derivative": floats(None),
+    "velocity": floats(None),
+}
 VOICE = {
-    "smoothing.last": floats(None),
+    **{f"{part}.{name}": expected for part in ("smoothing", "latent_smoothing") for name, expected in SMOOTHER.items()},
+    "domain": integers(1),
     "decimator.counters": integers(3),
     "decimator.sum": floats(None),
     "decimator.last": floats(None),
-    "latent_smoothing.last": floats(None),
+    "group": floats(None, None),
+    "inferred": floats(None),
     "within_reach": floats(None),
+    "moved_from": floats(None),
+    "pacer.last": floats(None),
+    "speed_limit.last": floats(None),
 }
 OTHER = {
     "scaler.mean": floats(len(DESCRIPTORS)),
@@ -273,12 +287,20 @@ def _check(state: PipelineState) -> None:
     for playing in state.playing:
         voice, inputs = playing.voice, len(playing.preset.settings.inputs)
         size = playing.mapping.regressor.sizes[-1]
-        widths = {"smoothing.last": inputs, "decimator.sum": inputs, "decimator.last": inputs}
-        widths |= {"latent_smoothing.last": size, "within_reach": size}
-        if any(len(voice[name]) != width for name, width in widths.items() if name in voice):
+        domain = int(voice["domain"][0]) if "domain" in voice else 0
+        if not -1 <= domain < len(DOMAINS) or not all(
+            0 <= voice[name][0] < len(KERNELS) for name in voice if name.endswith(".kernel")
+        ):
+            raise ValueError("its smoothing is unknown")
+        is_latent = domain >= 0 and DOMAINS[domain].startswith("latent")
+        if any(
+            array.shape[-1] != _width(name, inputs, size, is_latent)
+            for name, array in voice.items()
+            if array.dtype.kind == "f"
+        ):
             raise ValueError("its arrays do not fit the preset")
         frames, done, count = (int(n) for n in voice["decimator.counters"])
-        if state.frames and "smoothing.last" not in voice:
+        if state.frames and domain == 0 and "smoothing.last" not in voice:
             raise ValueError("its smoothing is incomplete")
         has_last = "decimator.last" in voice or ("decimator.sum" in voice and count > 0) or frames == 0
         if (frames, done) != (state.frames, ticks) or not 0 <= count <= frames or not has_last:
@@ -287,3 +309,10 @@ def _check(state: PipelineState) -> None:
             raise ValueError("its ticks are incomplete")
         if not 0 <= playing.start_tick <= state.ticks:
             raise ValueError("its cross-fades are impossible")
+
+
+def _width(name: str, inputs: int, size: int, is_latent: bool) -> int:
+    """The length of a row in an array of a voice. is_latent: whether the smoothing of its order acts on latent vectors."""
+    if name.startswith("smoothing."):
+        return size if is_latent else inputs
+    return inputs if name.startswith("decimator.") or name in ("group", "moved_from") else size

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 import pytest
 
-from shared.controls import ControlChange
+from shared.controls import KERNELS, ORDERS, ControlChange
 from shared.errors import PresetError, SettingError
 from shared.mapping.decimation import ticks_within
 from shared.mapping.regression import Training
@@ -32,6 +33,17 @@ CHANGES = [
     ControlChange(9000, "weight/pitch", 0.5),
     ControlChange(12345, "offset/centroid", 1),
     ControlChange(14000, "latent_smoothing", 0.7),
+    ControlChange(14500, "kernel", "hann"),
+    ControlChange(15000, "latent_kernel", "critical"),
+    ControlChange(15500, "order", "infer-smooth-decimate"),
+    ControlChange(16000, "pace", 3.0),
+    ControlChange(16500, "speed_limit", 4.0),
+    ControlChange(18000, "kernel", "one-euro"),
+    ControlChange(21000, "order", "decimate-smooth-infer"),
+    ControlChange(24000, "order", "smooth-infer-decimate"),
+    ControlChange(27000, "kernel", "median"),
+    ControlChange(29000, "order", "decimate-infer-smooth"),
+    ControlChange(33000, "order", "infer-decimate-smooth"),
     ControlChange(17000, "truncation", 0.5),
     ControlChange(19001, "rotate", 30),
     ControlChange(19001, "translate", (0.1, 0.0)),
@@ -162,6 +174,55 @@ def test_unknown_and_impossible_changes_are_refused_and_change_nothing(preset):
         with pytest.raises(SettingError, match=r"there are|allowed"):
             pipeline.schedule(ControlChange(0, name, value))
     assert pipeline.values == values
+
+
+def motion(order="smooth-decimate-infer", kernel="leaky"):
+    pace = {"pace": 4.0, "speed_limit": 9.0, "latent_kernel": "one-euro"} if kernel == "hann" else {}
+    values = {"order": order, "kernel": kernel} | pace
+    return [ControlChange(0, name, value) for name, value in values.items()]
+
+
+@pytest.mark.parametrize("fps", [30, 120])
+@pytest.mark.parametrize("order", ORDERS)
+def test_orders_depend_on_nothing_but_the_sound_and_continue_from_a_state(preset, order, fps):
+    samples = sound(0.7)[:, 0]
+    kernel = KERNELS[ORDERS.index(order) + 1]
+    whole = run(preset, samples, changes=motion(order, kernel), fps=fps)
+    same(run(preset, samples, [1, 700, 701, 9000, 20000], motion(order, kernel), fps), whole)
+    pipeline = Pipeline(preset, fps)
+    for change in motion(order, kernel):
+        pipeline.schedule(change)
+    ticks = pipeline.process(samples[:17777])
+    pipeline = Pipeline.restored(pipeline.state())
+    same(ticks + pipeline.process(samples[17777:]) + pipeline.finish(len(whole)), whole)
+
+
+def test_the_order_is_that_of_its_name(preset):
+    """With a linear mapping all orders with a linear kernel that ends in the same place are equal, else they differ."""
+    samples = sound(0.7)[:, 0]
+    latents = {
+        order: np.stack([tick.picture.latent for tick in run(preset, samples, changes=motion(order))])
+        for order in ORDERS
+    }
+    for one, other in combinations(ORDERS, 2):
+        assert not np.array_equal(latents[one], latents[other])
+    regressor = preset.mapping.regressor
+    weights = (np.linspace(-1, 1, 23 * 16, dtype=np.float32).reshape(16, 23),)
+    linear = replace(preset.mapping, regressor=replace(regressor, weights=weights, biases=regressor.biases[-1:]))
+
+    def played(order):
+        pipeline = Pipeline(preset)
+        pipeline.exchange(0, UseMapping(linear, preset.pairs))
+        for change in motion(order):
+            pipeline.schedule(change)
+        return np.stack([tick.picture.latent for tick in pipeline.process(samples)])
+
+    paper = played(ORDERS[0])
+    for order in ("smooth-infer-decimate", "infer-smooth-decimate"):
+        np.testing.assert_allclose(played(order), paper, rtol=1e-3, atol=1e-4)
+    other = played("decimate-smooth-infer")
+    for order in ("decimate-infer-smooth", "infer-decimate-smooth"):
+        np.testing.assert_allclose(played(order), other, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow
