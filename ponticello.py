@@ -82,6 +82,9 @@ GROUPS = {
         "export": Entry("offline.flucoma.exporting", "write a preset as JSON files of the FluCoMa Toolkit"),
         "import": Entry("offline.flucoma.importing", "take JSON files of the FluCoMa Toolkit into a preset"),
     },
+    "Try it out": {
+        "lab": Entry("offline.laboratory.lab", "play variants of the motion side by side, measure them, keep one"),
+    },
     "Play it": {
         "render": Entry("offline.render", "render a sound or a recorded show to a film"),
         "join": Entry("offline.join", "join the parts of a film that several processes rendered"),

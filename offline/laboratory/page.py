@@ -2,6 +2,8 @@
 
 import base64
 import io
+import json
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +41,32 @@ figure { margin: 1rem 0; } figcaption { color: #aaa; } img, video { max-width: 1
 td img { max-width: none; display: block; }
 dl { max-width: 60rem; } dt { color: #fff; } dd { margin: 0 0 .4rem 1.5rem; }
 """
+
+
+MAGNIFIER = """<div><canvas id="NAME-large" width="0" height="0" style="max-width:100%"></canvas></div>
+<script>
+(() => {
+  const film = document.getElementById("NAME"), large = document.getElementById("NAME-large"), cells = CELLS;
+  const shown = [], zoom = 2.5;
+  film.addEventListener("click", event => {
+    const scale = film.videoWidth / film.clientWidth, x = event.offsetX * scale, y = event.offsetY * scale;
+    const cell = cells.find(c => x >= c[0] && x < c[0] + c[2] && y >= c[1] && y < c[1] + c[3]);
+    if (!cell) return;
+    event.preventDefault();
+    shown.push(cell);
+    if (shown.length > 2) shown.shift();
+    draw();
+  });
+  const draw = () => {
+    if (!shown.length) return;
+    const [width, height] = [shown[0][2] * zoom, shown[0][3] * zoom];
+    if (large.width != width * shown.length) { large.width = width * shown.length; large.height = height; }
+    shown.forEach((c, i) => large.getContext("2d").drawImage(film, ...c, i * width, 0, width, height));
+  };
+  const loop = () => { draw(); requestAnimationFrame(loop); };
+  loop();
+})();
+</script>"""
 
 
 class Page:
@@ -81,10 +109,19 @@ class Page:
         figure.savefig(content, format="png", dpi=130, metadata={"Software": None})
         self._figure(f'<img alt="" src="{_uri("image/png", content.getvalue())}">', caption)
 
-    def film(self, path: Path, caption: str = "") -> None:
-        """Add a film (.mp4 or .webm) with controls: the whole file, so it should be short."""
+    def film(
+        self, path: Path, caption: str = "", cells: Sequence[tuple[int, int, int, int]] = (), name: str = "film"
+    ) -> None:
+        """Add a film (.mp4 or .webm) with controls: the whole file, so it should be short.
+
+        cells: places in it (left, upper edge, width, height) that are shown large below the film when they are clicked on,
+        the newest two side by side. name: tells films of a page apart.
+        """
         source = _uri(FILM_TYPES[path.suffix], path.read_bytes())
-        self._figure(f'<video controls loop preload="metadata" src="{source}"></video>', caption)
+        self._figure(f'<video id="{name}" controls loop preload="metadata" src="{source}"></video>', caption)
+        if cells:
+            script = MAGNIFIER.replace("NAME", name).replace("CELLS", json.dumps([list(cell) for cell in cells]))
+            self._parts.append(script)
 
     def sound(self, path: Path, caption: str = "") -> None:
         """Add a sound file with controls: the whole file, so it should be short."""

@@ -1,0 +1,121 @@
+"""Variants of a preset's motion for the laboratory: the built-in grid, a grid from a file, and keeping one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from offline.render import parse_fps
+from shared import controls
+from shared.controls import ORDERS, Value
+from shared.errors import PonticelloError, SettingError
+from shared.pipeline.motion import MOTION
+from shared.preset import Preset
+from shared.toml_file import BadToml, read_toml
+
+MOST = 100  # variants of a grid
+CALM: dict[str, Value] = {"pace": 8.0, "settle": 4.0}
+"""Half of the picture's movement where the sound leads it as closely: see docs/laboratory.md."""
+GRID: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("as published", {}),
+    *((order.replace("-", ", "), {"order": order}) for order in ORDERS[1:]),
+    ("coefficient 0", {"smoothing": 0.0}),
+    ("coefficient 0.5", {"smoothing": 0.5}),
+    ("coefficient 0.9", {"smoothing": 0.9}),
+    ("coefficient 0.95", {"smoothing": 0.95}),
+    ("mean 100 ms", {"kernel": "mean", "window": 100.0}),
+    ("Hann 100 ms", {"kernel": "hann", "window": 100.0}),
+    ("median 100 ms", {"kernel": "median", "window": 100.0}),
+    ("one-euro", {"kernel": "one-euro"}),
+    ("attack 5, release 300 ms", {"kernel": "attack-release", "attack": 5.0, "release": 300.0}),
+    ("critically damped 100 ms", {"kernel": "critical", "window": 100.0}),
+    ("latents 0.8", {"latent_smoothing": 0.8}),
+    ("latents one-euro", {"latent_kernel": "one-euro"}),
+    ("latents critical 300 ms", {"latent_kernel": "critical", "latent_window": 300.0}),
+    ("speed limit 2", {"speed_limit": 2.0}),
+    ("calm", CALM),
+    ("15 a second", {"fps": 15}),
+    ("60 a second", {"fps": 60}),
+)
+"""Name and settings of each variant; whatever is not named is as published."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Settings to try. values: controls by full name, over those of the preset."""
+
+    number: int
+    name: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+    fps: Fraction = Fraction(30)
+
+    def applied(self, preset: Preset) -> Preset:
+        """The preset with these settings."""
+        return replace(preset, controls={**preset.controls, **self.values})
+
+    @property
+    def summary(self) -> str:
+        """Settings other than the paper's, as preset.toml writes them."""
+        paper = {name: controls.CONTROLS[name].default for name in MOTION}
+        changed = [f"{name} = {value}" for name, value in self.values.items() if value != paper.get(name)]
+        return ", ".join(changed + ([] if self.fps == 30 else [f"fps = {self.fps}"])) or "as published"
+
+
+def default_grid(preset: Preset) -> list[Variant]:
+    """The preset as it is (0), then the variants of `GRID`."""
+    own = Variant(0, "as the preset is", {name: preset.controls[name] for name in MOTION})
+    return [own, *(_variant(i + 1, name, settings, preset) for i, (name, settings) in enumerate(GRID))]
+
+
+def read_grid(path: Path, preset: Preset) -> list[Variant]:
+    """The preset as it is (0), then the variants of a TOML file.
+
+    The file holds tables `[[variant]]` with settings and perhaps a `name`, and a table `[product]` of lists, of which every
+    combination is a variant. Raises SettingError for a file that is missing or has another content.
+    """
+    try:
+        plain = read_toml(path)
+    except (BadToml, OSError) as error:
+        raise SettingError(f"--grid {path} cannot be read: {error}") from error
+    if unknown := set(plain) - {"variant", "product"}:
+        raise SettingError(f"{path} has the key '{min(unknown)}'; allowed are [[variant]] and [product]")
+    tables, lists = plain.get("variant", []), plain.get("product", {})
+    if not isinstance(tables, list) or not isinstance(lists, dict) or not all(isinstance(t, dict) for t in tables):
+        raise SettingError(f"{path}: write [[variant]] with settings below, and [product] with lists")
+    rows = [(str(table.get("name", "")), {k: v for k, v in table.items() if k != "name"}) for table in tables]
+    if lists:
+        choices = [value if isinstance(value, list) else [value] for value in lists.values()]
+        rows += [("", dict(zip(lists, chosen, strict=True))) for chosen in product(*choices)]
+    if not 1 <= len(rows) <= MOST:
+        raise SettingError(f"{path} makes {len(rows)} variants; allowed are 1 to {MOST}")
+    try:
+        grid = [_variant(i + 1, name, settings, preset) for i, (name, settings) in enumerate(rows)]
+    except PonticelloError as error:
+        raise SettingError(f"{path}: {error}") from error
+    return [default_grid(preset)[0], *grid]
+
+
+def find_variant(grid: list[Variant], wanted: str) -> Variant:
+    """A variant by its number or name; SettingError where there is none."""
+    for variant in grid:
+        if wanted in (str(variant.number), variant.name):
+            return variant
+    known = ", ".join(f"{variant.number} ({variant.name})" for variant in grid)
+    raise SettingError(f"--keep {wanted} given; there are: {known}")
+
+
+def _variant(number: int, name: str, settings: Mapping[str, Any], preset: Preset) -> Variant:
+    values: dict[str, Value] = {key: controls.CONTROLS[key].default for key in MOTION}
+    fps = Fraction(30)
+    for key, value in settings.items():
+        if key == "fps":
+            fps = parse_fps(str(value))
+            continue
+        row, _ = controls.find_control(key, preset.settings.inputs)
+        if row.home != "preset":
+            raise SettingError(f"{key} belongs to the {row.home}, not to a preset")
+        values[key] = row.checked(value)
+    shown = name or ", ".join(f"{key} {value}" for key, value in settings.items())
+    return Variant(number, shown, values, fps)
