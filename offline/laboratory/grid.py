@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from offline.render import parse_fps
+from offline.render_options import parse_fps
 from shared import controls
 from shared.controls import ORDERS, Value
 from shared.errors import PonticelloError, SettingError

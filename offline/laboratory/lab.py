@@ -11,9 +11,10 @@ from offline.laboratory.page import Page, strip
 from offline.laboratory.plots import COLOURS, FOREGROUND, new_plot
 from offline.laboratory.table import Cell, Column, Table
 from offline.laboratory.grid import Variant, default_grid, find_variant, read_grid
-from offline.options import DeviceOption, PresetArgument, example, new_app
+from offline.options import PresetArgument
 from offline.progress import say
 from offline.writable import writable
+from shared.command_line import DeviceOption, example, new_app
 from shared.errors import UserError
 from shared.preset import Preset
 from shared.times import parse_time
@@ -176,7 +177,7 @@ def command(
     grid: Annotated[
         Path | None,
         typer.Option(
-            help="Your own variants, a TOML file: tables [[variant]] with a name and settings, or lists in [product].",
+            help="Your own variants, a TOML file: see docs/laboratory.md.",
             show_default="orders, coefficients, kernels, followers, frame rates",
         ),
     ] = None,

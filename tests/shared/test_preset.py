@@ -156,7 +156,7 @@ def test_the_digest_depends_on_everything_that_decides_the_pictures(tmp_path):
     assert Preset.load(folder).digest != digest
 
 
-@pytest.mark.parametrize(("name", "pairs"), [("glass", 17), ("violin", 11)])
+@pytest.mark.parametrize(("name", "pairs"), [("glass", 17), ("calm", 17), ("violin", 11)])
 def test_the_shipped_presets_are_whole(name, pairs):
     preset = Preset.load(SHIPPED / name)
     assert len(preset.pairs) == pairs

@@ -90,6 +90,11 @@ def main(into: Path = SHIPPED) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for choice in CHOICES:
             make(choice, Path(temporary), into / choice.preset)
+    (into / "calm").mkdir(exist_ok=True)
+    for name in ("pairs.safetensors", "mapping.safetensors"):  # calm differs from glass in its settings alone
+        shutil.copyfile(into / "glass" / name, into / "calm" / name)
+    if into != SHIPPED:
+        shutil.copyfile(SHIPPED / "calm" / "preset.toml", into / "calm" / "preset.toml")
 
 
 def make(choice: Choice, place: Path, into: Path) -> None:
