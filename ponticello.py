@@ -84,6 +84,7 @@ GROUPS = {
     },
     "Try it out": {
         "lab": Entry("offline.laboratory.lab", "play variants of the motion side by side, measure them, keep one"),
+        "timeline": Entry("offline.timeline.command", "show where pictures are calm, compelling or chaotic"),
     },
     "Play it": {
         "render": Entry("offline.render", "render a sound or a recorded show to a film"),

@@ -16,6 +16,8 @@ class Hashes:
 
     rows: list[tuple[int, str]] = field(default_factory=list)
     whole: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    known: int = 0
+    """None of an earlier run: the hash of all pictures needs all of them."""
 
     def add(self, number: int, image: UInt8[np.ndarray, "h w 3"]) -> None:
         """Add the next picture, of tick `number`."""

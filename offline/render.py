@@ -9,9 +9,11 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
+import numpy as np
 import typer
+from jaxtyping import UInt8
 
 from offline.hashes import Hashes
 from offline.material import Material, find_material
@@ -33,6 +35,16 @@ from shared.pipeline import Tick
 from shared.preset import Preset
 
 WAITING_TICKS = 64  # limit of the ticks analysed ahead of the generator
+
+
+class PictureLog(Protocol):
+    """Receives the pictures of a render in order, such as `Hashes`."""
+
+    known: int
+    """Pictures that it received in an earlier run, from the first on."""
+
+    def add(self, number: int, image: UInt8[np.ndarray, "h w 3"], /) -> None:
+        """Take the picture of tick `number`, at the generator's own size."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +99,12 @@ def render(
     *,
     codec: str | None = None,
     resume: bool = False,
-    hashes: Hashes | None = None,
+    log: PictureLog | None = None,
     shard: Shard | None = None,
 ) -> int:
     """Render a job to a film or a folder of PNG files; return the number of pictures.
 
-    hashes: receives the hash of each picture. shard: the part of the film to render; `offline.join` joins the parts.
+    log: receives each picture. shard: the part of the film to render; `offline.join` joins the parts.
     Raises UserError for bad input, if possible before anything is loaded or written; Failure if ffmpeg or the disk fails;
     Stopped after a Ctrl-C, when the finished part is playable beside the output.
     """
@@ -128,9 +140,10 @@ def render(
     )
     if writer.note:
         say(writer.note)
-    if writer.start and hashes is not None:
+    known = writer.start if log is None else min(writer.start, log.known)
+    if known < writer.start:
         say(f"drawing the first {counted(writer.start, 'picture')} again for the hashes")
-    first_drawn = wanted.start + (writer.start if hashes is None else 0)
+    first_drawn = wanted.start + known
 
     def start(tick: Tick) -> Download | None:
         """The tick's picture; None if an earlier run has finished it."""
@@ -147,8 +160,8 @@ def render(
         try:
             for tick, image in images:
                 place = tick.number - wanted.start
-                if image is not None and hashes is not None:
-                    hashes.add(tick.number, image)
+                if image is not None and log is not None:
+                    log.add(tick.number, image)
                 if image is not None and place >= writer.start:
                     writer.write(film_format.fitted(image))
                 done = max(done, place + 1)
@@ -221,7 +234,7 @@ def command(
     start, end = excerpt.seconds()
     job = Job(Preset.load(preset), sound, fps, excerpt.channel, start, end, film.format(), device, precision)
     hashes = Hashes() if evidence.frames_hash or evidence.hashes else None
-    pictures = render(job, film.output, codec=film.codec, resume=film.resume, hashes=hashes, shard=shard)
+    pictures = render(job, film.output, codec=film.codec, resume=film.resume, log=hashes, shard=shard)
     made = film.output if shard is None else f"{shard.folder(film.output)}, shard {shard} of {film.output}"
     print(f"{made}: {counted(pictures, 'picture')}, {film.fps} a second")
     if hashes and evidence.hashes:

@@ -39,6 +39,8 @@ th { font-weight: 500; color: #aaa; } td.text, th.text { text-align: left; }
 td.best { color: #fc6; font-weight: 600; }
 figure { margin: 1rem 0; } figcaption { color: #aaa; } img, video { max-width: 100%; height: auto; }
 td img { max-width: none; display: block; }
+div.timed { position: relative; cursor: crosshair; width: fit-content; }
+div.timed i { position: absolute; top: 0; bottom: 0; width: 2px; background: #fff; }
 dl { max-width: 60rem; } dt { color: #fff; } dd { margin: 0 0 .4rem 1.5rem; }
 """
 
@@ -64,6 +66,23 @@ MAGNIFIER = """<div><canvas id="NAME-large" width="0" height="0" style="max-widt
     shown.forEach((c, i) => large.getContext("2d").drawImage(film, ...c, i * width, 0, width, height));
   };
   const loop = () => { draw(); requestAnimationFrame(loop); };
+  loop();
+})();
+</script>"""
+
+
+CURSOR = """<script>
+(() => {
+  const film = document.getElementById("NAME"), plot = document.getElementById("NAME-plot"), [left, right, length] = SPAN;
+  const line = plot.querySelector("i");
+  plot.addEventListener("click", event => {
+    const share = (event.clientX - plot.getBoundingClientRect().left) / plot.clientWidth;
+    film.currentTime = Math.min(Math.max((share - left) / (right - left), 0), 1) * length;
+  });
+  const loop = () => {
+    line.style.left = 100 * (left + (right - left) * film.currentTime / length) + "%";
+    requestAnimationFrame(loop);
+  };
   loop();
 })();
 </script>"""
@@ -103,11 +122,22 @@ class Page:
         """Add a picture."""
         self._figure(_img(image), caption)
 
-    def plot(self, figure: "Figure", caption: str = "") -> None:
-        """Add a plot of matplotlib."""
+    def plot(
+        self, figure: "Figure", caption: str = "", cursor: tuple[float, float, float] | None = None, film: str = "film"
+    ) -> None:
+        """Add a plot of matplotlib.
+
+        cursor: left and right edge of its time axis, as shares of its width, and the length of the film in seconds: a line
+        then shows where the film of this name is, and a click goes there.
+        """
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=130, metadata={"Software": None})
-        self._figure(f'<img alt="" src="{_uri("image/png", content.getvalue())}">', caption)
+        image = f'<img alt="" src="{_uri("image/png", content.getvalue())}">'
+        if cursor is not None:
+            image = f'<div class="timed" id="{film}-plot">{image}<i></i></div>'
+        self._figure(image, caption)
+        if cursor is not None:
+            self._parts.append(CURSOR.replace("NAME", film).replace("SPAN", json.dumps(cursor)))
 
     def film(
         self, path: Path, caption: str = "", cells: Sequence[tuple[int, int, int, int]] = (), name: str = "film"

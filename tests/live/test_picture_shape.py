@@ -101,7 +101,7 @@ def test_a_show_changes_its_shape_and_its_recording_keeps_it(folder, tmp_path):
         playing.until_tick(playing.ticks + 5)
     kept = Hashes()
     job = Job(Preset.load(folder / "a"), recording)
-    render(job, tmp_path / "film.mkv", hashes=kept)
+    render(job, tmp_path / "film.mkv", log=kept)
     again = dict(kept.rows)
     assert len(playing.hashes) > 10
     assert playing.hashes.items() <= again.items()

@@ -49,7 +49,7 @@ def folder(tmp_path_factory):
 
 def rendered(preset, recording, output, **options):
     hashes = Hashes()
-    render(Job(Preset.load(preset), recording, **options), output, hashes=hashes)
+    render(Job(Preset.load(preset), recording, **options), output, log=hashes)
     return dict(hashes.rows)
 
 

@@ -115,7 +115,7 @@ def test_another_shape_is_another_film_for_resume_and_hashes(preset, sound, tmp_
     hashes = []
     for shape in (None, Fraction(2)):
         kept = Hashes()
-        render(Job(preset, sound, format=FormatRequest(shape=shape)), tmp_path / f"{shape is None}.mkv", hashes=kept)
+        render(Job(preset, sound, format=FormatRequest(shape=shape)), tmp_path / f"{shape is None}.mkv", log=kept)
         hashes.append(kept.whole.hexdigest())
     assert hashes[0] != hashes[1]
 

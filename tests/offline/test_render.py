@@ -47,7 +47,7 @@ def pictures_of(path):
 
 def rendered(job, output, **options):
     hashes = Hashes()
-    count = render(job, output, hashes=hashes, **options)
+    count = render(job, output, log=hashes, **options)
     assert count == len(hashes.rows)
     return hashes
 
