@@ -125,6 +125,8 @@ CONTROLS: Mapping[str, Control] = {row.name: row for row in (
     Control("smoothing", "float", 0.8, 0, 0.999, "", "preset", "frames", "Leaky integrator on the descriptors: 0 is off, 0.8 the paper's value."),
     Control("weight", "float", 1.0, -10, 10, "", "preset", "ticks", "Factor on a standardised descriptor before the mapping.", True),
     Control("offset", "float", 0.0, -10, 10, "deviations", "preset", "ticks", "Added to a standardised descriptor after its weight.", True),
+    Control("memory", "float", 0.0, 0, 60, "s", "preset", "ticks",
+        "Time constant with which the mapping remembers a descriptor; `ponticello lab` learns them. 0 is off.", True),
     Control("order", "choice", "smooth-decimate-infer", 0, 0, "", "preset", "frames",
         "Order of smoothing, decimation to ticks and the mapping; the paper's is the default. What follows `infer` acts on latent vectors.",
         choices=ORDERS),

@@ -11,11 +11,13 @@ from offline.render_options import parse_fps
 from shared import controls
 from shared.controls import ORDERS, Value
 from shared.errors import PonticelloError, SettingError
-from shared.pipeline.motion import MOTION
+from shared.pipeline.motion import published
 from shared.preset import Preset
 from shared.toml_file import BadToml, read_toml
 
 MOST = 100  # variants of a grid
+LEARNED = "memory, learned"
+"""Name of the variant whose memory the laboratory learns on the sound: it stands last."""
 CALM: dict[str, Value] = {"pace": 8.0, "settle": 4.0}
 """Half of the picture's movement where the sound leads it as closely: see docs/laboratory.md."""
 GRID: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -58,14 +60,20 @@ class Variant:
     @property
     def summary(self) -> str:
         """Settings other than the paper's, as preset.toml writes them."""
-        paper = {name: controls.CONTROLS[name].default for name in MOTION}
-        changed = [f"{name} = {value}" for name, value in self.values.items() if value != paper.get(name)]
+        paper = {row.name: row.default for row in controls.CONTROLS.values()}
+        changed = [
+            f"{name} = {value}"
+            for name, value in self.values.items()
+            if value != paper[name.partition("/")[0]] and not name.startswith("memory/")
+        ]
+        if memory := [float(str(value)) for name, value in self.values.items() if name.startswith("memory/") and value]:
+            changed.append(f"memory = {min(memory):g} to {max(memory):g} s")
         return ", ".join(changed + ([] if self.fps == 30 else [f"fps = {self.fps}"])) or "as published"
 
 
 def default_grid(preset: Preset) -> list[Variant]:
     """The preset as it is (0), then the variants of `GRID`."""
-    own = Variant(0, "as the preset is", {name: preset.controls[name] for name in MOTION})
+    own = Variant(0, "as the preset is", {name: preset.controls[name] for name in published(preset.settings.inputs)})
     return [own, *(_variant(i + 1, name, settings, preset) for i, (name, settings) in enumerate(GRID))]
 
 
@@ -107,15 +115,22 @@ def find_variant(grid: list[Variant], wanted: str) -> Variant:
 
 
 def _variant(number: int, name: str, settings: Mapping[str, Any], preset: Preset) -> Variant:
-    values: dict[str, Value] = {key: controls.CONTROLS[key].default for key in MOTION}
+    values = published(preset.settings.inputs)
     fps = Fraction(30)
     for key, value in settings.items():
         if key == "fps":
             fps = parse_fps(str(value))
             continue
-        row, _ = controls.find_control(key, preset.settings.inputs)
-        if row.home != "preset":
-            raise SettingError(f"{key} belongs to the {row.home}, not to a preset")
-        values[key] = row.checked(value)
+        if isinstance(value, dict):
+            values |= {f"{key}/{name}": _checked(f"{key}/{name}", entry, preset) for name, entry in value.items()}
+        else:
+            values[key] = _checked(key, value, preset)
     shown = name or ", ".join(f"{key} {value}" for key, value in settings.items())
     return Variant(number, shown, values, fps)
+
+
+def _checked(name: str, value: object, preset: Preset) -> Value:
+    row, _ = controls.find_control(name, preset.settings.inputs)
+    if row.home != "preset":
+        raise SettingError(f"{name} belongs to the {row.home}, not to a preset")
+    return row.checked(value)

@@ -7,10 +7,11 @@ import numpy as np
 import typer
 
 from offline.laboratory.side_by_side import Comparison, Measured
+from offline.laboratory.memory_fit import learned_variant
 from offline.laboratory.page import Page, strip
 from offline.laboratory.plots import COLOURS, FOREGROUND, new_plot
 from offline.laboratory.table import Cell, Column, Table
-from offline.laboratory.grid import Variant, default_grid, find_variant, read_grid
+from offline.laboratory.grid import LEARNED, Variant, default_grid, find_variant, read_grid
 from offline.options import PresetArgument
 from offline.progress import say
 from offline.writable import writable
@@ -164,7 +165,10 @@ app = new_app()
 def command(
     preset: PresetArgument,
     sound: Annotated[
-        Path | None, typer.Argument(metavar="SOUND", help="Sound file. --keep needs none.", show_default=False)
+        Path | None,
+        typer.Argument(
+            metavar="SOUND", help="Sound file. --keep needs it only for a learned memory.", show_default=False
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -191,7 +195,11 @@ def command(
     """Play variants of the motion side by side through one sound, measure them, and keep one."""
     loaded = Preset.load(preset)
     variants = default_grid(loaded) if grid is None else read_grid(grid, loaded)
+    if sound is not None and grid is None:
+        variants.append(learned_variant(len(variants), loaded, sound))
     if keep_variant is not None:
+        if sound is None and grid is None and keep_variant in (str(len(variants)), LEARNED):
+            raise UserError(f"--keep {keep_variant} learns a memory on a sound; give the SOUND as well")
         print(keep(preset, find_variant(variants, keep_variant)))
         return
     if sound is None:

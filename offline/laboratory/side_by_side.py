@@ -23,13 +23,12 @@ from offline.render import Job, within
 from offline.video.codecs import CODECS
 from offline.video.writer import SEGMENT_PICTURES, VideoWriter
 from shared.atomic import make_folder
-from shared.controls import CONTROLS
 from shared.errors import Stopped
 from shared.image.device import pick_device
 from shared.image.download import Download, downloaded
 from shared.painter import Painter
 from shared.pipeline import Tick
-from shared.pipeline.motion import MOTION
+from shared.pipeline.motion import published
 from shared.preset import Preset
 
 SIDE = 64  # pixels of the pictures that are measured
@@ -124,7 +123,7 @@ class Comparison:
 
     def _play(self, variant: Variant) -> Played:
         preset = variant.applied(self._preset)
-        paper = Variant(0, "", {name: CONTROLS[name].default for name in MOTION}).applied(self._preset)
+        paper = Variant(0, "", published(self._preset.settings.inputs)).applied(self._preset)
         ticks = self._ticks(preset, variant.fps)
         reference = np.stack([tick.descriptors for tick in self._ticks(paper, variant.fps)])
         return Played(variant, ticks, reference, preset.pairs.latent_deviation)

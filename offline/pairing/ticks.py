@@ -51,7 +51,7 @@ class Score:
     @cached_property
     def dynamics(self) -> Dynamics:
         """How the voice moves."""
-        return Dynamics.from_values(self.settings)
+        return Dynamics.from_values(self.settings, self.preset.settings.inputs)
 
     @property
     def hearing(self) -> tuple[Order, Smoothing]:

@@ -1,10 +1,10 @@
 """How a voice moves: the order of its steps, the kernels that smooth, the followers of the latent vector."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from shared.controls import ORDERS, Kernel, Order, Value
+from shared.controls import CONTROLS, ORDERS, Kernel, Order, Value
 from shared.mapping.kernels import Smoothing
 from shared.mapping.smoothing import PAPER
 
@@ -28,7 +28,7 @@ DYNAMICS = (
     "settle",
     "speed_limit",
 )
-"""The controls that decide how a voice moves, besides `range`."""
+"""The controls that decide how a voice moves, besides `range` and `memory/DESCRIPTOR`."""
 OFF = Smoothing(coefficient=0.0)
 
 
@@ -47,10 +47,13 @@ class Dynamics:
     settle_s: float = 2.0
     speed_limit: float = 0.0
     hold: bool = False
+    memory_s: tuple[float, ...] | None = None
+    """Time constants of the inputs in seconds; None where all are 0."""
 
     @classmethod
-    def from_values(cls, values: Mapping[str, Value]) -> "Dynamics":
-        """From the checked values of all controls of a preset."""
+    def from_values(cls, values: Mapping[str, Value], inputs: Sequence[str]) -> "Dynamics":
+        """From the checked values of all controls of a preset, and the names of its inputs."""
+        memory = tuple(_number(values, f"memory/{name}") for name in inputs)
         return cls(
             cast(Order, values["order"]),
             _smoothing(values, "smoothing", ""),
@@ -59,6 +62,7 @@ class Dynamics:
             _number(values, "settle"),
             _number(values, "speed_limit"),
             values["range"] == "hold",
+            memory if any(memory) else None,
         )
 
     @property
@@ -80,7 +84,13 @@ class Dynamics:
     def depends_on_ticks_before(self) -> bool:
         """Whether the latent vector of a tick depends on more than the descriptors that were heard for it."""
         followers_off = self.latent.passes_through and self.pace == 0 and self.speed_limit == 0
-        return self.hold or self.infers_frames or self.smooths_latents or not followers_off
+        return self.hold or self.memory_s is not None or self.infers_frames or self.smooths_latents or not followers_off
+
+
+def published(inputs: Sequence[str]) -> dict[str, Value]:
+    """The paper's motion: every control that decides how a voice moves, by full name, at its default."""
+    values: dict[str, Value] = {name: CONTROLS[name].default for name in DYNAMICS}
+    return values | {f"memory/{name}": CONTROLS["memory"].default for name in inputs}
 
 
 def _smoothing(values: Mapping[str, Value], coefficient: str, prefix: str) -> Smoothing:

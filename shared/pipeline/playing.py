@@ -99,7 +99,7 @@ class PlayingPreset:
     def dynamics(self) -> Dynamics:
         """How its voice moves."""
         if self._dynamics is None:
-            self._dynamics = Dynamics.from_values(self.values)
+            self._dynamics = Dynamics.from_values(self.values, self.preset.settings.inputs)
         return self._dynamics
 
     @property

@@ -10,6 +10,7 @@ from jaxtyping import Float32, Float64
 from numpy.typing import NDArray
 
 from shared.mapping.decimation import Decimator
+from shared.mapping.memory import Memory
 from shared.mapping.pacing import PacedFollower, SpeedLimit
 from shared.mapping.scaling import Standardizer
 from shared.mapping.smoothing import Smoother
@@ -62,6 +63,7 @@ class Voice:
         self._smoothing = Smoother(FRAME_RATE)
         self._decimator = Decimator(fps)
         self._group: list[NDArray[np.float64]] = []  # frames of the next tick, where the mapping takes each frame
+        self._memory = Memory(self._fps, np.zeros(len(self._columns)))
         self._inferred: NDArray[np.float32] | None = None  # of the last tick that had a frame
         self._within_reach: NDArray[np.float32] | None = None  # the last output within reach of a pair
         self._latent_smoothing = Smoother(self._fps)
@@ -164,7 +166,7 @@ class Voice:
         self, heard: Heard, weight: Float64[np.ndarray, "d"], offset: Float64[np.ndarray, "d"], dynamics: Dynamics
     ) -> Float32[np.ndarray, "latent"]:
         rows = heard.row[None] if heard.frames is None else heard.frames
-        outputs = [self.mapping.predict(row) for row in rows * weight + offset]
+        outputs = [self.mapping.predict(row) for row in self._remembered(rows * weight + offset, dynamics)]
         latents = np.array(outputs, np.float32).reshape(len(outputs), self.mapping.regressor.sizes[-1])
         if dynamics.order == "infer-smooth-decimate":
             latents = self._smoothed("latent frames", latents, dynamics)
@@ -174,6 +176,14 @@ class Voice:
         if dynamics.order in ("decimate-infer-smooth", "infer-decimate-smooth"):
             return np.asarray(self._smoothed("latent ticks", self._inferred[None], dynamics)[0])
         return self._inferred
+
+    def _remembered(self, rows: Float64[np.ndarray, "g d"], dynamics: Dynamics) -> Float64[np.ndarray, "g d"]:
+        self._memory.rate = FRAME_RATE if dynamics.infers_frames else self._fps
+        if dynamics.memory_s is None:
+            self._memory.reset()
+            return rows
+        self._memory.seconds = np.array(dynamics.memory_s)
+        return self._memory.process(rows)
 
     def _follow(
         self, latent: Float32[np.ndarray, "latent"], weighted: Float64[np.ndarray, "d"], dynamics: Dynamics
@@ -202,10 +212,11 @@ class Voice:
         return self.scaler.process(frames[:, self._chosen])
 
     @property
-    def _stages(self) -> dict[str, Smoother | Decimator | PacedFollower | SpeedLimit]:
+    def _stages(self) -> dict[str, Smoother | Decimator | Memory | PacedFollower | SpeedLimit]:
         return {
             "smoothing": self._smoothing,
             "decimator": self._decimator,
+            "memory": self._memory,
             "latent_smoothing": self._latent_smoothing,
             "pacer": self._pacer,
             "speed_limit": self._speed_limit,

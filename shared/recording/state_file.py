@@ -43,6 +43,7 @@ VOICE = {
     "decimator.sum": floats(None),
     "decimator.last": floats(None),
     "group": floats(None, None),
+    "memory.last": floats(None),
     "inferred": floats(None),
     "within_reach": floats(None),
     "moved_from": floats(None),
@@ -315,4 +316,4 @@ def _width(name: str, inputs: int, size: int, is_latent: bool) -> int:
     """The length of a row in an array of a voice. is_latent: whether the smoothing of its order acts on latent vectors."""
     if name.startswith("smoothing."):
         return size if is_latent else inputs
-    return inputs if name.startswith("decimator.") or name in ("group", "moved_from") else size
+    return inputs if name.startswith("decimator.") or name in ("group", "moved_from", "memory.last") else size

@@ -8,6 +8,7 @@ from scipy.signal import lfilter
 
 from shared.controls import KERNELS
 from shared.mapping.kernels import Smoothing
+from shared.mapping.memory import Memory
 from shared.mapping.pacing import PacedFollower, SpeedLimit
 from shared.mapping.smoothing import LeakyIntegrator, Smoother
 from shared.stage import HOP, SAMPLE_RATE
@@ -33,6 +34,7 @@ def mean_delay_ms(y, at=100):
 MAKERS = {
     **{kernel: (lambda kernel=kernel: Smoother(RATE, Smoothing(kernel))) for kernel in KERNELS},
     **{f"no {k}": (lambda k=k: Smoother(RATE, Smoothing(k, 0.0, 0.0, 0.0, 0.0))) for k in ("mean", "hann", "critical")},
+    "memory": lambda: Memory(30, np.array([0, 0.1, 0.2, 0.5, 1, 2])),
     "paced": lambda: PacedFollower(30, 4.0),
     "not paced": lambda: PacedFollower(30),
     "speed limit": lambda: SpeedLimit(30, 20.0),
@@ -116,6 +118,12 @@ def test_a_new_kernel_continues_from_the_last_output(before, after):
 def test_leaky_is_the_leaky_integrator():
     x = rows(dtype=np.float32)
     assert Smoother(RATE, Smoothing()).process(x).tobytes() == LeakyIntegrator(0.8).process(x).tobytes()
+
+
+def test_a_memory_has_its_time_constants():
+    y = Memory(RATE, np.array([0.0, 0.1, 0.5])).process(np.repeat(step(), 3, axis=1))
+    seconds = 50 / RATE
+    np.testing.assert_allclose(1 - y[149], [0, np.exp(-seconds / 0.1), np.exp(-seconds / 0.5)], rtol=1e-9, atol=1e-15)
 
 
 def test_a_paced_follower_moves_as_far_as_the_sound():

@@ -13,10 +13,12 @@ from offline.laboratory.side_by_side import Comparison
 from offline.laboratory.contact_film import Layout, shown_tick
 from offline.laboratory.lab import front, keep, results_table, write_page
 from offline.laboratory.measures import correspondence, jitter, picture_change, speed, spread, step_delays
+from offline.laboratory.memory_fit import Path, learn_memory, pairs_on_path, remembered
 from offline.laboratory.grid import GRID, Variant, default_grid, find_variant, read_grid
-from shared.controls import CONTROLS
+from shared.audio.descriptors import DESCRIPTORS
 from shared.errors import SettingError, Stopped
-from shared.pipeline.motion import MOTION
+from shared.mapping.memory import Memory
+from shared.pipeline.motion import MOTION, published
 from shared.preset import Preset
 from tests.small import make_preset, write_sound
 
@@ -34,7 +36,8 @@ def some(preset, *names):
 def test_every_built_in_variant_is_a_setting_that_the_preset_takes(preset):
     grid = default_grid(preset)
     assert [variant.number for variant in grid] == list(range(len(GRID) + 1))
-    assert grid[1].values == {name: CONTROLS[name].default for name in MOTION}
+    assert grid[1].values == published(preset.settings.inputs)
+    assert len(grid[1].values) == len(MOTION) + 23
     assert len({(str(sorted(v.values.items())), v.fps) for v in grid[1:]}) == len(GRID)
     assert set(MOTION) <= set(preset.controls)
 
@@ -70,6 +73,22 @@ def test_a_bad_grid_is_refused(preset, tmp_path, text, reason):
     (tmp_path / "grid.toml").write_text(text)
     with pytest.raises(SettingError, match=reason):
         read_grid(tmp_path / "grid.toml", preset)
+
+
+def test_a_memory_is_learned_from_pairs_and_smoothness(preset):
+    """A descriptor that trembles between pairs is remembered for longer than one that leads to them."""
+    rng = np.random.default_rng(0)
+    rows = np.repeat(preset.pairs.descriptors, 40, axis=0)
+    rows[:, 5] += rng.standard_normal(len(rows)) * 2
+    path = pairs_on_path(preset, rows)
+    assert len(path.pairs) == len(preset.pairs)
+    assert np.array_equal(remembered(rows, np.full(23, 0.3), 30), Memory(30, np.full(23, 0.3)).process(rows))
+    path = Path(rows, np.arange(6), np.arange(6) * 40 + 20)
+    steps = []
+    learned = learn_memory(preset, path, 30, 0.05, steps.append)
+    assert steps
+    assert ((learned >= 0.01) & (learned <= 2.0)).all()
+    assert learned[5] > 1.5 * np.median(np.delete(learned, 5))
 
 
 @pytest.mark.slow
@@ -186,7 +205,7 @@ def test_keeping_writes_the_settings_and_nothing_else(preset):
     text = file.read_text()
     assert text.startswith("# mine\nversion = 1\n[controls]\ntruncation = 0.7 # dark\n")
     kept = Preset.load(preset.folder)
-    assert {name: kept.controls[name] for name in MOTION} == find_variant(grid, "calm").values
+    assert {name: kept.controls[name] for name in published(DESCRIPTORS)} == find_variant(grid, "calm").values
     assert "--fps 60" in keep(str(preset.folder), find_variant(grid, "60 a second"))
     with pytest.raises(SettingError, match="there are: 0"):
         find_variant(grid, "nothing")

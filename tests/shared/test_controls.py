@@ -16,7 +16,7 @@ from tests.small import make_preset
 
 def test_every_name_stands_for_one_thing_and_outputs_stand_apart():
     names = controls.incoming_names(DESCRIPTORS)
-    assert len(set(names)) == len(names) == 2 * 23 + len(CONTROLS) - 2 + len(STREAMS) + len(ACTIONS)
+    assert len(set(names)) == len(names) == 3 * 23 + len(CONTROLS) - 3 + len(STREAMS) + len(ACTIONS)
     assert not {f"out/{name}" for name in OUTPUTS} & set(names)
     assert not [name for name in names if name.startswith("out/")]
     assert all(name == name.lower() for name in (*names, *OUTPUTS))

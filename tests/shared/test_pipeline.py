@@ -37,6 +37,7 @@ CHANGES = [
     ControlChange(15000, "latent_kernel", "critical"),
     ControlChange(15500, "order", "infer-smooth-decimate"),
     ControlChange(16000, "pace", 3.0),
+    ControlChange(16001, "memory/pitch", 0.2),
     ControlChange(16500, "speed_limit", 4.0),
     ControlChange(18000, "kernel", "one-euro"),
     ControlChange(21000, "order", "decimate-smooth-infer"),
@@ -177,7 +178,11 @@ def test_unknown_and_impossible_changes_are_refused_and_change_nothing(preset):
 
 
 def motion(order="smooth-decimate-infer", kernel="leaky"):
-    pace = {"pace": 4.0, "speed_limit": 9.0, "latent_kernel": "one-euro"} if kernel == "hann" else {}
+    pace = (
+        {"memory/loudness": 0.1, "pace": 4.0, "speed_limit": 9.0, "latent_kernel": "one-euro"}
+        if kernel == "hann"
+        else {}
+    )
     values = {"order": order, "kernel": kernel} | pace
     return [ControlChange(0, name, value) for name, value in values.items()]
 
