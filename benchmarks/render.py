@@ -28,7 +28,9 @@ def run(quick: bool = False) -> dict[str, Any]:
     )
     painter = Painter()
     painter.load(preset)
-    pictures = [tick.picture for tick, _ in zip(job.ticks(Fraction(1)), job.excerpt(range(10**9)), strict=False)]
+    pictures = [
+        tick.picture for tick, _ in zip(job.ticks(job.material, Fraction(1)), job.excerpt(range(10**9)), strict=False)
+    ]
 
     def alone() -> float:
         began = time.perf_counter()

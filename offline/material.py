@@ -45,6 +45,9 @@ class Material(ABC):
     def identity(self) -> object:
         """Plain data that, with the tick rate, determines the pictures."""
 
+    def close(self) -> None:  # noqa: B027  # most keep nothing
+        """Remove what it kept on disk for a stopped render to continue. Does nothing by default."""
+
 
 class SoundMaterial(Material):
     """A sound file, played through a preset. channel: the one to analyse, from 1; None for the average of all."""

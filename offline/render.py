@@ -20,6 +20,7 @@ from offline.material import Material, find_material
 from offline.options import PresetArgument, counted
 from offline.prefetch import prefetch
 from offline.progress import progress, say
+from offline.relaxation import RelaxedMaterial
 from offline.render_options import EvidenceOptions, ExcerptOptions, FilmOptions, parse_fps
 from offline.video.codecs import choose_codec
 from offline.video.film_format import FilmFormat, FormatRequest
@@ -61,6 +62,8 @@ class Job:
     format: FormatRequest = field(default_factory=FormatRequest)
     device: str | None = None
     precision: str = "auto"
+    relax: float = 0.0
+    """Strength of the flow constraint, see `offline.relaxation`; 0 is off."""
 
     @cached_property
     def material(self) -> Material:
@@ -78,9 +81,9 @@ class Job:
             )
         return wanted
 
-    def ticks(self, drawn: Fraction) -> Iterator[Tick]:
-        """All ticks of the sound, analysed on demand. If the format decides the shape, their pictures have the shape `drawn`."""
-        for tick in self.material.ticks(self.fps):
+    def ticks(self, material: Material, drawn: Fraction) -> Iterator[Tick]:
+        """All ticks of its material, analysed on demand. If the format decides the shape, their pictures have the shape `drawn`."""
+        for tick in material.ticks(self.fps):
             yield replace(tick, picture=replace(tick.picture, aspect=drawn)) if self.format.decides_shape else tick
 
     def identity(self, backend: str, film_format: FilmFormat) -> str:
@@ -88,7 +91,7 @@ class Job:
 
         backend: device and backend of the generators.
         """
-        drawn = (str(film_format.drawn), film_format.fit)
+        drawn: tuple[object, ...] = (str(film_format.drawn), film_format.fit, *([self.relax] if self.relax else []))
         facts = (self.material.identity(), str(self.fps), str(self.start), str(self.end), backend, drawn)
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -121,6 +124,9 @@ def render(
         say(remark)
     painter = Painter(pick_device(job.device), job.precision)
     generators = [painter.load(preset) for preset in material.presets]
+    if job.relax:
+        folder = output.with_name(f"{output.name}.flow")
+        material = RelaxedMaterial(material, painter, job.relax, folder)
     largest = max(generators, key=lambda generator: generator.img_resolution)
     film_format = FilmFormat.of(job.format, material.aspect(job.fps, whole.start), largest.config, chosen)
     soundtrack = material.soundtrack(job.fps, whole, job.end is None)
@@ -150,10 +156,10 @@ def render(
         return None if tick.number < first_drawn else Download(painter.paint(tick.picture))
 
     done = writer.start
-    is_finished = done == len(wanted) and hashes is None
+    is_finished = done == len(wanted) and log is None
     with (
         writer,
-        closing(prefetch(() if is_finished else job.ticks(film_format.drawn), WAITING_TICKS)) as ticks,
+        closing(prefetch(() if is_finished else job.ticks(material, film_format.drawn), WAITING_TICKS)) as ticks,
         closing(downloaded(start, within(ticks, wanted), generators[0].device)) as images,
         progress("pictures", len(wanted)) as advance,
     ):
@@ -170,6 +176,7 @@ def render(
                 writer.finish()
             else:
                 writer.keep()
+            material.close()
         except KeyboardInterrupt:
             partial = writer.interrupt()
             playable = f"; {partial} plays what is finished" if partial else ""
@@ -232,7 +239,9 @@ def command(
     check_overwriting(film.output, film.force, film.resume)
     fps = parse_fps(film.fps)
     start, end = excerpt.seconds()
-    job = Job(Preset.load(preset), sound, fps, excerpt.channel, start, end, film.format(), device, precision)
+    job = Job(
+        Preset.load(preset), sound, fps, excerpt.channel, start, end, film.format(), device, precision, film.relax
+    )
     hashes = Hashes() if evidence.frames_hash or evidence.hashes else None
     pictures = render(job, film.output, codec=film.codec, resume=film.resume, log=hashes, shard=shard)
     made = film.output if shard is None else f"{shard.folder(film.output)}, shard {shard} of {film.output}"

@@ -94,6 +94,18 @@ class FilmOptions:
             show_default="the whole film",
         ),
     ] = None
+    relax: Annotated[
+        float,
+        option(
+            "--relax",
+            metavar="STRENGTH",
+            panel=FILM,
+            min=0,
+            max=100,
+            help="Relax the path where pictures jump instead of flowing, 2 for example; draws all pictures twice.",
+            show_default="0, off",
+        ),
+    ] = 0.0
     resume: ResumeOption = False
     force: ForceOption = False
 

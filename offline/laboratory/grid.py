@@ -16,6 +16,7 @@ from shared.preset import Preset
 from shared.toml_file import BadToml, read_toml
 
 MOST = 100  # variants of a grid
+MOST_RELAX = 100
 LEARNED = "memory, learned"
 """Name of the variant whose memory the laboratory learns on the sound: it stands last."""
 CALM: dict[str, Value] = {"pace": 8.0, "settle": 4.0}
@@ -38,6 +39,7 @@ GRID: tuple[tuple[str, dict[str, Any]], ...] = (
     ("latents critical 300 ms", {"latent_kernel": "critical", "latent_window": 300.0}),
     ("speed limit 2", {"speed_limit": 2.0}),
     ("calm", CALM),
+    ("flow constraint", {"relax": 2.0}),
     ("15 a second", {"fps": 15}),
     ("60 a second", {"fps": 60}),
 )
@@ -52,6 +54,8 @@ class Variant:
     name: str
     values: Mapping[str, Value] = field(default_factory=dict)
     fps: Fraction = Fraction(30)
+    relax: float = 0.0
+    """Strength of the flow constraint: see `offline.relaxation`."""
 
     def applied(self, preset: Preset) -> Preset:
         """The preset with these settings."""
@@ -68,7 +72,9 @@ class Variant:
         ]
         if memory := [float(str(value)) for name, value in self.values.items() if name.startswith("memory/") and value]:
             changed.append(f"memory = {min(memory):g} to {max(memory):g} s")
-        return ", ".join(changed + ([] if self.fps == 30 else [f"fps = {self.fps}"])) or "as published"
+        changed += [f"relax = {self.relax:g}"] if self.relax else []
+        changed += [] if self.fps == 30 else [f"fps = {self.fps}"]
+        return ", ".join(changed) or "as published"
 
 
 def default_grid(preset: Preset) -> list[Variant]:
@@ -116,17 +122,22 @@ def find_variant(grid: list[Variant], wanted: str) -> Variant:
 
 def _variant(number: int, name: str, settings: Mapping[str, Any], preset: Preset) -> Variant:
     values = published(preset.settings.inputs)
-    fps = Fraction(30)
+    fps, relax = Fraction(30), 0.0
     for key, value in settings.items():
         if key == "fps":
             fps = parse_fps(str(value))
+            continue
+        if key == "relax":
+            if not isinstance(value, int | float) or not 0 <= value <= MOST_RELAX:
+                raise SettingError(f"relax = {value!r} given; allowed is a number from 0 to {MOST_RELAX}")
+            relax = float(value)
             continue
         if isinstance(value, dict):
             values |= {f"{key}/{name}": _checked(f"{key}/{name}", entry, preset) for name, entry in value.items()}
         else:
             values[key] = _checked(key, value, preset)
     shown = name or ", ".join(f"{key} {value}" for key, value in settings.items())
-    return Variant(number, shown, values, fps)
+    return Variant(number, shown, values, fps, relax)
 
 
 def _checked(name: str, value: object, preset: Preset) -> Value:

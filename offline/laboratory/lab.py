@@ -14,6 +14,7 @@ from offline.laboratory.table import Cell, Column, Table
 from offline.laboratory.grid import LEARNED, Variant, default_grid, find_variant, read_grid
 from offline.options import PresetArgument
 from offline.progress import say
+from offline.relaxation import opencv
 from offline.writable import writable
 from shared.command_line import DeviceOption, example, new_app
 from shared.errors import UserError
@@ -148,8 +149,9 @@ def keep(preset: str, variant: Variant) -> str:
     """Write the settings of a variant into a preset; gives a line about it."""
     with writable(preset) as own:
         own.save_controls(variant.values)
+    film = f"; a preset holds no flow constraint: use --relax {variant.relax:g} in render" if variant.relax else ""
     rate = "" if variant.fps == 30 else f"; a preset has no frame rate: use --fps {variant.fps} where you play it"
-    return f"{own.folder / 'preset.toml'}: {variant.name} ({variant.summary}){rate}"
+    return f"{own.folder / 'preset.toml'}: {variant.name} ({variant.summary}){rate}{film}"
 
 
 app = new_app()
@@ -205,6 +207,8 @@ def command(
     if sound is None:
         raise UserError("a SOUND is missing; give a sound file, or --keep N to keep a variant")
     new_plot()  # whether plots can be drawn, before the long work
+    if any(variant.relax for variant in variants):
+        opencv()
     folder = output or Path(f"{sound.stem}-lab")
     if folder.is_file():
         raise UserError(f"{folder} is a file; give -o a folder")

@@ -19,6 +19,7 @@ from offline.laboratory.grid import Variant
 from offline.material import SoundMaterial
 from offline.pictures import thumbnail
 from offline.progress import progress, say
+from offline.relaxation import RelaxedMaterial
 from offline.render import Job, within
 from offline.video.codecs import CODECS
 from offline.video.writer import SEGMENT_PICTURES, VideoWriter
@@ -111,6 +112,7 @@ class Comparison:
                 played.append(self._play(variant))
                 advance(len(played))
         kept = self._draw(played)
+        shutil.rmtree(self._folder / "lab.flow", ignore_errors=True)
         measured = []
         with progress("delays", len(played)) as advance:
             for one, changes, thumbnails in zip(played, *kept, strict=True):
@@ -124,13 +126,16 @@ class Comparison:
     def _play(self, variant: Variant) -> Played:
         preset = variant.applied(self._preset)
         paper = Variant(0, "", published(self._preset.settings.inputs)).applied(self._preset)
-        ticks = self._ticks(preset, variant.fps)
+        ticks = self._ticks(preset, variant.fps, variant.relax)
         reference = np.stack([tick.descriptors for tick in self._ticks(paper, variant.fps)])
         return Played(variant, ticks, reference, preset.pairs.latent_deviation)
 
-    def _ticks(self, preset: Preset, fps: Fraction) -> list[Tick]:
+    def _ticks(self, preset: Preset, fps: Fraction, relax: float = 0.0) -> list[Tick]:
         job = self._job(preset, fps)
-        return list(within(job.material.ticks(fps), job.excerpt(job.material.numbers(fps))))
+        material = job.material
+        if relax:
+            material = RelaxedMaterial(material, self._painter, relax, self._folder / "lab.flow")
+        return list(within(material.ticks(fps), job.excerpt(material.numbers(fps))))
 
     def _draw(
         self, played: list[Played]
@@ -214,7 +219,8 @@ class Comparison:
     def _identity(self, fps: Fraction) -> str:
         material = self._job(self._preset, fps).material
         rows = [
-            (v.number, v.name, sorted((k, str(x)) for k, x in v.values.items()), str(v.fps)) for v in self._variants
+            (v.number, v.name, sorted((k, str(x)) for k, x in v.values.items()), str(v.fps), v.relax)
+            for v in self._variants
         ]
         facts = (material.identity(), rows, str(fps), str(self._start), str(self._end), self.layout.side)
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

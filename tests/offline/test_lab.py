@@ -38,7 +38,7 @@ def test_every_built_in_variant_is_a_setting_that_the_preset_takes(preset):
     assert [variant.number for variant in grid] == list(range(len(GRID) + 1))
     assert grid[1].values == published(preset.settings.inputs)
     assert len(grid[1].values) == len(MOTION) + 23
-    assert len({(str(sorted(v.values.items())), v.fps) for v in grid[1:]}) == len(GRID)
+    assert len({(str(sorted(v.values.items())), v.fps, v.relax) for v in grid[1:]}) == len(GRID)
     assert set(MOTION) <= set(preset.controls)
 
 
@@ -66,6 +66,7 @@ def test_a_grid_of_ones_own(preset, tmp_path):
         ("", "makes 0 variants"),
         ("[product]\nsmoothing = [0.5]\nwindow = []", "makes 0 variants"),
         ("[[variant]]\nfps = 9000", "allowed are 1 to 240"),
+        ("[[variant]]\nrelax = 1000", "from 0 to 100"),
         ("x = ", "cannot be read"),
     ],
 )
