@@ -16,7 +16,8 @@ from shared.preset import Preset
 from shared.toml_file import BadToml, read_toml
 
 MOST = 100  # variants of a grid
-MOST_RELAX = 100
+OUTSIDE = {"relax": 100.0, "change_limit": 100_000.0}
+"""Settings of a variant that are no controls of a preset, with the highest values."""
 LEARNED = "memory, learned"
 """Name of the variant whose memory the laboratory learns on the sound: it stands last."""
 CALM: dict[str, Value] = {"pace": 8.0, "settle": 4.0}
@@ -38,6 +39,7 @@ GRID: tuple[tuple[str, dict[str, Any]], ...] = (
     ("latents one-euro", {"latent_kernel": "one-euro"}),
     ("latents critical 300 ms", {"latent_kernel": "critical", "latent_window": 300.0}),
     ("speed limit 2", {"speed_limit": 2.0}),
+    ("picture limit 300", {"change_limit": 300.0}),
     ("calm", CALM),
     ("flow constraint", {"relax": 2.0}),
     ("15 a second", {"fps": 15}),
@@ -56,6 +58,15 @@ class Variant:
     fps: Fraction = Fraction(30)
     relax: float = 0.0
     """Strength of the flow constraint: see `offline.relaxation`."""
+    change_limit: float = 0.0
+    """Highest change of the picture in grey levels per second; the laboratory turns it into a `speed_limit`. 0 is off."""
+
+    def with_sensitivity(self, grey_levels: float) -> "Variant":
+        """The variant with the speed limit that its `change_limit` makes; grey_levels: per deviation of the latent vector."""
+        if not self.change_limit or grey_levels <= 0:
+            return self
+        limit = min(self.change_limit / grey_levels, controls.CONTROLS["speed_limit"].high)
+        return replace(self, values={**self.values, "speed_limit": round(limit, 4)})
 
     def applied(self, preset: Preset) -> Preset:
         """The preset with these settings."""
@@ -122,22 +133,22 @@ def find_variant(grid: list[Variant], wanted: str) -> Variant:
 
 def _variant(number: int, name: str, settings: Mapping[str, Any], preset: Preset) -> Variant:
     values = published(preset.settings.inputs)
-    fps, relax = Fraction(30), 0.0
+    fps, outside = Fraction(30), dict.fromkeys(OUTSIDE, 0.0)
     for key, value in settings.items():
         if key == "fps":
             fps = parse_fps(str(value))
             continue
-        if key == "relax":
-            if not isinstance(value, int | float) or not 0 <= value <= MOST_RELAX:
-                raise SettingError(f"relax = {value!r} given; allowed is a number from 0 to {MOST_RELAX}")
-            relax = float(value)
+        if key in OUTSIDE:
+            if not isinstance(value, int | float) or not 0 <= value <= OUTSIDE[key]:
+                raise SettingError(f"{key} = {value!r} given; allowed is a number from 0 to {OUTSIDE[key]:g}")
+            outside[key] = float(value)
             continue
         if isinstance(value, dict):
             values |= {f"{key}/{name}": _checked(f"{key}/{name}", entry, preset) for name, entry in value.items()}
         else:
             values[key] = _checked(key, value, preset)
     shown = name or ", ".join(f"{key} {value}" for key, value in settings.items())
-    return Variant(number, shown, values, fps, relax)
+    return Variant(number, shown, values, fps, **outside)
 
 
 def _checked(name: str, value: object, preset: Preset) -> Value:

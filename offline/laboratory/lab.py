@@ -154,6 +154,17 @@ def keep(preset: str, variant: Variant) -> str:
     return f"{own.folder / 'preset.toml'}: {variant.name} ({variant.summary}){rate}{film}"
 
 
+def _kept_variant(variants: list[Variant], wanted: str, sound: Path | None) -> Variant:
+    """The variant of this number or name. Raises UserError if it is measured on a sound and there is none."""
+    needs_sound = UserError(f"--keep {wanted} is measured on a sound; give the SOUND as well")
+    if sound is None and wanted in (str(len(variants)), LEARNED) and not any(v.name == wanted for v in variants):
+        raise needs_sound
+    variant = find_variant(variants, wanted)
+    if variant.change_limit and sound is None:
+        raise needs_sound
+    return variant
+
+
 app = new_app()
 
 
@@ -169,7 +180,9 @@ def command(
     sound: Annotated[
         Path | None,
         typer.Argument(
-            metavar="SOUND", help="Sound file. --keep needs it only for a learned memory.", show_default=False
+            metavar="SOUND",
+            help="Sound file. --keep needs it only for variants that are measured on it.",
+            show_default=False,
         ),
     ] = None,
     output: Annotated[
@@ -199,22 +212,22 @@ def command(
     variants = default_grid(loaded) if grid is None else read_grid(grid, loaded)
     if sound is not None and grid is None:
         variants.append(learned_variant(len(variants), loaded, sound))
+    folder = output or Path(f"{sound.stem if sound else 'sound'}-lab")
+    excerpt = parse_time(start), None if end is None else parse_time(end)
     if keep_variant is not None:
-        if sound is None and grid is None and keep_variant in (str(len(variants)), LEARNED):
-            raise UserError(f"--keep {keep_variant} learns a memory on a sound; give the SOUND as well")
-        print(keep(preset, find_variant(variants, keep_variant)))
+        chosen = _kept_variant(variants, keep_variant, sound)
+        if chosen.change_limit and sound is not None:
+            chosen = Comparison(loaded, sound, [chosen], folder, *excerpt, device).resolved()[0]
+        print(keep(preset, chosen))
         return
     if sound is None:
         raise UserError("a SOUND is missing; give a sound file, or --keep N to keep a variant")
     new_plot()  # whether plots can be drawn, before the long work
     if any(variant.relax for variant in variants):
         opencv()
-    folder = output or Path(f"{sound.stem}-lab")
     if folder.is_file():
         raise UserError(f"{folder} is a file; give -o a folder")
-    comparison = Comparison(
-        loaded, sound, variants, folder, parse_time(start), None if end is None else parse_time(end), device, cell
-    )
+    comparison = Comparison(loaded, sound, variants, folder, *excerpt, device, cell)
     measured = comparison.run()
     page = write_page(folder, comparison, measured, f"{loaded.name} and {sound.name}: variants of the motion")
     for line in results_table(measured).lines([0, 1, 4, 5, 6, 7, 8, 10, 11]):

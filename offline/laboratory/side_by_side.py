@@ -15,6 +15,7 @@ from jaxtyping import Float64, UInt8
 
 from offline.laboratory import measures
 from offline.laboratory.contact_film import Layout, shown_tick
+from offline.laboratory.sensitivity import sensitivity
 from offline.laboratory.grid import Variant
 from offline.material import SoundMaterial
 from offline.pictures import thumbnail
@@ -106,6 +107,7 @@ class Comparison:
     def run(self) -> list[Measured]:
         """Make lab.mp4 in the folder; return what was measured. Stopped after a Ctrl-C: call again to continue."""
         make_folder(self._folder)
+        self._variants = self.resolved()
         with progress("variants", len(self._variants)) as advance:
             played = []
             for variant in self._variants:
@@ -119,6 +121,17 @@ class Comparison:
                 measured.append(self._measure(one, changes, thumbnails))
                 advance(len(measured))
         return measured
+
+    def resolved(self) -> list[Variant]:
+        """The variants, with the speed limits that limits of the picture's change make."""
+        if not any(variant.change_limit for variant in self._variants):
+            return self._variants
+        paper = Variant(0, "", published(self._preset.settings.inputs)).applied(self._preset)
+        pictures = [tick.picture for tick in self._ticks(paper, Fraction(30))]
+        found = sensitivity(
+            pictures, paper.pairs.latent_deviation, lambda picture: self._painter.paint(picture).cpu().numpy()
+        )
+        return [variant.with_sensitivity(found) for variant in self._variants]
 
     def _job(self, preset: Preset, fps: Fraction) -> Job:
         return Job(preset, self._sound, fps, start=self._start, end=self._end)

@@ -38,7 +38,7 @@ def test_every_built_in_variant_is_a_setting_that_the_preset_takes(preset):
     assert [variant.number for variant in grid] == list(range(len(GRID) + 1))
     assert grid[1].values == published(preset.settings.inputs)
     assert len(grid[1].values) == len(MOTION) + 23
-    assert len({(str(sorted(v.values.items())), v.fps, v.relax) for v in grid[1:]}) == len(GRID)
+    assert len({(str(sorted(v.values.items())), v.fps, v.relax, v.change_limit) for v in grid[1:]}) == len(GRID)
     assert set(MOTION) <= set(preset.controls)
 
 
@@ -195,6 +195,19 @@ def test_a_stopped_lab_continues_and_measures_the_same(preset, tmp_path, monkeyp
         assert one.spread == other.spread
     with av.open(str(again.film)) as film:
         assert sum(1 for _ in film.decode(video=0)) == 45
+
+
+@pytest.mark.slow
+def test_a_limit_of_the_picture_becomes_a_speed_limit(preset, tmp_path):
+    sound = write_sound(tmp_path / "s.wav", 0.7)
+    variants = [Variant(0, "limited", published(DESCRIPTORS), change_limit=30.0)]
+    (resolved,) = Comparison(preset, sound, variants, tmp_path / "out").resolved()
+    assert resolved.values["speed_limit"] > 0
+    free, limited = Comparison(
+        preset, sound, [Variant(0, "free", published(DESCRIPTORS)), resolved], tmp_path / "out", side=64
+    ).run()
+    assert np.percentile(limited.changes, 80) <= 1.5 + 30 / 30  # grey levels a tick, and rounding
+    assert free.change > 2 * limited.change
 
 
 def test_keeping_writes_the_settings_and_nothing_else(preset):
