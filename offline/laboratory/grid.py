@@ -11,7 +11,7 @@ from offline.render_options import parse_fps
 from shared import controls
 from shared.controls import ORDERS, Value
 from shared.errors import PonticelloError, SettingError
-from shared.pipeline.motion import published
+from shared.pipeline.dynamics import published
 from shared.preset import Preset
 from shared.toml_file import BadToml, read_toml
 

@@ -14,7 +14,7 @@ from offline.laboratory.grid import LEARNED, Variant
 from offline.material import SoundMaterial
 from offline.progress import progress
 from shared.mapping.memory import coefficients
-from shared.pipeline.motion import published
+from shared.pipeline.dynamics import published
 from shared.preset import Preset
 
 SHORTEST_S, LONGEST_S = 0.01, 2.0

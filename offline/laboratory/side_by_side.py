@@ -30,7 +30,7 @@ from shared.image.device import pick_device
 from shared.image.download import Download, downloaded
 from shared.painter import Painter
 from shared.pipeline import Tick
-from shared.pipeline.motion import published
+from shared.pipeline.dynamics import published
 from shared.preset import Preset
 
 SIDE = 64  # pixels of the pictures that are measured

@@ -18,7 +18,7 @@ from offline.laboratory.grid import GRID, Variant, default_grid, find_variant, r
 from shared.audio.descriptors import DESCRIPTORS
 from shared.errors import SettingError, Stopped
 from shared.mapping.memory import Memory
-from shared.pipeline.motion import MOTION, published
+from shared.pipeline.dynamics import DYNAMICS, published
 from shared.preset import Preset
 from tests.small import make_preset, write_sound
 
@@ -37,9 +37,9 @@ def test_every_built_in_variant_is_a_setting_that_the_preset_takes(preset):
     grid = default_grid(preset)
     assert [variant.number for variant in grid] == list(range(len(GRID) + 1))
     assert grid[1].values == published(preset.settings.inputs)
-    assert len(grid[1].values) == len(MOTION) + 23
+    assert len(grid[1].values) == len(DYNAMICS) + 23
     assert len({(str(sorted(v.values.items())), v.fps, v.relax, v.change_limit) for v in grid[1:]}) == len(GRID)
-    assert set(MOTION) <= set(preset.controls)
+    assert set(DYNAMICS) <= set(preset.controls)
 
 
 def test_a_grid_of_ones_own(preset, tmp_path):
