@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 import typer
@@ -38,6 +38,7 @@ from shared.preset import Preset
 WAITING_TICKS = 64  # limit of the ticks analysed ahead of the generator
 
 
+@runtime_checkable
 class PictureLog(Protocol):
     """Receives the pictures of a render in order, such as `Hashes`."""
 
