@@ -12,12 +12,12 @@ sys.path.insert(0, str(ROOT))
 
 from PIL import Image  # noqa: E402
 
-from offline.laboratory.side_by_side import Comparison, Measured  # noqa: E402
+from offline.laboratory.grid import default_grid  # noqa: E402
 from offline.laboratory.lab import correspondence_plot, results_table, write_page  # noqa: E402
 from offline.laboratory.memory_fit import learned_variant  # noqa: E402
 from offline.laboratory.page import strip  # noqa: E402
+from offline.laboratory.side_by_side import Comparison, Measured  # noqa: E402
 from offline.laboratory.table import Table  # noqa: E402
-from offline.laboratory.grid import default_grid  # noqa: E402
 from offline.render import Job  # noqa: E402
 from offline.timeline.passages import Limits  # noqa: E402
 from offline.timeline.report import timeline_plot  # noqa: E402

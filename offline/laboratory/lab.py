@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from offline.laboratory.side_by_side import Comparison, Measured
+from offline.laboratory.grid import LEARNED, Variant, default_grid, find_variant, read_grid
 from offline.laboratory.memory_fit import learned_variant
 from offline.laboratory.page import Page, strip
 from offline.laboratory.plots import COLOURS, FOREGROUND, new_plot
+from offline.laboratory.side_by_side import Comparison, Measured
 from offline.laboratory.table import Cell, Column, Table
-from offline.laboratory.grid import LEARNED, Variant, default_grid, find_variant, read_grid
 from offline.options import PresetArgument
 from offline.progress import say
 from offline.relaxation import opencv

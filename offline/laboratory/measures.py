@@ -49,9 +49,10 @@ def _step_delay(
     latents = np.stack([tick.picture.latent for tick in pipeline.process_frames(frames)]).astype(np.float64)
     first = int(before * HOP * fps / SAMPLE_RATE)  # the tick in which the step lies
     # The end of the way is the mapping's own answer; the start is where the latent rests before the step.
-    target = preset.mapping.regressor.process(
-        preset.mapping.scaler.process(frames[-1:, columns]) * _vector(preset, "weight") + _vector(preset, "offset")
-    )[0]
+    rest = preset.mapping.scaler.process(frames[-1:, columns])[0] * _vector(preset, "weight") + _vector(
+        preset, "offset"
+    )
+    target, _ = preset.mapping.parted(preset.mapping.predict(rest))
     left = np.linalg.norm(latents - target, axis=1)
     left = left / left[first - 1] if left[first - 1] > 0 else left
     result = np.full(2, np.nan)

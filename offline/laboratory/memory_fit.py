@@ -49,13 +49,14 @@ def learn_memory(
     L-BFGS-B on the logarithms, from 0.1 s; the network stays as it is.
     """
     latents = preset.pairs.latents[path.pairs].astype(np.float64)
-    deviation = preset.pairs.latent_deviation
+    size, deviation = preset.mapping.latent_size, preset.pairs.latent_deviation
     inputs = preset.settings.inputs
     weight, offset = (np.array([preset.controls[f"{c}/{n}"] for n in inputs], np.float64) for c in ("weight", "offset"))
     rows = path.descriptors * weight + offset
 
     def loss(logarithms: Float64[np.ndarray, "d"]) -> float:
-        predicted = preset.mapping.regressor.process(remembered(rows, np.exp(logarithms), rate)).astype(np.float64)
+        heard = remembered(rows, np.exp(logarithms), rate)
+        predicted = np.array([preset.mapping.predict(row)[:size] for row in heard], np.float64)
         rough = 100 * np.square(np.diff(predicted, axis=0)).sum(axis=1).mean()
         error = np.square(predicted[path.ticks] - latents).sum(axis=1).mean() if len(latents) else 0.0
         return float((error + smoothness * rough) / deviation**2)

@@ -15,8 +15,8 @@ from jaxtyping import Float64, UInt8
 
 from offline.laboratory import measures
 from offline.laboratory.contact_film import Layout, shown_tick
-from offline.laboratory.sensitivity import sensitivity
 from offline.laboratory.grid import Variant
+from offline.laboratory.sensitivity import sensitivity
 from offline.material import SoundMaterial
 from offline.pictures import thumbnail
 from offline.progress import progress, say

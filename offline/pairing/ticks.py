@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-
 from shared.controls import Order, Value
 from shared.mapping.decimation import ticks_within
 from shared.mapping.kernels import Smoothing

@@ -231,8 +231,7 @@ def without_outputs(state: State) -> State:
     """The state of a voice for a mapping with another number of outputs: what was made of them is left out."""
     domain = int(state["domain"][0]) if "domain" in state else 0
     is_latent = domain >= 0 and DOMAINS[domain].startswith("latent")
-    lost = ("latent_smoothing.", "within_reach", "inferred", "pacer.", "speed_limit.")
-    lost = (*lost, "smoothing.") if is_latent else lost
+    lost = ("latent_smoothing.", "within_reach", "inferred", "pacer.", "speed_limit.", *(["smoothing."] * is_latent))
     kept = {name: array for name, array in state.items() if not name.startswith(lost)}
     return {**kept, "domain": np.array([-1])} if is_latent else kept
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from offline.laboratory import side_by_side as comparison_module
-from offline.laboratory.side_by_side import Comparison
 from offline.laboratory.contact_film import Layout, shown_tick
+from offline.laboratory.grid import GRID, Variant, default_grid, find_variant, read_grid
 from offline.laboratory.lab import front, keep, results_table, write_page
 from offline.laboratory.measures import correspondence, jitter, picture_change, speed, spread, step_delays
 from offline.laboratory.memory_fit import Path, learn_memory, pairs_on_path, remembered
-from offline.laboratory.grid import GRID, Variant, default_grid, find_variant, read_grid
+from offline.laboratory.side_by_side import Comparison
 from shared.audio.descriptors import DESCRIPTORS
 from shared.errors import SettingError, Stopped
 from shared.mapping.memory import Memory

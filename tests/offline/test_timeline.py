@@ -79,10 +79,10 @@ def test_a_stopped_meter_continues(tmp_path):
     assert not (tmp_path / "b").exists()
 
 
-def mood_of(changes, correspondence=1.0, distances=0.0):
+def mood_of(changes, correspondence=1.0, distances=0.0, limits=Limits()):  # noqa: B008  # frozen
     n = len(changes)
     full = [np.broadcast_to(np.asarray(x, float), n) for x in (correspondence, distances)]
-    return passages(np.asarray(changes, float), *full, 100.0, 5.0, FPS, Limits())
+    return passages(np.asarray(changes, float), *full, 100.0, 5.0, FPS, limits)
 
 
 def test_moods_by_their_limits():
@@ -99,8 +99,9 @@ def test_moods_by_their_limits():
 
 
 def test_short_passages_join_their_neighbours():
-    blip = mood_of([5] * 100 + [200] * 6 + [5] * 100)
-    assert [p.mood for p in blip] == ["calm"]
+    changes = [5] * 100 + [40] * 40 + [5] * 100
+    assert [p.mood for p in mood_of(changes)] == ["calm", "compelling", "calm"]
+    assert [p.mood for p in mood_of(changes, limits=Limits(shortest_s=3))] == ["calm"]
     assert mood_of([5] * 10) == [Passage("calm", 0, 9)]
 
 
