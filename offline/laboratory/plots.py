@@ -1,6 +1,6 @@
 """Plots for reports, drawn by matplotlib without a window."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from shared.errors import UserError
 
@@ -12,10 +12,16 @@ COLOURS = ("#ffcc66", "#66ccff", "#ff8888", "#88dd88", "#cc99ff", "#ffaa44", "#5
 BACKGROUND, FOREGROUND, GRID = "#151515", "#dddddd", "#333333"
 
 
-def new_plot(width: float = 10.0, height: float = 4.5, rows: int = 1, columns: int = 1) -> "tuple[Figure, list[Axes]]":
+def new_plot(
+    width: float = 10.0,
+    height: float = 4.5,
+    rows: int = 1,
+    columns: int = 1,
+    layout: Literal["constrained"] | None = "constrained",
+) -> "tuple[Figure, list[Axes]]":
     """A figure of this size in inches with axes in rows and columns, row by row, in the colours of the reports' pages.
 
-    Raises UserError if matplotlib is not installed.
+    layout: None if the caller places the axes. Raises UserError if matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
@@ -23,7 +29,7 @@ def new_plot(width: float = 10.0, height: float = 4.5, rows: int = 1, columns: i
         raise UserError(
             "plots need matplotlib, which is not installed; install it: pip install 'ponticello[studio]'"
         ) from None
-    figure = Figure(figsize=(width, height), facecolor=BACKGROUND, layout="constrained")
+    figure = Figure(figsize=(width, height), facecolor=BACKGROUND, layout=layout)
     axes: list[Any] = figure.subplots(rows, columns, squeeze=False, sharex=rows > 1).ravel().tolist()
     for axis in axes:
         axis.set_facecolor(BACKGROUND)

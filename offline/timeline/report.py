@@ -22,8 +22,7 @@ LEFT, RIGHT = 0.08, 0.985  # of the plot's axes, as shares of its width: the pag
 
 def timeline_plot(timeline: Timeline) -> "Figure":
     """Five curves along the time of the sound, above the colours of the passages."""
-    figure, axes = new_plot(14, 9, rows=5)
-    figure.set_layout_engine("none")
+    figure, axes = new_plot(14, 9, rows=5, layout=None)
     figure.subplots_adjust(left=LEFT, right=RIGHT, top=0.965, bottom=0.06, hspace=0.16)
     second = max(1, round(float(timeline.fps)))
     curves = (
