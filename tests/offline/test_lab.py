@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from offline.laboratory import memory_fit
 from offline.laboratory import side_by_side as comparison_module
 from offline.laboratory.contact_film import Layout, shown_tick
 from offline.laboratory.grid import GRID, Variant, default_grid, find_variant, read_grid
@@ -76,15 +77,16 @@ def test_a_bad_grid_is_refused(preset, tmp_path, text, reason):
         read_grid(tmp_path / "grid.toml", preset)
 
 
-def test_a_memory_is_learned_from_pairs_and_smoothness(preset):
+def test_a_memory_is_learned_from_pairs_and_smoothness(preset, monkeypatch):
     """A descriptor that trembles between pairs is remembered for longer than one that leads to them."""
     rng = np.random.default_rng(0)
-    rows = np.repeat(preset.pairs.descriptors, 40, axis=0)
+    monkeypatch.setattr(memory_fit, "MOST_STEPS", 4)
+    rows = np.repeat(preset.pairs.descriptors, 12, axis=0)
     rows[:, 5] += rng.standard_normal(len(rows)) * 2
     path = pairs_on_path(preset, rows)
     assert len(path.pairs) == len(preset.pairs)
     assert np.array_equal(remembered(rows, np.full(23, 0.3), 30), Memory(30, np.full(23, 0.3)).process(rows))
-    path = Path(rows, np.arange(6), np.arange(6) * 40 + 20)
+    path = Path(rows, np.arange(6), np.arange(6) * 12 + 11)
     steps = []
     learned = learn_memory(preset, path, 30, 0.05, steps.append)
     assert steps
