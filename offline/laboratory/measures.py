@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 from scipy.stats import spearmanr
 
-from shared.audio.descriptors import DESCRIPTORS
 from shared.controls import ControlChange
 from shared.pipeline import Pipeline
 from shared.pipeline.playing import input_columns
@@ -41,11 +40,11 @@ def step_delays(preset: Preset, fps: Fraction) -> tuple[float, float]:
 def _step_delay(
     preset: Preset, fps: Fraction, ends: Float64[np.ndarray, "2 d"], before: int
 ) -> Float64[np.ndarray, "2"]:
-    frames = np.zeros((before + REST_FRAMES, len(DESCRIPTORS)))
-    columns = input_columns(preset)
-    frames[:before, columns], frames[before:, columns] = ends
     pipeline = Pipeline(preset, fps)
     pipeline.schedule(ControlChange(0, "gate", -160.0))
+    frames = np.zeros((before + REST_FRAMES, len(pipeline.heard)))
+    columns = input_columns(preset)
+    frames[:before, columns], frames[before:, columns] = ends
     latents = np.stack([tick.picture.latent for tick in pipeline.process_frames(frames)]).astype(np.float64)
     first = int(before * HOP * fps / SAMPLE_RATE)  # the tick in which the step lies
     # The end of the way is the mapping's own answer; the start is where the latent rests before the step.
