@@ -126,7 +126,8 @@ def render(
     painter = Painter(pick_device(job.device), job.precision)
     generators = [painter.load(preset) for preset in material.presets]
     if job.relax:
-        folder = output.with_name(f"{output.name}.flow")
+        name = output.name if shard is None else f"{output.name}.{str(shard).replace('/', '-')}"
+        folder = output.with_name(f"{name}.flow")
         material = RelaxedMaterial(material, painter, job.relax, folder)
     largest = max(generators, key=lambda generator: generator.img_resolution)
     film_format = FilmFormat.of(job.format, material.aspect(job.fps, whole.start), largest.config, chosen)

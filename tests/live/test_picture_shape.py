@@ -199,7 +199,7 @@ def test_a_real_window_that_is_resized_moved_and_fills_the_screen(folder, tmp_pa
         playing.process.send_signal(signal.SIGTERM)
         assert playing.wait() == 0, playing.output()
     kept = Hashes()
-    render(Job(Preset.load(folder / "a"), recording), tmp_path / "film.mkv", hashes=kept)
+    render(Job(Preset.load(folder / "a"), recording), tmp_path / "film.mkv", log=kept)
     shown = dict(line.split(",") for line in hashes.read_text("utf-8").splitlines()[1:])
     again = {str(tick): digest for tick, digest in kept.rows}
     assert len(shown) > 30

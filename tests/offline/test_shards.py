@@ -103,12 +103,12 @@ def test_rates_excerpts_and_shapes(tmp_path, job, fps, excerpt, frame):
 
 def test_a_shard_draws_its_own_pictures_of_the_whole_pipeline(tmp_path, job, monkeypatch):
     every = Hashes()
-    render(job, tmp_path / "whole.mkv", hashes=every)
+    render(job, tmp_path / "whole.mkv", log=every)
     painted = []
     paint = Painter.paint
     monkeypatch.setattr(Painter, "paint", lambda self, picture: painted.append(picture) or paint(self, picture))
     second = Hashes()
-    render(job, tmp_path / "film.mkv", shard=Shard(COUNT, 2), hashes=second)
+    render(job, tmp_path / "film.mkv", shard=Shard(COUNT, 2), log=second)
     assert len(painted) == 15
     assert second.rows == every.rows[15:30]
 
@@ -144,8 +144,8 @@ def test_a_recorded_show_that_changes_its_shape(tmp_path, preset):
     job = Job(preset, record(preset, tmp_path / "take"))
     whole, joined = tmp_path / "whole.mkv", tmp_path / "joined.mkv"
     every, parts = Hashes(), Hashes()
-    assert render(job, whole, hashes=every) == 89  # the recording begins within a picture
-    assert render_shards(job, joined, hashes=parts) == [30, 30, 29]
+    assert render(job, whole, log=every) == 89  # the recording begins within a picture
+    assert render_shards(job, joined, log=parts) == [30, 30, 29]
     assert parts.rows == every.rows
     assert parts.whole.hexdigest() == every.whole.hexdigest()
     assert join_shards(joined) == 89
