@@ -39,7 +39,7 @@ Image = UInt8[np.ndarray, "h w 3"]
 def flow_residue(before: Image, after: Image) -> float:
     """Mean difference in grey levels that is left when a picture is warped onto the next one by its optical flow.
 
-    Dense inverse search (Kroeger et al., ECCV 2016) as OpenCV has it. Raises UserError where OpenCV is not installed.
+    Dense inverse search (Kroeger et al., ECCV 2016) as OpenCV has it. Raises UserError if OpenCV is not installed.
     """
     cv2 = opencv()
     first, second = (cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY) for image in (before, after))
@@ -52,7 +52,7 @@ def flow_residue(before: Image, after: Image) -> float:
 
 
 def opencv() -> Any:
-    """The module cv2; UserError where it is not installed."""
+    """The module cv2. Raises UserError if it is not installed."""
     try:
         import cv2
     except ImportError:

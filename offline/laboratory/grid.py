@@ -21,7 +21,7 @@ OUTSIDE = {"relax": 100.0, "change_limit": 100_000.0}
 LEARNED = "memory, learned"
 """Name of the variant whose memory the laboratory learns on the sound: it stands last."""
 CALM: dict[str, Value] = {"pace": 8.0, "settle": 4.0}
-"""Half of the picture's movement where the sound leads it as closely: see docs/laboratory.md."""
+"""Less than half of the picture's movement, as close to the sound: see docs/laboratory.md."""
 GRID: tuple[tuple[str, dict[str, Any]], ...] = (
     ("as published", {}),
     *((order.replace("-", ", "), {"order": order}) for order in ORDERS[1:]),
@@ -123,7 +123,7 @@ def read_grid(path: Path, preset: Preset) -> list[Variant]:
 
 
 def find_variant(grid: list[Variant], wanted: str) -> Variant:
-    """A variant by its number or name; SettingError where there is none."""
+    """A variant by its number or name; raises SettingError if there is none."""
     for variant in grid:
         if wanted in (str(variant.number), variant.name):
             return variant

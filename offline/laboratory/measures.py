@@ -22,7 +22,7 @@ def step_delays(preset: Preset, fps: Fraction) -> tuple[float, float]:
     """Milliseconds from a step of the sound until half and nine tenths of the way of the latent vector are covered.
 
     The step goes from the descriptors of one pair to those of the pair farthest from it, and back; the mean of several
-    moments within a tick. A tick counts from the end of its interval. NaN where the way is not covered in 15 s.
+    moments within a tick. A tick counts from the end of its interval. NaN if the way is not covered in 15 s.
     """
     pairs, scaler = preset.pairs, preset.mapping.scaler
     distances = np.linalg.norm(pairs.descriptors[:, None] - pairs.descriptors[None], axis=2)

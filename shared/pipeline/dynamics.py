@@ -48,7 +48,7 @@ class Dynamics:
     speed_limit: float = 0.0
     hold: bool = False
     memory_s: tuple[float, ...] | None = None
-    """Time constants of the inputs in seconds; None where all are 0."""
+    """Time constants of the inputs in seconds; None if all are 0."""
 
     @classmethod
     def from_values(cls, values: Mapping[str, Value], inputs: Sequence[str]) -> "Dynamics":

@@ -27,7 +27,7 @@ DOMAINS: tuple[Domain, ...] = ("frames", "ticks", "latent frames", "latent ticks
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """The sound of a tick: its standardised descriptors (d,), and its frames (g, d) where the mapping takes each frame."""
+    """The sound of a tick: its standardised descriptors (d,), and its frames (g, d) if the mapping takes each frame."""
 
     row: Float64[np.ndarray, "d"]
     frames: Float64[np.ndarray, "g d"] | None = None
@@ -153,7 +153,7 @@ class Voice:
         return Reading(latent, label, self.pairs.names[number], distance)
 
     def _grouped(self, rows: Float64[np.ndarray, "m d"]) -> list[Heard]:
-        """Ticks with their frames; none where the ticks are faster than the frames."""
+        """Ticks with their frames; none if the ticks are faster than the frames."""
         ticks = []
         for row in rows:
             self._group.append(row)
