@@ -37,18 +37,25 @@ class Batches:
         self._z_dim = configuration.generator_architecture.z_dim
         self._images, self._device = images, device
 
-    def batch(self, iteration: int, samples: range) -> Batch:
-        """The data of an iteration for these places in the whole batch."""
-        count = len(self._images)
-        items = [item(self._seed, iteration * self._batch + sample, count) for sample in samples]
-        reals = torch.from_numpy(np.stack([self._images.image(number) for number in items]))
+    def images(self, iteration: int, samples: range) -> UInt8[Tensor, "n c s s"]:
+        """The real images of an iteration for these places in the whole batch, on the CPU."""
+        items = self._items(iteration, samples)
+        return torch.from_numpy(np.stack([self._images.image(number) for number in items]))
+
+    def batch(self, iteration: int, samples: range, images: UInt8[Tensor, "n c s s"] | None = None) -> Batch:
+        """The data of an iteration; `images` where they were read before."""
+        reals = self.images(iteration, samples) if images is None else images
         return Batch(
             samples,
-            reals.to(self._device, torch.float32) / 127.5 - 1,
-            self._on_device(self._images.labels[items]),
+            reals.to(self._device).to(torch.float32) / 127.5 - 1,
+            self._on_device(self._images.labels[self._items(iteration, samples)]),
             *self.latents(iteration, "generator", samples),
             *self.latents(iteration, "discriminator", samples),
         )
+
+    def _items(self, iteration: int, samples: range) -> list[int]:
+        count = len(self._images)
+        return [item(self._seed, iteration * self._batch + sample, count) for sample in samples]
 
     def latents(
         self, iteration: int, phase: Phase, samples: range

@@ -6,13 +6,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from offline.prefetch import prefetch
 from offline.training.alarm import Alarm
 from offline.training.batches import Batches, Images
 from offline.training.configuration import Configuration
 from offline.training.grids import COLUMNS, ROWS, generated, write_grid
-from offline.training.iteration import Batch, Iteration, Progress
+from offline.training.iteration import Iteration, Progress
 from offline.training.processes import ALONE, Processes
 from offline.training.run_folder import BEST_FILE, Best, RunFolder, write_generator
 from offline.training.score.scores import FEWEST, SCORED, Scorer, Scores
@@ -106,9 +107,10 @@ class TrainingRun:
         pace = Pace()
         saved_at = progress.iteration if self.is_resumed else -1
         is_stopped = False
-        with closing(self._read_ahead(progress.iteration, last)) as batches:
-            for batch in batches:
-                self.iteration.run(batch)
+        samples = self.processes.samples(self.configuration.batch)
+        with closing(self._read_ahead(progress.iteration, last, samples)) as images:
+            for reals in images:
+                self.iteration.run(self.batches.batch(progress.iteration, samples, reals))
                 pace.begin(progress.images)
                 listener.on_iteration(progress.iteration)
                 if self.configuration.is_tick(progress.iteration) and self.processes.is_first:
@@ -147,14 +149,8 @@ class TrainingRun:
         except Failure as error:
             listener.say(f"{error}; no snapshot was saved, the run goes on and tries again")
 
-    def _read_ahead(self, first: int, last: int) -> Generator[Batch, None, None]:
-        samples = self.processes.samples(self.configuration.batch)
-
-        def batches() -> Iterator[Batch]:
-            for number in range(first, last):
-                yield self.batches.batch(number, samples)
-
-        return prefetch(batches(), AHEAD)
+    def _read_ahead(self, first: int, last: int, samples: range) -> Generator[Tensor, None, None]:
+        return prefetch((self.batches.images(number, samples) for number in range(first, last)), AHEAD)
 
     def _agreed(self, *wishes: bool) -> tuple[bool, ...]:
         """Each wish of any process."""
