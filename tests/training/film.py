@@ -1,4 +1,4 @@
-"""A film to train on: lights of changing colours wander over black."""
+"""A film to train on: threads of light that wander and change their colours, over black."""
 
 import subprocess
 
@@ -6,22 +6,20 @@ import numpy as np
 
 from shared.ffmpeg import find_ffmpeg
 
-FRAMES, LIGHTS = 240, 5
+FRAMES = 240
+WAVES = ((1.0, 0.4), (-0.6, 1.3), (1.6, -0.9), (0.3, -1.8))  # periods along x and y
 
 
 def frames(size=64, count=FRAMES):
     """uint8 (count, size, size, 3)."""
     y, x = (np.mgrid[:size, :size] + 0.5) / size
     turns = 2 * np.pi * np.arange(count)[:, None, None] / FRAMES
-    pictures = np.zeros((count, size, size, 3))
-    for light in range(LIGHTS):
-        cx = 0.5 + 0.45 * np.sin((2 * light + 3) * turns + light)
-        cy = 0.5 + 0.45 * np.cos((light + 2) * turns + 2 * light)
-        radius = 0.08 + 0.03 * light
-        glow = np.exp(-((((x - cx) ** 2 + (y - cy) ** 2) / radius**2) ** 2))
-        colour = 0.6 + 0.5 * np.sin((light + 1) * turns[..., None] + light + np.array([0.0, 2.1, 4.2]))
-        pictures += glow[..., None] * colour
-    return (pictures.clip(0, 1) * 255).astype(np.uint8)
+    height = np.zeros((count, size, size))
+    for number, (along_x, along_y) in enumerate(WAVES):
+        height += np.sin(2 * np.pi * (along_x * x + along_y * y) + (number + 2) * turns + number)
+    threads = np.exp(-12 * np.sin(1.5 * height[..., None] + np.array([0.0, 0.5, 1.0])) ** 2)
+    colour = 0.75 + 0.4 * np.sin(3 * turns[..., None] + 2 * y[None, :, :, None] + np.array([0.0, 2.1, 4.2]))
+    return ((threads * colour).clip(0, 1) * 255).astype(np.uint8)
 
 
 def write_film(path, pictures):
