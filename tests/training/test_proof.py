@@ -32,7 +32,7 @@ def test_a_film_becomes_a_generator_of_its_images(tmp_path):
     first, *reports = (json.loads(line)["scores"] for line in (run / "log.jsonl").read_text().splitlines())
     best = min(reports, key=lambda scores: scores["gabor_frechet"])  # small batches swing: the run keeps its best
     assert best["gabor_frechet"] * 10 <= first["gabor_frechet"]
-    assert best["sliced_wasserstein"] * 3 <= first["sliced_wasserstein"]
+    assert best["sliced_wasserstein"] * 2 <= first["sliced_wasserstein"]
     assert best["recall"] >= 0.1
     assert 0.5 <= best["diversity"] <= 1.5
     assert load_generator(run / "best.safetensors").img_resolution == 32
