@@ -78,8 +78,8 @@ class Discriminator(nn.Module):
         """A convolution with bias, leaky ReLU, gain and clamp; the gain is applied to the weights, as ReLUs allow."""
         weight, bias = self.get(f"{name}.weight"), self.get(f"{name}.bias")
         gain = GAIN * scale
-        weight = weight * (gain / math.sqrt(weight[0].numel()))
-        x = conv2d(x, weight.to(x.dtype), (bias * gain).to(x.dtype), padding=padding, stride=stride)
+        scaled = weight * (gain / math.sqrt(weight[0].numel()))
+        x = conv2d(x, scaled.to(x.dtype), (bias * gain).to(x.dtype), padding=padding, stride=stride)
         x = leaky_relu(x, SLOPE)
         clamp = self.architecture.conv_clamp
         return x if clamp is None else x.clamp(-clamp * scale, clamp * scale)
