@@ -256,7 +256,7 @@ def test_a_sound_that_the_corpus_knows_is_not_analysed_again(tmp_path, monkeypat
     make_corpus(Preset.load(folder), [first])
     described = []
     real = corpus.describe_blocks
-    monkeypatch.setattr(corpus, "describe_blocks", lambda blocks: described.append(1) or real(blocks))
+    monkeypatch.setattr(corpus, "describe_blocks", lambda *given: described.append(1) or real(*given))
     both = make_corpus(Preset.load(folder), [second, first])
     assert len(described) == 1
     other = make_preset(tmp_path / "q")
