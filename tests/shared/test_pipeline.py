@@ -596,6 +596,7 @@ def test_a_state_is_a_copy(preset, other, cut):
         pipeline = Pipeline(preset)
         pipeline.schedule(ControlChange(0, "range", "hold"))
         pipeline.schedule(ControlChange(0, "latent_smoothing", 0.5))
+        pipeline.exchange(0, UseMapping(replace(preset.mapping, reach=0.0), preset.pairs))  # the first latent is held
         pipeline.exchange(8000, other)
         pipeline.process(samples[:cut])
         return pipeline
