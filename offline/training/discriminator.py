@@ -66,27 +66,25 @@ class Discriminator(nn.Module):
     def _block(self, r: int, x: Tensor, dtype: torch.dtype) -> Tensor:
         x = x.to(dtype)
         if r == self.architecture.img_resolution:
-            x = self._layer(x, f"b{r}.fromrgb")
-        weight = self.get(f"b{r}.skip.weight")
-        skip = conv2d(
-            lowpass(x, 1)[:, :, ::2, ::2], (weight * (math.sqrt(0.5) / math.sqrt(weight[0].numel()))).to(dtype)
-        )
-        x = self._layer(x, f"b{r}.conv0", padding=1)
-        return self._layer(lowpass(x, 2), f"b{r}.conv1", stride=2, scale=math.sqrt(0.5)) + skip
+            x = self._activated(self._conv(x, f"b{r}.fromrgb"), f"b{r}.fromrgb")
+        skip = self._conv(lowpass(x, 1)[:, :, ::2, ::2], f"b{r}.skip") * math.sqrt(0.5)
+        x = self._activated(self._conv(x, f"b{r}.conv0", padding=1), f"b{r}.conv0")
+        x = self._conv(lowpass(x, 2), f"b{r}.conv1", stride=2)
+        return self._activated(x, f"b{r}.conv1", math.sqrt(0.5)) + skip
 
-    def _layer(self, x: Tensor, name: str, padding: int = 0, stride: int = 1, scale: float = 1.0) -> Tensor:
-        """A convolution with bias, leaky ReLU, gain and clamp; the gain is applied to the weights, as ReLUs allow."""
-        weight, bias = self.get(f"{name}.weight"), self.get(f"{name}.bias")
-        gain = GAIN * scale
-        scaled = weight * (gain / math.sqrt(weight[0].numel()))
-        x = conv2d(x, scaled.to(x.dtype), (bias * gain).to(x.dtype), padding=padding, stride=stride)
-        x = leaky_relu(x, SLOPE)
+    def _conv(self, x: Tensor, name: str, padding: int = 0, stride: int = 1) -> Tensor:
+        weight = self.get(f"{name}.weight")
+        gain = 1 / math.sqrt(weight[0].numel())
+        return conv2d(x, (weight * gain).to(x.dtype), padding=padding, stride=stride)
+
+    def _activated(self, x: Tensor, name: str, scale: float = 1.0) -> Tensor:
+        x = leaky_relu(x + self.get(f"{name}.bias").to(x.dtype)[None, :, None, None], SLOPE) * (GAIN * scale)
         clamp = self.architecture.conv_clamp
         return x if clamp is None else x.clamp(-clamp * scale, clamp * scale)
 
     def _epilogue(self, x: Float32[Tensor, "n c 4 4"]) -> Float32[Tensor, "n outputs"]:
         x = self._with_deviation(x)
-        x = self._layer(x, "b4.conv", padding=1)
+        x = self._activated(self._conv(x, "b4.conv", padding=1), "b4.conv")
         x = leaky_relu(self._fully_connected(x.flatten(1), "b4.fc"), SLOPE) * GAIN
         return self._fully_connected(x, "b4.out")
 
