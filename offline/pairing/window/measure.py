@@ -161,6 +161,8 @@ class Measure:
             self.until("the film changes", lambda fitted=fitted: sum(made > fitted for made in pictures) >= 2)  # type: ignore[misc]
             trained.append(fitted - start)
             changed.append(pictures[-1] - start)
+        for _ in names:  # as it was: a drop at the same place again would change nothing, and train nothing
+            project.undo()
         self.studio.transport.stop()
         self.window.look.change(source="mock-up")
         middle = len(names) // 2
@@ -194,6 +196,8 @@ class Measure:
         fits = len(self.fits)
         figures = self.phase(move, seconds)
         self.studio.transport.stop()
+        for _ in range(-(-step // 60)):
+            project.undo()
         return {**figures, "fits": len(self.fits) - fits}
 
     def mouse(self, kind: QEvent.Type, place: QPointF, button: Qt.MouseButton) -> None:
