@@ -21,7 +21,7 @@ OUTSIDE = {"relax": 100.0, "change_limit": 100_000.0}
 LEARNED = "memory, learned"
 """Name of the variant whose memory the laboratory learns on the sound: it stands last."""
 CALM: dict[str, Value] = {"pace": 8.0, "settle": 4.0}
-"""Less than half of the picture's movement, as close to the sound: see docs/laboratory.md."""
+"""Less than half of the picture's movement, nearly as close to the sound: see docs/laboratory.md."""
 GRID: tuple[tuple[str, dict[str, Any]], ...] = (
     ("as published", {}),
     *((order.replace("-", ", "), {"order": order}) for order in ORDERS[1:]),
