@@ -10,12 +10,14 @@ load_generator           a StyleGAN3 generator: latents to images
 Each is imported on first use, and so are the modules of commands. docs/python.md has examples.
 """
 
+import _thread
 import difflib
 import importlib
 import logging
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -163,6 +165,7 @@ def run(arguments: list[str]) -> None:
         print("H shows the head-up display; 1 and 2 switch presets; Shift-Esc ends the show", file=sys.stderr)
         name, options = "live", [str(glass), str(violin), "--input", str(glass / "sounds" / "glass.flac")]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, which keeps finished work usable
+    sys.unraisablehook = _stop_again
     command = typer.main.get_command(importlib.import_module(COMMANDS[name].module).app)
     try:  # command() itself would report an EOFError as a Ctrl-C
         with command.make_context(f"ponticello {name}", options) as context:
@@ -173,6 +176,16 @@ def run(arguments: list[str]) -> None:
         return
     if is_shown:
         print(importlib.import_module("offline.demo").NEXT)
+
+
+def _stop_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Repeat a Ctrl-C or SIGTERM that Python ignored because it came while a callback or a destructor ran."""
+    if unraisable.exc_type is KeyboardInterrupt:
+        again = threading.Timer(0.1, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def explain(error: BaseException) -> tuple[str, int]:

@@ -174,7 +174,7 @@ CONTROLS: Mapping[str, Control] = {row.name: row for row in (
     Control("start", "choice", "black", 0, 0, "", "preset", "ticks",
         "Picture before the first sound or change: `black`, or the image for the `mean` of the corpus.", choices=("black", "mean")),
     Control("shape", "shape", "square", 0, 16, "", "hall", "ticks",
-        "Shape of the picture: the network's `square`, a ratio such as 16:9, the `window`'s (a show's default) or `auto`, the widest that is fast enough.",
+        "The picture's shape: the network's `square`, a ratio such as 16:9, the `window`'s (as in a new show) or `auto`, the widest fast one.",
         choices=("square", "window", "auto")),
     Control("freeze", "switch", False, 0, 1, "", "show", "ticks", "Holds the picture; analysis continues."),
     Control("fade", "float", 1.0, 0, 1, "", "show", "ticks", "Brightness of the picture; 0 is black."),

@@ -107,7 +107,7 @@ def _peaks_of(file: Path) -> Path:
 
 def _make_room(sound: Path) -> None:
     """Remove the least recently used sounds until the others and a new one are within the limit."""
-    files = sorted(CACHE.glob("*.f32"), key=lambda file: file.stat().st_mtime, reverse=True)
+    files = sorted(CACHE.glob("[!.]*.f32"), key=lambda file: file.stat().st_mtime, reverse=True)
     room = KEPT_BYTES
     for file in files:
         room -= file.stat().st_size

@@ -202,7 +202,7 @@ def test_a_run_is_taken_up_where_it_was_left(tmp_path: Path) -> None:
     second = Trainer(SMALL)
     load_run(second, tmp_path / "training.safetensors")
     assert second.step_number == 2
-    with pytest.raises(ValueError, match="is of another recipe"):
+    with pytest.raises(ValueError, match="belongs to another recipe"):
         load_run(Trainer(dataclasses.replace(SMALL, texture=0.4)), tmp_path / "training.safetensors")
     while second.step_number < second.steps:
         second.step()

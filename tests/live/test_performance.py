@@ -56,9 +56,9 @@ def test_every_picture_made_is_the_one_that_a_render_makes(a, sound, tmp_path):
         playing.until_tick(50)
     painter = Painter()
     painter.load(Preset.load(a))
+    job = Job(Preset.load(a), sound)
     rendered = {
-        tick.number: digest(painter.paint(tick.picture).numpy())
-        for tick in Job(Preset.load(a), sound).ticks(Fraction(1))
+        tick.number: digest(painter.paint(tick.picture).numpy()) for tick in job.ticks(job.material, Fraction(1))
     }
     made = playing.hashes
     assert len(rendered) == 45

@@ -245,3 +245,24 @@ def test_a_signal_ends_a_long_training(folder, ending):
     assert (process.returncode, out, err) == (130, "", "ponticello: stopped\n")
     before["preset.toml"] = (folder / "preset.toml").read_bytes()
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_signal_during_a_destructor_is_not_lost(folder):
+    """Python ignores what a destructor raises, so the program repeats the signal."""
+    (folder / "preset.toml").write_text("version = 1\n[training]\nepochs = 1000000\n")
+    program = """
+import signal, ponticello, offline.train as t
+f = t.LearnedMapping.learn
+class Ends:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+def learn(*a):
+    Ends()
+    return f(*a)
+t.LearnedMapping.learn = learn
+ponticello.main()
+"""
+    command = [sys.executable, "-c", program, "train", str(folder)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (130, "ponticello: stopped\n")

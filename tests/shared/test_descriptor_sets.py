@@ -135,8 +135,9 @@ def test_a_show_makes_the_pictures_of_a_render(presets, tmp_path):
         playing.until_tick(25)
     painter = Painter()
     painter.load(preset)
+    job = Job(preset, file)
     rendered = {
-        tick.number: digest(painter.paint(tick.picture).numpy()) for tick in Job(preset, file).ticks(Fraction(1))
+        tick.number: digest(painter.paint(tick.picture).numpy()) for tick in job.ticks(job.material, Fraction(1))
     }
     common = playing.hashes.keys() & rendered.keys()
     assert len(common) > 2
@@ -162,8 +163,8 @@ def test_a_recorded_show_of_two_sets_is_rendered_picture_for_picture(presets, tm
     painter = Painter()
     for preset in recording.presets:
         painter.load(preset)
-    ticks = Job(presets[first], tmp_path / "r-2").ticks(Fraction(1))
-    again = {tick.number: digest(painter.paint(tick.picture).numpy()) for tick in ticks}
+    job = Job(presets[first], tmp_path / "r-2")
+    again = {tick.number: digest(painter.paint(tick.picture).numpy()) for tick in job.ticks(job.material, Fraction(1))}
     common = {number: sha for number, sha in playing.hashes.items() if number in again}
     assert len(common) > 2
     assert common.items() <= again.items()
