@@ -2,8 +2,9 @@
 
     .preset-3fa9c1.18233.k2x9_qd1.toml      made on the computer 3fa9c1 by process 18233, to become preset.toml
 
-The next program that writes in the folder, or opens the preset, removes those that are older than itself and whose process
-has ended. Files of other computers, in a shared folder, stay.
+The next program that writes in the folder, or opens the preset, removes those that are an hour older than itself and whose
+process has ended. Files of other computers, in a shared folder, stay. The hour protects programs in containers, which may
+share a disk and the name of the computer but not the numbers of their processes.
 """
 
 import hashlib
@@ -19,6 +20,8 @@ from pathlib import Path
 
 COMPUTER = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
 NAME = re.compile(r"\..+-([0-9a-f]{6})\.(\d{1,10})\.[a-z0-9_]{8}(\.[^.]*)?", re.DOTALL)
+
+MARGIN_S = 3600.0  # files that have changed since so long before the start may be another program's
 
 _started = time.time()
 _looked: set[str] = set()  # folders that this program has cleaned
@@ -43,7 +46,7 @@ def remove_stale(folder: Path) -> None:
                 found = NAME.fullmatch(entry.name)
                 if found is None or found[1] != COMPUTER or is_running(int(found[2])):
                     continue
-                if entry.stat(follow_symlinks=False).st_mtime >= _started:
+                if entry.stat(follow_symlinks=False).st_mtime >= _started - MARGIN_S:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.path, ignore_errors=True)

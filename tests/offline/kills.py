@@ -7,6 +7,7 @@ Not collected by pytest, because it takes minutes. Ends with status 1 if a file 
 
 import argparse
 import hashlib
+import os
 import random
 import shutil
 import signal
@@ -123,6 +124,13 @@ def damage(folder: Path) -> str:
     return ""
 
 
+def age(folder: Path) -> None:
+    """Make the files that a killed command left old enough to be removed."""
+    for path in folder.rglob(".*"):
+        if stale.NAME.fullmatch(path.name):
+            os.utime(path, (0, 0))
+
+
 def main() -> int:
     """Run the kills and print one line for each; the status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -155,6 +163,7 @@ def main() -> int:
                 process.send_signal(signal.SIGKILL)
                 process.communicate()
                 broken = damage(folder)
+                age(folder)
                 status, errors = run(folder, *command.arguments, *command.again)
                 # "exists": finished and then killed, on its way out
                 is_done = status == 0 or "exists; --force" in errors or "has files in it" in errors

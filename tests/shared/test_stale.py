@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from shared.stale import is_running, temporary_prefix
+from shared.stale import MARGIN_S, is_running, temporary_prefix
 from tests.small import make_preset
 
 ROOT = Path(__file__).parents[2]
@@ -39,11 +40,18 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def age(folder, seconds=MARGIN_S + 60):
+    """Let the temporary files in a folder be so old."""
+    for path in folder.glob(".*.*.*"):
+        os.utime(path, (time.time() - seconds,) * 2)
+
+
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_the_next_program_that_writes_there_removes_it(tmp_path, kind):
     assert run(KILLED, tmp_path / "x.toml", kind) < 0
     assert len(names(tmp_path)) == 1
     assert names(tmp_path)[0].startswith(".x")
+    age(tmp_path)
     assert run(WRITES, tmp_path / "y.csv") == 0
     assert names(tmp_path) == ["y.csv"]
 
@@ -55,6 +63,7 @@ def test_the_next_program_that_opens_the_preset_removes_it(tmp_path, part):
     before = names(folder / part)
     assert run(KILLED, folder / part / "seed1.png", "file") < 0
     assert names(folder / part) != before
+    age(folder / part)
     assert run(LOADS, folder) == 0
     assert names(folder / part) == before
 
@@ -64,6 +73,7 @@ def test_a_link_to_a_folder_is_not_followed(tmp_path):
     elsewhere.mkdir()
     (folder / "images").symlink_to(elsewhere)
     assert run(KILLED, elsewhere / "seed1.png", "file") < 0
+    age(elsewhere)
     assert run(LOADS, folder) == 0
     assert len(names(elsewhere)) == 1
 
@@ -75,8 +85,19 @@ def test_files_of_others_and_of_running_programs_stay(tmp_path):
     stay = [f"{running}abcdefgh.csv", ".x-000000.1.abcdefgh.csv", ".x.csv", ".x-abcdefgh.csv", f"{gone}short.csv"]
     for name in (*stay, f"{gone}abcdefgh.csv"):
         (tmp_path / name).write_text("half")
+    age(tmp_path)
     assert run(WRITES, tmp_path / "y.csv") == 0
     assert names(tmp_path) == sorted([*stay, "y.csv"])
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_changed_within_the_last_hour_stays(tmp_path, kind):
+    """It may belong to a running program in another container."""
+    assert run(KILLED, tmp_path / "x.toml", kind) < 0
+    (left,) = names(tmp_path)
+    age(tmp_path, MARGIN_S - 60)
+    assert run(WRITES, tmp_path / "y.csv") == 0
+    assert names(tmp_path) == [left, "y.csv"]
 
 
 def test_which_processes_run():
