@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -149,30 +150,30 @@ class PictureThread:
     def _deliver_all(self) -> None:
         while (computed := self._computed.get()) is not None:
             try:
-                image = computed.arriving.result()
+                self._deliver(computed, computed.arriving.result())
             except Exception as error:  # as above
                 self._last = None  # so that an equal picture is painted anew
                 self._failed(error)
-            else:
-                self._deliver(computed, image)
-            self._places.release()
+            finally:
+                self._places.release()
 
     def _deliver(self, computed: _Computed, image: UInt8[np.ndarray, "h w 3"]) -> None:
         now = time.monotonic()
         copy_s = computed.arriving.copy_s if computed.is_new else 0.0
         number = computed.analysed.tick.number
-        with self._changed:
-            self.painted += 1
         if self._hashes is not None:
             self._hashes[number] = hashlib.sha256(image.tobytes()).hexdigest()
         self._on_image(PaintedImage(image, computed.analysed, now - computed.start, copy_s, now))
+        with self._changed:
+            self.painted += 1
 
     def _failed(self, error: Exception) -> None:
         with self._changed:
             self.dropped += 1
         self._notices.tell(f"cannot paint: {one_line(error)}; the last picture stays")
         if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+            with suppress(RuntimeError):  # after some errors the card refuses everything
+                torch.cuda.empty_cache()
 
 
 def same(a: Picture | None, b: Picture | None) -> bool:

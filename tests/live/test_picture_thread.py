@@ -101,7 +101,7 @@ def test_the_next_image_is_computed_while_one_is_copied(show):
     assert [int(image.image[0, 0, 0]) for image in images] == [0, 1, 3]
     assert [image.copy_s for image in images] == pytest.approx([0.001, 0.002, 0.004])
     assert hashes == {n: hashlib.sha256(bytes([n] * 12)).hexdigest() for n in (0, 1, 3)}
-    assert (thread.painted, thread.dropped) == (3, 1)
+    assert until(lambda: (thread.painted, thread.dropped) == (3, 1))
 
 
 def test_an_image_that_is_still_computed_keeps_the_next_tick_waiting(show):
@@ -139,6 +139,41 @@ def test_an_error_costs_one_picture(show, step):
     card.broken = set()
     thread.offer(tick(3, value=1))
     assert until(lambda: len(images) == 3)
+
+
+def test_an_error_while_an_image_is_handed_on_costs_one_picture():
+    images, notices = [], Notices()
+
+    def receive(image):
+        if image.number in (1, 2, 3):  # more than may be on their way
+            raise ValueError(f"no place for {image.number}")
+        images.append(image.number)
+
+    card = Card()
+    thread = PictureThread(card, receive, notices, None, card.download)
+    thread.start()
+    for number in range(5):
+        thread.offer(tick(number))
+        assert until(lambda number=number: thread.painted + thread.dropped == number + 1)
+    thread.close()
+    assert images == [0, 4]
+    assert (thread.painted, thread.dropped) == (2, 3)
+    assert notices.take()[0].text == "cannot paint: no place for 1; the last picture stays"
+
+
+@pytest.mark.parametrize("step", ["computed", "copied"])
+def test_a_card_that_cannot_even_free_its_memory_ends_no_thread(show, monkeypatch, step):
+    def refuse():
+        raise RuntimeError("an illegal memory access was encountered")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", refuse)
+    card, thread, images, *_ = show
+    card.broken = {(step, number) for number in range(3)}
+    for number in range(4):
+        thread.offer(tick(number))
+        assert until(lambda number=number: thread.painted + thread.dropped == number + 1)
+    assert [image.number for image in images] == [3]
 
 
 def test_the_end_waits_for_images_on_their_way(show):
