@@ -99,7 +99,7 @@ class Performance:
         facts = {"input": source.label, "device": generator.device.type, "generator": generator.backend}
         folder = None if options.record is None else options.record.expanduser().absolute()
         self.takes = Takes(folder, self.engine, self._notices, facts)
-        self._folders = _folders(presets, hall, folder)
+        self._folders = _folders(presets, hall, folder, source.file)
         context = ShowContext(source, self.engine, self._timing, port, self._notices, self._lanes, self._folders)
         self._shape = PictureShape(context, library, display, wanted_shape, shape)
         first = replace(first, controls={**first.controls, "shape": wanted_shape})
@@ -262,10 +262,13 @@ class Performance:
             self._notices.tell(one_line(error))
 
 
-def _folders(presets: Sequence[Preset], hall: Hall, recording: Path | None) -> tuple[Path, ...]:
+def _folders(presets: Sequence[Preset], hall: Hall, recording: Path | None, sound: Path | None) -> tuple[Path, ...]:
     """Where the files of a show are."""
     found = {preset.folder.parent for preset in presets} | {preset.folder for preset in presets}
-    found |= {path.parent for path in (hall.file, recording) if path is not None}
+    found |= {preset.generator_path.parent for preset in presets}
+    as_written = {Path(preset.settings.generator.file).parent for preset in presets}
+    found |= {folder for folder in as_written if str(folder).startswith(("..", "~"))}
+    found |= {path.parent for path in (hall.file, recording, sound and sound.absolute()) if path is not None}
     return (*found, *([] if hall.folder is None else [hall.folder]))
 
 

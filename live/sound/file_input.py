@@ -40,6 +40,7 @@ class FileInput(Source):
         background: bool = True,
     ) -> None:
         super().__init__(f"{tape.path.name}, channel {channels}", now)
+        self.file = tape.path
         self.ahead_samples = ahead_samples
         """How far ahead of the ear the engine reads; can be changed at any time."""
         channels.check(tape.channels, str(tape.path))

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -64,6 +65,8 @@ class Source(ABC):
 
     def __init__(self, label: str, now: Clock) -> None:
         self.label = label
+        self.file: Path | None = None
+        """The sound file that plays."""
         self.position = 0
         """44.1 kHz samples handed on so far."""
         self.counters = SoundCounters()

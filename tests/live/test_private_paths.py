@@ -6,6 +6,7 @@ import pytest
 
 from live.show.private_paths import without_paths
 from shared.preset import preset as places
+from shared.preset.preset import sha256_of
 from tests.live.osc_client import until
 from tests.live.shows import show
 from tests.small import make_preset, write_sound
@@ -39,6 +40,8 @@ def test_folders_of_the_show_may_have_spaces():
     text = "/srv/my shows/old ones/preset.toml is damaged; see /srv/my shows"
     assert without_paths(text, [Path("/srv/my shows")]) == "old ones/preset.toml is damaged; see my shows"
     assert without_paths(text, [Path("/srv/my shows/old ones")]).startswith("preset.toml is damaged")
+    for name in (".hidden", "#1.wav", "-x.wav"):
+        assert without_paths(f"/srv/my shows/{name} is damaged", [Path("/srv/my shows")]) == f"{name} is damaged"
     assert without_paths("no preset '../x y'; see /a/b", known="../x y") == "no preset '../x y'; see b"
     for known in ("/", "'", "/srv", ""):  # does not shield a path
         assert without_paths("/srv/a/preset.toml is damaged", known=known) == "preset.toml is damaged"
@@ -70,6 +73,27 @@ def test_a_broken_preset_on_the_command_line_does_not_say_where_it_is(tmp_path, 
     for text in texts:
         for part in (str(tmp_path), tmp_path.name, "my shows", "../", "other/"):
             assert part not in text
+
+
+def test_neither_the_sound_file_nor_a_generator_elsewhere_says_where_it_is(tmp_path):
+    disk = tmp_path / "My Disk" / "on tour"
+    disk.mkdir(parents=True)
+    first, second = make_preset(tmp_path / "a"), make_preset(tmp_path / "b", seed=1)
+    sha256 = sha256_of(second / "generator.safetensors")
+    generator = (second / "generator.safetensors").rename(disk / "g.safetensors")
+    for file in (str(generator), "../My Disk/on tour/g.safetensors"):
+        toml = f"version = 1\n[generator]\nfile = '{file}'\nsha256 = '{sha256}'\n"
+        (second / "preset.toml").write_text(toml, "utf-8")
+        with show([first, second], write_sound(disk / "s.wav", 1.0), tmp_path, loop=True) as playing:
+            playing.until_tick(2)
+            playing.client.send("notify", 1)
+            playing.source.tell(f"{disk / 's.wav'} is damaged")
+            assert playing.hear("error", 10)[2] == "s.wav is damaged"
+            hidden = generator.rename(disk / "gone")
+            playing.client.send("preset", 2)
+            text = playing.hear("error", 10)[2]
+            hidden.rename(generator)
+        assert text == "preset.toml names the generator g.safetensors, but there is no file g.safetensors"
 
 
 def test_the_player_is_shown_the_path(tmp_path, capsys):

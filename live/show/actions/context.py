@@ -66,7 +66,7 @@ class ShowContext:
     notices: Notices
     lanes: Lanes
     folders: tuple[Path, ...] = ()
-    """Of presets, the hall file and recordings: they stay on this computer."""
+    """Of presets, generators, the sound file, the hall file and recordings: they stay on this computer."""
 
     def refuse(self, call: ActionCall, reason: str) -> None:
         """Report that a call failed: to its sender and to the player, up to 20 times a second."""
