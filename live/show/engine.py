@@ -90,6 +90,11 @@ class Engine:
         return self.pipeline.presets
 
     @property
+    def layers(self) -> int:
+        """The layers of a cross-fade, see `Pipeline.layers`."""
+        return self.pipeline.layers
+
+    @property
     def level_db(self) -> float:
         """RMS of the sound with the time constant of a meter."""
         return float(10 * np.log10(max(self._mean_square, 1e-16)))

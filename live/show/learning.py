@@ -1,5 +1,6 @@
 """Pairs made during a show, and the mapping trained on them."""
 
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -20,13 +21,14 @@ from shared.preset import Preset, history
 from shared.preset.candidates import shortened
 from shared.preset.learned import LearnedMapping
 from shared.preset.lock import preset_lock
-from shared.preset.merging import merge
+from shared.preset.merging import common, merge
 from shared.preset.pairs import Pairs
 from shared.preset.preset import MAPPING
 from shared.preset.training_settings import save_training
 
 MAX_PAIRS = 20_000  # of a preset
 
+_versions = itertools.count(1)  # of all presets of a show: a preset that is loaded again never repeats a number
 
 Label = Float32[np.ndarray, "classes"] | None
 
@@ -50,28 +52,35 @@ class _Pair:
 class Learning:
     """A preset's pairs and those made since it was loaded. Thread-safe; `learn` takes its time.
 
-    restored: pairs and mapping of an earlier show that were never saved.
+    restored: pairs and mapping that were never saved. saved: the saved pairs that `restored` was made from, which another
+    program may have changed since; None: those that `restored` and the preset have in common.
     """
 
-    def __init__(self, preset: Preset, restored: UseMapping | None = None) -> None:
+    def __init__(self, preset: Preset, restored: UseMapping | None = None, saved: Pairs | None = None) -> None:
         self.preset = preset
         self._base = preset.pairs if restored is None else restored.pairs
         self._mapping = preset.mapping if restored is None else restored.mapping
         self.latents = dict(zip(self._base.names, self._base.latents, strict=True))
         """The latent of each pair, by name."""
-        self._saved, self._saved_mapping = preset.pairs, preset.mapping  # on disk, as far as this show knows
+        if restored is None:
+            saved = preset.pairs
+        elif saved is None:
+            saved = common(preset.pairs, restored.pairs)
+        self._saved, self._saved_mapping = saved, preset.mapping  # on disk, as far as this show knows
         self._labels: dict[str, Label] = dict(zip(self._base.names, _labels(self._base.classes), strict=True))
         training = preset.settings.training
-        chosen = training.regressor if restored is None else restored.mapping.regressor.name
+        chosen = self._mapping.regressor.name if self.has_new_mapping else training.regressor
         self._training = msgspec.structs.replace(training, regressor=chosen)
         self._trained: dict[RegressorName, UseMapping] = {}  # the last result of `learn` by each regressor
         self._added: list[_Pair] = []
         self._pairs: Pairs | None = self._base  # None: to be built when needed, as every pair would copy all others
         self._numbers: Counter[str] = Counter()  # the last number given to a name
-        self._version = 0 if restored is None else 1
-        self._saved_version = 0
+        self._version = self._saved_version = next(_versions)
+        if restored is not None:
+            self._version = next(_versions)
         self._lock = threading.RLock()
-        self._loaded = self.learned if restored is not None or preset.is_trained else None
+        is_trained = preset.is_trained if restored is None else self._mapping.pairs_digest == self._base.digest
+        self._loaded = self.learned if is_trained else None
 
     @property
     def unsaved(self) -> bool:
@@ -79,8 +88,18 @@ class Learning:
         return self._version != self._saved_version
 
     @property
+    def has_new_mapping(self) -> bool:
+        """Whether the mapping was trained in a show and has not been saved."""
+        return self._mapping is not self._saved_mapping
+
+    @property
+    def saved(self) -> Pairs:
+        """The pairs on disk, as far as this show knows."""
+        return self._saved
+
+    @property
     def version(self) -> int:
-        """A number that changes whenever pairs or mapping do."""
+        """A number that changes whenever pairs or mapping do, and that no other preset of the show has."""
         return self._version
 
     @property
@@ -173,7 +192,7 @@ class Learning:
             self._added.append(pair)
             self.latents[pair.name], self._labels[pair.name] = pair.latent, pair.label
             self._pairs = None
-            self._version += 1
+            self._version = next(_versions)
         return pair.name
 
     def unpair(self) -> str:
@@ -186,7 +205,7 @@ class Learning:
             stem, _, number = pair.name.rpartition(" ")
             self._numbers[stem] = int(number) - 1  # free again
             self._pairs = None
-            self._version += 1
+            self._version = next(_versions)
         return pair.name
 
     def learn(self, stopped: Callable[[], bool] = lambda: False, regressor: RegressorName | None = None) -> UseMapping:
@@ -211,7 +230,7 @@ class Learning:
             learned = UseMapping(mapping, pairs)
         with self._lock:
             if learned.mapping is not self._mapping:
-                self._version += 1
+                self._version = next(_versions)
             self._mapping, self._training = learned.mapping, training
             self._trained[training.regressor] = learned
         return learned

@@ -1,6 +1,7 @@
 """Pairs and mappings of a show that were never saved, kept beside the user's presets.
 
-    recovery/NAME-GENERATOR/DATE TIME/pairs.safetensors, mapping.safetensors
+    recovery/NAME-GENERATOR/DATE TIME/pairs.safetensors
+                                      mapping.safetensors, if the show has trained one
 
 NAME is the preset's, GENERATOR the first digits of its generator's SHA-256: a preset that was copied finds its own again.
 """
@@ -34,18 +35,21 @@ class Recovery:
         """Of what was written last."""
         self._lock = threading.Lock()
 
-    def write(self, learned: UseMapping, version: int) -> None:
-        """Keep pairs and mapping. Raises UserError or Failure if that is impossible."""
+    def write(self, learned: UseMapping, version: int, with_mapping: bool = True) -> None:
+        """Keep the pairs and, unless it is the preset's, the mapping. Raises UserError or Failure if that is impossible."""
         with self._lock:
-            self._write(learned)
+            self._write(learned, with_mapping)
             self.version = version
 
-    def _write(self, learned: UseMapping) -> None:
+    def _write(self, learned: UseMapping, with_mapping: bool) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot create {self.folder}: {error.strerror}; save the pairs in their preset") from error
-        learned.mapping.save(self.folder / MAPPING)
+        if with_mapping:
+            learned.mapping.save(self.folder / MAPPING)
+        else:
+            (self.folder / MAPPING).unlink(missing_ok=True)
         learned.pairs.save(self.folder / PAIRS)
         for old in sorted(self._shows.iterdir())[:-KEPT]:
             _remove(old)
@@ -57,6 +61,7 @@ class Recovery:
             _remove(self.folder)
             if earlier and self.earlier is not None:
                 _remove(self.earlier)
+                self.earlier = None
             with contextlib.suppress(OSError):  # not empty
                 self._shows.rmdir()
 
@@ -68,7 +73,18 @@ def restored(preset: Preset) -> UseMapping | None:
     """
     if (folder := _newest(preset)) is None:
         return None
-    mapping, pairs = LearnedMapping.load(folder / MAPPING), Pairs.load(folder / PAIRS)
+    file = folder / MAPPING
+    mapping = LearnedMapping.load(file) if file.is_file() else preset.mapping
+    return fitted(UseMapping(mapping, Pairs.load(folder / PAIRS)), preset, folder)
+
+
+def fitted(learned: UseMapping, preset: Preset, folder: Path) -> UseMapping:
+    """Unsaved pairs and mapping for a preset whose files may have changed since.
+
+    The pairs are standardised by the preset's scaler. A mapping of another scaler is replaced by the preset's. folder: where
+    they are kept. Raises PresetError if they are of other inputs or latents than the preset.
+    """
+    mapping, pairs = learned.mapping, learned.pairs
     given, wanted = (
         (each.descriptors.shape[1], each.latents.shape[1], each.space, each.classes.shape[1])
         for each in (pairs, preset.pairs)
@@ -77,7 +93,8 @@ def restored(preset: Preset) -> UseMapping | None:
         raise PresetError(
             f"{folder} does not fit the preset {preset.name} any more; move it elsewhere, or play without --restore"
         )
-    return UseMapping(mapping, pairs)
+    scaler = preset.mapping.scaler
+    return UseMapping(mapping if mapping.scaler.equals(scaler) else preset.mapping, pairs.standardised_by(scaler))
 
 
 def _shows_folder(preset: Preset) -> Path:
@@ -87,7 +104,7 @@ def _shows_folder(preset: Preset) -> Path:
 def _newest(preset: Preset) -> Path | None:
     """The folder of the newest show whose files are complete."""
     shows = _shows_folder(preset)
-    complete = sorted(path.parent for path in shows.glob(f"*/{PAIRS}") if path.with_name(MAPPING).is_file())
+    complete = sorted(path.parent for path in shows.glob(f"*/{PAIRS}"))  # written last
     return complete[-1] if complete else None
 
 

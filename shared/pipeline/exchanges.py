@@ -23,7 +23,10 @@ class Steer:
 
 @dataclass(frozen=True, eq=False)
 class UseMapping:
-    """Replace the mapping and pairs of the preset that plays; with `crossfades`, by a cross-fade of the preset's length."""
+    """Replace the mapping and pairs of the preset that plays; with `crossfades`, by a cross-fade of the preset's length.
+
+    Without `crossfades` the mapping must have the scaler of the preset that plays.
+    """
 
     mapping: LearnedMapping
     pairs: Pairs

@@ -120,6 +120,11 @@ class Pipeline:
         """The visible presets: the one that plays, those below it in a cross-fade, and those of a frozen picture."""
         return (*self._last_presets, *(playing.preset for playing in self._playing))
 
+    @property
+    def layers(self) -> int:
+        """The presets and mappings that a cross-fade mixes, with those that are scheduled to fade in; 1 outside of one."""
+        return len(self._playing) + sum(entry.begins_fade for entry in self._schedule.entries["frames"])
+
     def schedule(self, change: ControlChange) -> int:
         """Change a control at a sample that has not arrived yet; SettingError for a name or value outside the table.
 

@@ -54,6 +54,12 @@ def merge(base: Pairs, ours: Pairs, theirs: Pairs) -> Merged:
     return Merged(pairs, tuple(_remarks(base, ours, theirs, renamed, changed)))
 
 
+def common(one: Pairs, other: Pairs) -> Pairs:
+    """The pairs of one that the other has, too: the same name, image and moment of sound."""
+    theirs = _rows(other)
+    return one.at([row for name, row in _rows(one).items() if name in theirs and _equal(one, row, other, theirs[name])])
+
+
 def _remarks(base: Pairs, ours: Pairs, theirs: Pairs, renamed: list[tuple[str, str]], changed: list[str]) -> list[str]:
     old, mine, other = _rows(base), _rows(ours), _rows(theirs)
     arrived = [name for name in other if name not in old and name not in mine]

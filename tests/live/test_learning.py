@@ -11,7 +11,7 @@ from offline.train import train
 from shared.errors import PresetError, SettingError
 from shared.picture import Picture
 from shared.pipeline import Tick
-from shared.pipeline.exchanges import Steer
+from shared.pipeline.exchanges import Steer, UseMapping
 from shared.preset import Preset, history
 from tests.live.osc_client import until
 from tests.live.shows import show
@@ -204,3 +204,66 @@ def test_an_unknown_regressor_is_refused_and_the_show_goes_on(tmp_path):
         wanted = "no regressor 'forest'; there are: mlp, nearest, rbf, gaussian_process, ridge, linear"
         assert playing.hear("error") == ["error", "/ponticello/regressor", wanted]
         assert playing.ask("regressor") == "mlp"
+
+
+def test_a_regressor_chosen_often_makes_three_layers_at_most_and_none_for_itself(tmp_path):
+    write_sound(tmp_path / "s.wav", 1.0)
+    folder = make_preset(tmp_path / "p", toml="version = 1\n[controls]\ncrossfade = 10.0\n")
+    with show([folder], tmp_path / "s.wav", tmp_path, loop=True) as playing:
+
+        def exchanges():
+            return [what for _, what in playing.asked if isinstance(what, UseMapping)]
+
+        playing.until_tick(3)
+        for count, name in enumerate(("rbf", "nearest", "rbf", "linear", "nearest", "rbf"), 1):
+            playing.client.send("regressor", name)
+            assert until(lambda count=count: len(exchanges()) == count, 20)
+            playing.until_tick(playing.ticks + 2)
+        assert playing.performance.engine.layers == 3
+        for _ in range(5):
+            playing.client.send("regressor", "rbf")
+            playing.until_tick(playing.ticks + 6)
+        assert [what.mapping.regressor.name for what in exchanges()] == [
+            *("rbf", "nearest", "rbf", "linear", "nearest", "rbf")
+        ]
+        picture, count = playing.performance.engine.newest.tick.picture, 0
+        while picture is not None:
+            picture, count = picture.under, count + 1
+        assert count == 3
+
+
+def test_a_preset_that_was_changed_meanwhile_and_is_loaded_again_keeps_the_changes(tmp_path, own):
+    folder, other = make_preset(tmp_path / "mine"), make_preset(tmp_path / "other", seed=1)
+    with show([folder, other], write_sound(tmp_path / "s.wav", 1.0), tmp_path, loop=True) as playing:
+        playing.until_tick(5)
+        playing.client.send("pair", "image 1")
+        assert until(lambda: list(own.glob("recovery/*/*/pairs.safetensors")))
+        add_pair(folder, "seed5", 2.0)
+        train(Preset.load(folder))
+        trained = Preset.load(folder).mapping.pairs_digest
+        for number, name in ((2, "other"), (1, "mine")):
+            playing.client.send("preset", number)
+            assert until(lambda name=name: playing.ask("preset") == name, 10)
+        mappings = [what.mapping for _, what in playing.asked if isinstance(what, UseMapping)]
+        assert [mapping.pairs_digest for mapping in mappings] == [trained]
+        playing.client.send("save")
+        assert until(lambda: "image 1, live 1" in Preset.load(folder).pairs.names, 10)
+    after = Preset.load(folder)
+    assert after.pairs.names[6:] == ("seed5", "image 1, live 1")
+    assert after.mapping.pairs_digest == trained
+
+
+def test_versions_never_repeat_when_a_preset_is_loaded_again(tmp_path):
+    preset = Preset.load(make_preset(tmp_path / "p"))
+    learning = Learning(preset)
+    seen = [learning.version]
+    for _ in range(2):
+        learning.pair("image 1", tick(preset, learning.pairs))
+        seen.append(learning.version)
+    again = Learning(preset, learning.learned, learning.saved)
+    seen.append(again.version)
+    for _ in range(3):
+        again.pair("image 1", tick(preset, learning.pairs))
+        seen.append(again.version)
+    assert len(set(seen)) == len(seen)
+    assert again.unsaved

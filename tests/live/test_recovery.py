@@ -6,11 +6,15 @@ import pytest
 from live.display.keys import DisplayEvent
 from live.show.learning import Learning
 from live.show.recovery import Recovery, restored
+from offline.train import train
 from shared.errors import PresetError
+from shared.mapping.regression import Training
+from shared.mapping.scaling import Standardizer
 from shared.picture import Picture
 from shared.pipeline import Tick
 from shared.pipeline.exchanges import UseMapping
-from shared.preset import Preset
+from shared.preset import Preset, history
+from shared.preset.learned import LearnedMapping
 from tests.live.osc_client import until
 from tests.live.shows import show
 from tests.small import LATENT, make_preset, write_sound
@@ -146,3 +150,81 @@ def test_twenty_thousand_pairs_are_named_in_linear_time(tmp_path, unchecked):
     assert learning.unpair() == names[-1]
     assert learning.pair("image 2", tick) == names[-1]
     assert learning.pairs.names[6:] == tuple(names)
+
+
+def kept(preset, trained):
+    """A pair made in a show, and trained if asked for, in the recovery files."""
+    learning, files = Learning(preset), Recovery(preset)
+    picture = Picture(preset.generator_sha256, preset.pairs.latents[0], "z", 1.0, 0.0, (0.0, 0.0), 1.0)
+    learning.pair(None, Tick(3, np.arange(23.0), picture, "", 0.0))
+    if trained:
+        learning.learn()
+    files.write(learning.learned, learning.version, learning.has_new_mapping)
+    return learning, files
+
+
+def edited(folder):
+    """The preset after the studio has removed a pair, changed another one and trained."""
+    pairs = Preset.load(folder).pairs.at([0, 1, 2, 3, 5])
+    pairs.latents[1] = 0
+    history.save_pairs(folder, pairs)
+    train(Preset.load(folder))
+    return Preset.load(folder)
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_what_the_studio_changed_between_two_shows_stays(tmp_path, trained):
+    folder = make_preset(tmp_path / "mine")
+    ours, _ = kept(Preset.load(folder), trained)
+    preset = edited(folder)
+    again = restored(preset)
+    learning = Learning(preset, again)
+    assert learning.has_new_mapping == trained
+    learning.save(preset)
+    after = Preset.load(folder)
+    assert after.pairs.names[:5] == preset.pairs.names
+    assert np.array_equal(after.pairs.latents[:5], preset.pairs.latents)
+    assert after.pairs.names[5:] == ("image 1 (2)", "image 4", "live 1")
+    assert after.mapping.pairs_digest == (ours.learned.mapping if trained else preset.mapping).pairs_digest
+    assert not learning.unsaved
+
+
+def test_pairs_from_before_the_sounds_were_analysed_again_have_the_scale_of_the_preset(tmp_path):
+    folder = make_preset(tmp_path / "mine")
+    before = Preset.load(folder)
+    ours, _ = kept(before, trained=True)
+    same = restored(before)
+    assert same.pairs.digest == ours.pairs.digest
+    assert all(np.array_equal(same.mapping.arrays[name], array) for name, array in ours.learned.mapping.arrays.items())
+    scaler = Standardizer(before.mapping.scaler.mean + 50, before.mapping.scaler.deviation * 2)
+    pairs = before.pairs.standardised_by(scaler)
+    pairs.save(folder / "pairs.safetensors")
+    LearnedMapping.learn(scaler, pairs, Training(epochs=5)).save(folder / "mapping.safetensors")
+    preset = Preset.load(folder)
+    again = restored(preset)
+    assert again.mapping is preset.mapping
+    assert again.pairs.names == ours.pairs.names
+    sounds = before.mapping.scaler.undone(ours.pairs.descriptors)
+    assert np.allclose(scaler.undone(again.pairs.descriptors), sounds, rtol=1e-9)
+
+
+def test_damaged_files_are_a_notice_when_the_preset_changes_and_the_next_save_goes_to_it(tmp_path, sound, capsys):
+    first, second = make_preset(tmp_path / "first"), make_preset(tmp_path / "second", seed=1)
+    _, files = kept(Preset.load(second), trained=False)
+    (files.folder / "pairs.safetensors").write_bytes(b"no")
+    with show([first, second], sound, tmp_path, loop=True, restore=True) as playing:
+        playing.until_tick(3)
+        playing.client.send("preset", 2)
+        assert until(lambda: playing.ask("preset") == "second", 10)
+        playing.until_tick(playing.ticks + 40)  # its cross-fade is over
+        playing.client.send("pair", "image 3")
+        playing.client.send("truncation", 0.25)
+        playing.client.send("save")
+        assert until(lambda: len(Preset.load(second).pairs) == 7, 10)
+    assert "pairs.safetensors" in capsys.readouterr().err
+    assert Preset.load(second).controls["truncation"] == 0.25
+    assert Preset.load(first).controls["truncation"] != 0.25
+    assert len(Preset.load(first).pairs) == 6
+    assert (files.folder / "pairs.safetensors").read_bytes() == b"no"
+    with pytest.raises(PresetError, match=r"pairs\.safetensors"), show([second], sound, tmp_path, restore=True):
+        pass

@@ -108,3 +108,17 @@ def test_a_latent_from_outside_stays_while_the_regressor_changes(preset):
     things = [(10000, Steer(latent)), (15000, UseMapping(mapping(preset, "rbf"), preset.pairs, crossfades=True))]
     ticks = changed(preset, things)
     assert all(layers(tick.picture) == [(latent.tobytes(), 1.0)] for tick in ticks[8:])
+
+
+def test_layers_are_counted_with_those_that_are_scheduled(preset):
+    pipeline = Pipeline(preset)
+    pipeline.process(SAMPLES[:20000])
+    assert pipeline.layers == 1
+    pipeline.exchange(20001, UseMapping(mapping(preset, "linear"), preset.pairs))
+    pipeline.exchange(20002, UseMapping(mapping(preset, "rbf"), preset.pairs, crossfades=True))
+    pipeline.exchange(30000, UseMapping(mapping(preset, "ridge"), preset.pairs, crossfades=True))
+    assert pipeline.layers == 3
+    pipeline.process(SAMPLES[20000:26000])
+    assert pipeline.layers == 3
+    pipeline.process(SAMPLES[26000:])
+    assert pipeline.layers == 1

@@ -8,15 +8,17 @@ from functools import partial
 from live.rate_limit import RateLimits
 from live.show import recovery
 from live.show.actions.context import ActionCall, ShowContext
+from live.show.actions.presets import CHANGE_EVERY_S, MAX_FADING
 from live.show.learning import Learning
 from live.show.preset_library import PresetLibrary
 from live.show.recovery import Recovery
 from shared.background import Then
 from shared.controls import Value
-from shared.errors import SettingError
+from shared.errors import PresetError, SettingError, one_line
 from shared.mapping.regression import REGRESSORS, RegressorName
 from shared.pipeline.exchanges import UseMapping
 from shared.preset import Preset
+from shared.preset.learned import LearnedMapping
 
 PAIRS_PER_S = 20
 SAVE_EVERY_S = 1.0
@@ -40,26 +42,47 @@ class LearningActions:
         self._played: dict[str, tuple[Learning, Recovery]] = {}  # in this show, by preset
         self.learning: Learning
         self._files: Recovery
+        self._used: LearnedMapping  # the mapping that plays, or fades in
 
     def follow(self, preset: Preset) -> None:
-        """A preset plays from now on. Pairs of it that were not saved are restored, or reported to the player."""
+        """A preset plays from now on. Pairs of it that were not saved are restored, or reported to the player.
+
+        Raises PresetError if those of the first preset of a show are damaged or do not fit; later on that is a notice.
+        """
         tell = partial(self._context.notices.tell, wrong=False)
         key = f"{preset.name} {preset.generator_sha256}"
         before, files = self._played.get(key, (None, Recovery(preset)))
-        if before is not None and before.unsaved:  # earlier in this show
-            restored: UseMapping | None = before.learned
-        else:
-            restored = recovery.restored(preset) if self._restore else None
-        self.learning, self._files = Learning(preset, restored), files
+        try:
+            restored = self._unsaved(preset, before, files)
+        except PresetError as error:
+            if not self._played:
+                raise
+            self._context.notices.tell(one_line(error))
+            restored, files = None, Recovery(preset)
+            files.earlier = None  # it stays: what it holds was not restored
+        saved = before.saved if before is not None and restored is not None else None
+        self.learning, self._files = Learning(preset, restored, saved), files
+        self._used = self.learning.learned.mapping
         self._played[key] = self.learning, files
         if restored is not None:
             self._context.engine.exchange(restored, time.monotonic())
             tell(f"{preset.name}: unsaved changes restored, {_count(restored)}; S or /ponticello/save saves them")
+            if self._used.pairs_digest != restored.pairs.digest:
+                tell(f"{preset.name}: the mapping was not trained on all of them; T or /ponticello/train trains it")
             self._keep()
         elif files.earlier is not None:
             tell(f"{preset.name}: unsaved pairs of an earlier show are in {files.earlier}; --restore brings them back")
         if restored is None and not preset.is_trained:
             tell(preset.training_advice)
+
+    def _unsaved(self, preset: Preset, before: Learning | None, files: Recovery) -> UseMapping | None:
+        """What was not saved earlier in this show, or in one before it; None if there is nothing to restore."""
+        if before is None:
+            return recovery.restored(preset) if self._restore else None
+        if not before.unsaved:
+            return None
+        mapping = before.learned.mapping if before.has_new_mapping else preset.mapping
+        return recovery.fitted(UseMapping(mapping, before.pairs), preset, files.folder)
 
     def wait_for_save(self, call: ActionCall) -> None:
         """Wait for a save of the same sender, so that a preset loaded again has what was saved; never for a training."""
@@ -124,7 +147,8 @@ class LearningActions:
                 self._training_s = time.monotonic() - start
             return partial(self._use, learning, replace(learned, crossfades=regressor is not None))
 
-        self._context.run(self._context.lanes.learning, call, learn, kind, TRAINING_SHARE * self._training_s)
+        every_s = max(CHANGE_EVERY_S, TRAINING_SHARE * self._training_s)
+        self._context.run(self._context.lanes.learning, call, learn, kind, every_s)
 
     def save(self, call: ActionCall, values: Mapping[str, Value]) -> None:
         """Save controls, pairs and mapping as they are when the trainings requested before are done."""
@@ -150,7 +174,11 @@ class LearningActions:
             name = learning.preset.name
             self._context.notices.tell(f"{name} does not play any more: its new mapping is not used", wrong=False)
             return
-        self._context.engine.exchange(learned, time.monotonic())
+        engine = self._context.engine
+        if not (learned.crossfades and learned.mapping is self._used):  # else it plays already, or fades in
+            crossfades = learned.crossfades and engine.layers < MAX_FADING
+            engine.exchange(replace(learned, crossfades=crossfades), time.monotonic())
+            self._used = learned.mapping
         name = learned.mapping.regressor.name
         line = f"regressor: {name}" if learned.crossfades else f"trained: {_count(learned)}"
         self._context.notices.tell(line, wrong=False)
@@ -168,7 +196,7 @@ class LearningActions:
 
     def _write(self, learning: Learning, files: Recovery) -> None:
         if learning.unsaved and learning.version != files.version:
-            files.write(learning.learned, learning.version)
+            files.write(learning.learned, learning.version, learning.has_new_mapping)
         if not learning.unsaved:  # saved meanwhile, or back to what the preset has
             files.remove(self._restore)
 
