@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -91,6 +92,7 @@ class TrainingRun:
         self._image_count = len(images)
         self._scorer: Scorer | None = None
         self._alarm = Alarm(configuration)
+        self._said: set[str] = set()  # why a snapshot or its generator was not written
 
     @property
     def progress(self) -> Progress:
@@ -115,20 +117,23 @@ class TrainingRun:
                 listener.on_iteration(progress.iteration)
                 if self.configuration.is_tick(progress.iteration) and self.processes.is_first:
                     with pace.paused():
-                        self._report(listener, pace.seconds_per_kimg(progress.images))
+                        self._attempt(listener, partial(self._report, pace.seconds_per_kimg(progress.images)))
                 is_due = time.monotonic() - saved >= snapshot_s
                 is_stopped, is_due = self._agreed(listener.is_stopped(), is_due)
                 if is_stopped:
                     break
                 if is_due:
                     with pace.paused():
-                        self._save_or_retry_later(listener)
-                    saved, saved_at = time.monotonic(), progress.iteration
+                        is_saved = self._attempt(listener, self._save)
+                        (is_failed,) = self._agreed(not is_saved)  # only the first process writes
+                    saved = time.monotonic()
+                    if not is_failed:
+                        saved_at = progress.iteration
         if progress.iteration != saved_at:
-            self.save()
+            self._save(listener)
         return progress.iteration >= last
 
-    def save(self) -> None:
+    def _save(self, listener: Listener) -> None:
         """Write a snapshot, the averaged generator and a grid of its images. Every process takes part."""
         progress = self.progress
         sign_sum, sign_count = self.processes.sums(progress.sign_sum, progress.sign_count)
@@ -137,17 +142,23 @@ class TrainingRun:
         whole = replace(progress, sign_sum=sign_sum, sign_count=int(sign_count))
         try:
             self.folder.save(self.networks, whole, self._best)
-        except ModelError:  # weights that are not finite: the snapshot before stays; the alarm reports it
+        except ModelError as error:  # the run has diverged: the next snapshots will fail alike
+            reason = str(error).partition(":")[0]
+            if reason not in self._said:
+                self._said.add(reason)
+                listener.say(str(error))
             return
         fakes = generated(self.networks.averaged, self.batches, COLUMNS * ROWS, "grid")
         write_grid(self.folder.path / f"fakes-{progress.images / 1000:08.1f}.png", fakes)
 
-    def _save_or_retry_later(self, listener: Listener) -> None:
-        """A full disk does not end the run: the next snapshot may find room."""
+    def _attempt(self, listener: Listener, write: Callable[[Listener], None]) -> bool:
+        """Write files. A full disk does not end the run: later files may find room. Returns whether all are written."""
         try:
-            self.save()
+            write(listener)
         except Failure as error:
-            listener.say(f"{error}; no snapshot was saved, the run goes on and tries again")
+            listener.say(f"{error}; the run goes on and tries again later")
+            return False
+        return True
 
     def _read_ahead(self, first: int, last: int, samples: range) -> Generator[Tensor, None, None]:
         return prefetch((self.batches.images(number, samples) for number in range(first, last)), AHEAD)
@@ -156,7 +167,7 @@ class TrainingRun:
         """Each wish of any process."""
         return tuple(total > 0 for total in self.processes.sums(*map(float, wishes)))
 
-    def _report(self, listener: Listener, seconds_per_kimg: float | None) -> None:
+    def _report(self, seconds_per_kimg: float | None, listener: Listener) -> None:
         if self._scorer is None:
             write_grid(self.folder.path / "reals.png", self.batches.reals(COLUMNS * ROWS))
             count = min(SCORED, self._image_count // 2)
@@ -169,8 +180,8 @@ class TrainingRun:
         progress = replace(self.progress, losses=dict(self.progress.losses))
         warnings = self._alarm.warnings(progress, scores)
         report = Report(progress, seconds_per_kimg, scores, self._scorer.floor, warnings)
+        listener.on_report(report)  # before the log, which a full disk may refuse
         self.folder.log(report.line())
-        listener.on_report(report)
         if self._best.distance is None or scores.gabor_frechet < self._best.distance:
             try:
                 write_generator(self.folder.path / BEST_FILE, self.networks.averaged)

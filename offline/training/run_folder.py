@@ -9,6 +9,7 @@ reals.png, fakes-000004.png   images of the data set, and generated ones at fixe
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -29,7 +30,7 @@ from offline.training.network_file import AVERAGED, DISCRIMINATOR, GENERATOR, re
 from offline.training.start import load, tensors
 from shared.atomic import make_folder, written_atomically
 from shared.errors import ModelError, SettingError, UserError, one_line, refusal
-from shared.image.checkpoint import write_checkpoint
+from shared.image.checkpoint import check_values, write_checkpoint
 
 SETTINGS, LOG, GENERATOR_FILE, BEST_FILE, LOCK = (
     "run.json",
@@ -114,12 +115,20 @@ class RunFolder:
             )
 
     def save(self, networks: Networks, progress: Progress, best: Best) -> None:
-        """Write a snapshot and the averaged generator. Two older snapshots are kept."""
+        """Write a snapshot and the averaged generator. Two older snapshots are kept.
+
+        Raises ModelError if weights are not finite: nothing is written then, and the older snapshots stay. Also raises it
+        if weights of the averaged generator are too large for float16: only its file is not written then.
+        """
         arrays = {
             f"{prefix}{name}": tensor.detach().cpu().numpy()
             for prefix, named in _parts(networks).items()
             for name, tensor in named.items()
         }
+        try:
+            check_values(arrays)
+        except ModelError as error:
+            raise ModelError(f"no snapshot is saved: {error}") from error
         facts = {"progress": asdict(progress), "best": asdict(best)}
         write_networks(
             self._snapshot(progress.iteration),
@@ -128,9 +137,12 @@ class RunFolder:
             {**arrays, **_moments(networks)},
             facts,
         )
-        write_generator(self.path / GENERATOR_FILE, networks.averaged)
         for old in self.snapshots()[:-KEPT]:
             old.unlink(missing_ok=True)
+        try:
+            write_generator(self.path / GENERATOR_FILE, networks.averaged)
+        except ModelError as error:
+            raise ModelError(f"{GENERATOR_FILE} is not updated: {error}") from error
 
     def snapshots(self) -> list[Path]:
         """Paths of the snapshots, the oldest first."""
@@ -156,12 +168,16 @@ class RunFolder:
         return None
 
     def log(self, line: Mapping[str, object]) -> None:
-        """Append a line of JSON to the log. Raises Failure if the disk is full."""
+        """Append a line of JSON to the log. Raises Failure if the disk is full; the log is then as before."""
+        path = self.path / LOG
+        size = path.stat().st_size if path.exists() else 0
         try:
-            with open(self.path / LOG, "a", encoding="utf-8") as file:
+            with open(path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise refusal(f"cannot write {self.path / LOG}", error) from error
+            with suppress(OSError):
+                os.truncate(path, size)  # the next line would continue a truncated one
+            raise refusal(f"cannot write {path}", error) from error
 
     def lines(self) -> list[dict[str, Any]]:
         """The log's lines, without a truncated last line."""
@@ -176,12 +192,16 @@ class RunFolder:
         return lines
 
     def rewind(self, progress: Progress) -> None:
-        """Remove the log's lines after the snapshot from which a run continues: the same reports follow again."""
-        lines = self.lines()
-        kept = [line for line in lines if line.get("iteration", 0) <= progress.iteration]
-        if len(kept) < len(lines):
-            with written_atomically(self.path / LOG) as temporary:
-                temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+        """Remove the log's lines after the snapshot from which a run continues: the same reports follow again.
+
+        A truncated last line is removed too: the next report would continue it.
+        """
+        path = self.path / LOG
+        kept = [line for line in self.lines() if line.get("iteration", 0) <= progress.iteration]
+        text = "".join(json.dumps(line) + "\n" for line in kept)
+        if path.exists() and path.read_text("utf-8", "replace") != text:
+            with written_atomically(path) as temporary:
+                temporary.write_text(text, "utf-8")
 
     def _snapshot(self, iteration: int) -> Path:
         return self.path / f"state-{iteration:08d}.safetensors"

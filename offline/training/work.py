@@ -99,6 +99,11 @@ def _configuration(
         raise SettingError(f"{one_line(error)}; see ponticello train-gan --help") from error
     if folder.exists:
         folder.check(configuration)
+        if configuration.source and source is None and not folder.snapshots():
+            raise SettingError(
+                f"{folder.path} was started from a file and has no snapshot yet; "
+                "give the same file again with --from, or name a new folder"
+            )
     return configuration
 
 
