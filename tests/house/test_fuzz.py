@@ -14,6 +14,7 @@ def alarm():
     signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("alarm")
 def test_damaged_files_work_or_fail_in_one_line(tmp_path):
     outcomes = fuzz.run(60, 7, tmp_path)

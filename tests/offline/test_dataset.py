@@ -296,6 +296,7 @@ def test_the_incomplete_end_after_a_power_failure_is_cut_off(tmp_path):
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "whole.zip").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 def test_a_killed_process_loses_little_and_can_be_continued(tmp_path):
     stills(tmp_path / "in", 120)

@@ -204,6 +204,7 @@ def test_a_playlist_opens_no_other_file(tmp_path):
         film_facts(tmp_path / "b.mp4")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
 def test_a_decoder_that_hangs_is_ended_and_earlier_frames_are_kept(tmp_path, monkeypatch):
     path = film(tmp_path / "a.mkv", TEST_SOURCE, 3)

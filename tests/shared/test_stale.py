@@ -56,6 +56,7 @@ def test_the_next_program_that_writes_there_removes_it(tmp_path, kind):
     assert names(tmp_path) == ["y.csv"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [".", "images", "history", "sounds"])
 def test_the_next_program_that_opens_the_preset_removes_it(tmp_path, part):
     folder = make_preset(tmp_path / "p")
@@ -68,6 +69,7 @@ def test_the_next_program_that_opens_the_preset_removes_it(tmp_path, part):
     assert names(folder / part) == before
 
 
+@pytest.mark.slow
 def test_a_link_to_a_folder_is_not_followed(tmp_path):
     folder, elsewhere = make_preset(tmp_path / "p"), tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -31,6 +31,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_set_is_farther_than_another_half(sets, change):
     real = gabor_features(sets["real"]).numpy()
@@ -39,6 +40,7 @@ def test_a_changed_set_is_farther_than_another_half(sets, change):
     assert changed > 2 * floor
 
 
+@pytest.mark.slow
 def test_sliced_distance_of_a_set_to_itself_is_nothing(sets):
     floor = sliced_wasserstein(sets["real"], sets["other"])
     assert sliced_wasserstein(sets["real"], sets["real"]) == 0
