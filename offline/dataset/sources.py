@@ -11,6 +11,8 @@ from offline.dataset.left_out import Omission
 from shared.errors import UserError
 
 STILLS = PICTURE_SUFFIXES | {".jfif", ".tga", ".psd", ".jp2", ".avif", ".heic", ".heif", ".ppm", ".pgm", ".pnm"}
+ZIP_ERRORS = (zipfile.BadZipFile, RuntimeError, NotImplementedError)
+"""What zipfile raises for damage, for a password, and for a compression that it does not know."""
 FILMS = frozenset(
     {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".mxf", ".wmv"}
     | {".asf", ".flv", ".3gp", ".ogv", ".gif", ".dv", ".y4m", ".vob"}
@@ -100,7 +102,7 @@ def _add_zip(sources: Sources, path: Path) -> None:
         listing = None
         if LABELS_FILE in archive.namelist():
             listing = parse_listing(archive.read(LABELS_FILE), f"{path}: {LABELS_FILE}")
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (OSError, *ZIP_ERRORS) as error:
         raise UserError(f"{path} cannot be read as a zip ({error}); repair it or leave it out") from error
     if listing and listing.labels:
         sources.labelled.append(str(path))
@@ -132,7 +134,7 @@ class _Member:
     def __call__(self) -> bytes:
         try:
             return self._archive.read(self._info)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+        except (EOFError, *ZIP_ERRORS) as error:
             raise OSError(str(error)) from error
 
 

@@ -8,42 +8,24 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
-from shared.stage import Stage, State
+from shared.mapping.smoothing import OnePole
 
 
-class Memory(Stage[NDArray[Any], NDArray[Any]]):
+class Memory(OnePole):
     """(k, d) in, (k, d) out; the first output is the first input.
 
     seconds (d,): time constants; 0 forgets at once. They may change between blocks. rate: items per second.
     """
 
     def __init__(self, rate: float, seconds: Float64[np.ndarray, "d"]) -> None:
+        super().__init__()
         self.rate = rate
         self.seconds = seconds
-        self._last: NDArray[Any] | None = None
 
-    def process(self, block: NDArray[Any], /) -> NDArray[Any]:
-        """Remember along time."""
-        keep = coefficients(self.seconds, self.rate).astype(block.dtype)
-        out = np.empty_like(block)
-        for i, row in enumerate(block):
-            self._last = row.copy() if self._last is None else keep * self._last + (1 - keep) * row
-            out[i] = self._last
-        return out
-
-    def reset(self) -> None:
-        """The next output will be the next input."""
-        self._last = None
-
-    def state(self) -> State:
-        """The last output; empty before the first."""
-        return {} if self._last is None else {"last": self._last.copy()}
-
-    def restore(self, state: State, /) -> None:
-        """Continue from that output."""
-        self._last = state["last"].copy() if "last" in state else None
+    def _weights(self, dtype: np.dtype[Any]) -> tuple[Any, Any]:
+        keep = coefficients(self.seconds, self.rate).astype(dtype)
+        return keep, 1 - keep
 
 
 def coefficients(seconds: Float64[np.ndarray, "d"], rate: float) -> Float64[np.ndarray, "d"]:

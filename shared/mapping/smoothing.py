@@ -3,6 +3,7 @@
 All kernels are causal, pass a constant through unchanged, and give the first item as it is. `leaky` is the paper's.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -16,21 +17,19 @@ from shared.mapping.kernels import Kernel, Smoothing
 from shared.stage import Stage, State
 
 
-class LeakyIntegrator(Stage[NDArray[Any], NDArray[Any]]):
-    """(m, d) in, (m, d) out of the same type; the first output is the first input.
+class OnePole(Stage[NDArray[Any], NDArray[Any]]):
+    """(m, d) in, (m, d) out of the same type: keep * last output + take * input; the first output is the first input."""
 
-    coefficient c in [0, 1), without unit: 0 passes everything through. It may change between blocks. The mean delay is
-    c / (1 - c) items: four frames, 46 ms, for c = 0.8.
-    """
-
-    def __init__(self, coefficient: float = 0.8) -> None:
-        self.coefficient = coefficient
+    def __init__(self) -> None:
         self._last: NDArray[Any] | None = None
 
+    @abstractmethod
+    def _weights(self, dtype: np.dtype[Any]) -> tuple[Any, Any]:
+        """Keep and take, numbers or arrays (d,)."""
+
     def process(self, block: NDArray[Any], /) -> NDArray[Any]:
-        """Smooth along time."""
-        keep = block.dtype.type(self.coefficient)
-        take = block.dtype.type(1.0 - self.coefficient)
+        """Integrate along time."""
+        keep, take = self._weights(block.dtype)
         out = np.empty_like(block)
         for i, row in enumerate(block):
             self._last = row.copy() if self._last is None else keep * self._last + take * row
@@ -48,6 +47,21 @@ class LeakyIntegrator(Stage[NDArray[Any], NDArray[Any]]):
     def restore(self, state: State, /) -> None:
         """Continue from that output."""
         self._last = state["last"].copy() if "last" in state else None
+
+
+class LeakyIntegrator(OnePole):
+    """(m, d) in, (m, d) out of the same type; the first output is the first input.
+
+    coefficient c in [0, 1), without unit: 0 passes everything through. It may change between blocks. The mean delay is
+    c / (1 - c) items: four frames, 46 ms, for c = 0.8.
+    """
+
+    def __init__(self, coefficient: float = 0.8) -> None:
+        super().__init__()
+        self.coefficient = coefficient
+
+    def _weights(self, dtype: np.dtype[Any]) -> tuple[Any, Any]:
+        return dtype.type(self.coefficient), dtype.type(1.0 - self.coefficient)
 
 
 PAPER = Smoothing()
