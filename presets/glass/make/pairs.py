@@ -1,43 +1,13 @@
-"""Makes the corpus, pairs and mapping of `glass` and of `violin`: moments of sound, and images chosen for them by eye.
+"""Makes the corpus, pairs and mapping of `glass`, `violin` and `calm`: moments of sound, and images chosen for them by eye.
 
 python presets/glass/make/pairs.py            makes them again with the functions behind the studio's commands
 python presets/glass/make/pairs.py FOLDER     writes them into another folder, to compare
 """
 
 import shutil
-import sys
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
 
-import tomlkit
-
-from offline.candidates import choose
-from offline.corpus import make_corpus
-from offline.drawing import draw_candidates
-from offline.pairing.session import Pairing
-from offline.train import train
-from shared.preset.candidates import Draw
-from shared.preset.preset import SHIPPED, Preset, sha256_of
-
-CANDIDATES = 500  # the images were chosen from a contact sheet of these
-SOUNDS = {
-    "glass": SHIPPED / "glass" / "sounds" / "glass.flac",
-    "strings": SHIPPED / "glass" / "sounds" / "strings.flac",
-}
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The sounds and pairs of a preset."""
-
-    preset: str
-    sounds: tuple[str, ...]
-    shipped: tuple[str, ...]
-    """Files of the shipped preset; the other files are needed only for pairing."""
-    pairs: tuple[tuple[str, float, int, str], ...]
-    """Sound, second, seed of the image, reason."""
-
+from presets.making.pairs import Choice, make_presets
+from shared.preset.preset import SHIPPED
 
 CHOICES = (
     Choice(
@@ -85,45 +55,15 @@ CHOICES = (
 )
 
 
-def main(into: Path = SHIPPED) -> None:
-    """Make all presets, as an artist would with `ponticello analyse`, `candidates`, `pair` and `train`."""
-    with tempfile.TemporaryDirectory() as temporary:
-        for choice in CHOICES:
-            make(choice, Path(temporary), into / choice.preset)
+def main() -> None:
+    """Make `glass` and `violin`, and `calm`, which differs from `glass` in its settings alone."""
+    into = make_presets(CHOICES)
     (into / "calm").mkdir(exist_ok=True)
-    for name in ("pairs.safetensors", "mapping.safetensors"):  # calm differs from glass in its settings alone
+    for name in ("pairs.safetensors", "mapping.safetensors"):
         shutil.copyfile(into / "glass" / name, into / "calm" / name)
     if into != SHIPPED:
         shutil.copyfile(SHIPPED / "calm" / "preset.toml", into / "calm" / "preset.toml")
 
 
-def make(choice: Choice, place: Path, into: Path) -> None:
-    """Make one preset in a folder of its own below `place`, and copy its shipped files to `into`."""
-    folder, given = place / choice.preset, SHIPPED / choice.preset
-    folder.mkdir()
-    document = tomlkit.parse((given / "preset.toml").read_text("utf-8"))
-    generator = given / document["generator"]["file"]
-    if generator.parent == given:
-        shutil.copyfile(generator, folder / generator.name)
-    else:
-        document["generator"]["sha256"] = sha256_of(generator)
-    (folder / "preset.toml").write_text(tomlkit.dumps(document), "utf-8")
-    make_corpus(Preset.load(folder), [SOUNDS[name] for name in choice.sounds], copy=True)
-    draw_candidates(Preset.load(folder), Draw(count=CANDIDATES), "cpu")
-    choose(Preset.load(folder), [seed for _, _, seed, _ in choice.pairs])
-    pairing = Pairing(Preset.load(folder))
-    for sound, seconds, seed, _ in choice.pairs:
-        pairing.at(str(seed), seconds, sound)
-    trained = train(Preset.load(folder))
-    into.mkdir(parents=True, exist_ok=True)
-    own = (generator.name,) if generator.parent == given and into != given else ()
-    for name in ("preset.toml", *own, *choice.shipped):
-        shutil.copyfile(folder / name, into / name)
-    print(
-        f"{choice.preset}: {len(trained.pairs)} pairs, loss fallen by {trained.orders:.1f} orders of magnitude, "
-        f"reach {trained.mapping.reach:.2f}"
-    )
-
-
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:2]))
+    main()

@@ -1,87 +1,10 @@
 """Fits the generator of the preset `glass` to rendered pictures: python presets/glass/make/train_generator.py FOLDER [RECIPE]
 
-Ctrl-C saves and stops; the same command continues from FOLDER/training.safetensors. FOLDER also receives
-generator.safetensors (float16, ready for `ponticello live`), grid.png (rows of the generator's pictures above the renderer's
-of the same scenes) and log.csv. Two threads train on half of each step's scenes; times are CPU seconds.
+See `presets.making.training.fit` for the files it writes.
 """
 
-import argparse
-import csv
-import signal
-import time
-from pathlib import Path
-
-import numpy as np
-from jaxtyping import Float32
-from PIL import Image
-
-from presets.glass.make.training.keeping import load_run, save_run
-from presets.glass.make.training.recipe import RECIPES
-from presets.glass.make.training.trainer import Trainer, one_thread
-
-COLUMNS = 8
-SAVE_EVERY_S = 150.0
-"""CPU time between two saves."""
-
-
-def main() -> None:
-    """Train until the recipe's steps are done."""
-    parser = argparse.ArgumentParser(description="Fit the generator of the preset glass.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("recipe", nargs="?", default=next(iter(RECIPES)), choices=list(RECIPES))
-    parser.add_argument(
-        "--share", type=float, default=1.0, help="fraction of the recipe's steps, for quick comparisons"
-    )
-    arguments = parser.parse_args()
-    folder: Path = arguments.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    one_thread()
-    trainer = Trainer(RECIPES[arguments.recipe].shortened(arguments.share))
-    if (folder / "training.safetensors").exists():
-        load_run(trainer, folder / "training.safetensors")
-    saved = time.process_time()
-    losses: list[dict[str, float]] = []
-    asked: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _: asked.append(received))
-    while trainer.step_number < trainer.steps and not asked:
-        losses.append(trainer.step())
-        if asked or time.process_time() - saved > SAVE_EVERY_S or trainer.step_number == trainer.steps:
-            report(trainer, folder, losses)
-            losses.clear()
-            saved = time.process_time()
-
-
-def report(trainer: Trainer, folder: Path, losses: list[dict[str, float]]) -> None:
-    """Save the run, its generator, its grid, and a line of the log."""
-    given, wanted, found = trainer.show()
-    save_grid(folder / "grid.png", given, wanted)
-    trainer.export(folder / "generator.safetensors")
-    means = {name: float(np.mean([part[name] for part in losses if name in part])) for name in losses[-1]}
-    line = {
-        "step": str(trainer.step_number),
-        "cpu_s": f"{trainer.cpu_seconds:.0f}",
-        "stage": str(trainer.place(trainer.step_number)[0]),
-    }
-    line |= {name: f"{value:.4f}" for name, value in (found | means).items()}
-    names = ("step", "cpu_s", "stage", "l1", "psnr", "edges", "fields", "buffers", "preview", "picture", "texture")
-    is_new = not (folder / "log.csv").exists()
-    with (folder / "log.csv").open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
-        if is_new:
-            writer.writeheader()
-        writer.writerow(line)
-    save_run(trainer, folder / "training.safetensors")
-
-
-def save_grid(path: Path, given: Float32[np.ndarray, "n 3 h w"], wanted: Float32[np.ndarray, "n 3 h w"]) -> None:
-    """Write rows of `given` above the same rows of `wanted`, `COLUMNS` pictures wide."""
-    rows = []
-    for first in range(0, len(given), COLUMNS):
-        rows += [np.concatenate(list(pictures[first : first + COLUMNS]), axis=2) for pictures in (given, wanted)]
-    image = np.clip(np.concatenate(rows, axis=1) * 127.5 + 128, 0, 255).astype(np.uint8)
-    Image.fromarray(image.transpose(1, 2, 0)).save(path)
-
+from presets.glass.make.recipes import RECIPES
+from presets.making.training.fit import fit
 
 if __name__ == "__main__":
-    main()
+    fit(RECIPES)

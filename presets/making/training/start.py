@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu
 
 from offline.training.generator import GAIN, TrainableGenerator
-from presets.glass.make.painting.fields import COLOURS, FIELDS, PARAMETERS, WAVES, Fields
+from presets.making.fields import Fields
 from shared.image.ops.fully_connected import SLOPE
 
 SAMPLES = 6000
@@ -25,38 +25,39 @@ WIDEST = 2.6
 """The bends lie within this number of deviations of a direction of p."""
 
 
-def projection(seed: int, z_dim: int) -> Float32[Tensor, "parameters z_dim"]:
-    """The matrix of p = projection z, for z of unit mean square. Its rows are orthonormal: p is normally distributed if z is."""
+def projection(seed: int, parameters: int, z_dim: int) -> Float32[Tensor, "parameters z_dim"]:
+    """Such that p = projection z for z of unit mean square: orthonormal rows, so p is normally distributed if z is."""
     generator = torch.Generator().manual_seed(seed)
-    rows: Tensor = torch.linalg.qr(torch.randn(z_dim, PARAMETERS, generator=generator))[0].T.contiguous()
+    rows: Tensor = torch.linalg.qr(torch.randn(z_dim, parameters, generator=generator))[0].T.contiguous()
     return rows
 
 
 @torch.no_grad()
 def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "parameters z_dim"]) -> None:
-    """Set the input, the mapping and the first layers as described above; other weights do not change."""
-    architecture = network.architecture
-    z_dim, w_dim, waves = architecture.z_dim, architecture.w_dim, len(WAVES)
+    """Set the input, the mapping and the first layer as described above; the rest of the network stays as it is."""
+    architecture, layout = network.architecture, fields.layout
+    z_dim, w_dim, waves = architecture.z_dim, architecture.w_dim, len(layout.waves)
     if architecture.mapping_kwargs.num_layers != 2 or network.layers[0].source.channels < 2 * waves:
         raise ValueError(f"the network needs 2 mapping layers and {2 * waves} channels at the input")
     _set_waves(network, fields)
 
-    # first layer of the mapping: each direction of p that is used, bent at `knots` places
-    directions = torch.cat([fields.motion, torch.eye(PARAMETERS)[:COLOURS]])
+    # first layer of the mapping: every direction of p that matters, bent at `knots` places
+    own = [i for i, wave in enumerate(layout.waves) if wave.leads is None]
+    directions = torch.cat([fields.motion[own], torch.eye(layout.parameters)[: layout.colours]])
     directions = directions / directions.norm(dim=1, keepdim=True)
     knots = w_dim // len(directions)
     places = torch.linspace(-WIDEST, WIDEST, knots)
     signs = torch.where(places < 0, -1.0, 1.0).repeat(len(directions))
     rows = directions.repeat_interleave(knots, 0) * signs[:, None]
     spare = w_dim - len(rows)
-    rows = torch.cat([rows, torch.randn(spare, PARAMETERS) / math.sqrt(PARAMETERS)])
+    rows = torch.cat([rows, torch.randn(spare, layout.parameters) / math.sqrt(layout.parameters)])
     bends = torch.cat([-places.repeat(len(directions)) * signs, torch.zeros(spare)])
     rate = network.lr_multiplier
     network.get("mapping.fc0.weight").copy_(rows @ to_p * (math.sqrt(z_dim) / rate))
     network.get("mapping.fc0.bias").copy_(bends / rate)
 
-    # second layer: each target and its negative, so that no information is lost in the leaky ReLU; other units are free
-    p = torch.randn(SAMPLES, PARAMETERS)
+    # second: each target and its opposite, so that the leaky ReLU behind loses nothing; the units left are free
+    p = torch.randn(SAMPLES, layout.parameters)
     hidden = leaky_relu(p @ rows.T + bends, SLOPE) * GAIN
     hidden = torch.cat([hidden, torch.ones(SAMPLES, 1)], dim=1)
     targets = fields.steer(p)
@@ -83,13 +84,13 @@ def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "
     turned[:2] = reading[2 * waves : 2 * waves + 2]
     network.get("synthesis.input.affine.bias").zero_()
 
-    sums = torch.zeros(len(FIELDS), network.layers[0].source.channels)
-    for i, wave in enumerate(WAVES):
-        sums[FIELDS.index(wave.field), [i, waves + i]] = wave.amplitude
+    sums = torch.zeros(len(layout.names), network.layers[0].source.channels)
+    for i, wave in enumerate(layout.waves):
+        sums[layout.names.index(wave.field), [i, waves + i]] = wave.amplitude
     _set_rows(network, 0, sums)
-    for layer in range(1, PASSED_ON):  # fields arrive as leaky(f) and leaky(-f), and leave likewise
-        differences = torch.zeros(len(FIELDS), network.layers[layer].source.channels)
-        each = torch.arange(len(FIELDS))
+    for layer in range(1, PASSED_ON):  # fields go in as leaky(f) and leaky(-f), and out likewise
+        differences = torch.zeros(len(layout.names), network.layers[layer].source.channels)
+        each = torch.arange(len(layout.names))
         differences[each, 2 * each], differences[each, 2 * each + 1] = 1.0, -1.0
         _set_rows(network, layer, differences)
 
@@ -104,7 +105,7 @@ def fit_mapping(
     error = math.inf
     for step in range(steps):
         adam.param_groups[0]["lr"] = MAPPING_RATE * (1 - step / steps)
-        p = torch.randn(MAPPING_BATCH, PARAMETERS, generator=generator)
+        p = torch.randn(MAPPING_BATCH, fields.layout.parameters, generator=generator)
         w = network.map(p @ to_p, is_normal=True)
         d = held(w, fields) - fields.steer(p)
         adam.zero_grad()
@@ -115,8 +116,8 @@ def fit_mapping(
 
 
 def held(w: Float32[Tensor, "n w_dim"], fields: Fields) -> Float32[Tensor, "n steering"]:
-    """The steering values (see `Fields.steer`) in w: (leaky(t) - leaky(-t)) / (1.2 sqrt 2) = t."""
-    count = fields.steering_size
+    """The scene that a w holds, as `Fields.steer` gives it: (leaky(t) - leaky(-t)) / (1.2 sqrt 2) = t."""
+    count = fields.layout.steering_size
     return (w[:, :count] - w[:, count : 2 * count]) / ((1 + SLOPE) * GAIN)
 
 
@@ -133,7 +134,7 @@ def _set_rows(network: TrainableGenerator, layer: int, rows: Float32[Tensor, "fi
 def _set_waves(network: TrainableGenerator, fields: Fields) -> None:
     """Set the input's waves: sines of the renderer's waves, their cosines, and random ones for the other channels."""
     frequencies, phases = network.get("synthesis.input.freqs"), network.get("synthesis.input.phases")
-    waves, channels = len(WAVES), len(phases)
+    waves, channels = len(fields.layout.waves), len(phases)
     frequencies[: 2 * waves] = fields.frequencies.repeat(2, 1)
     phases[: 2 * waves] = torch.cat([torch.zeros(waves), torch.full((waves,), 0.25)])
     others = channels - 2 * waves

@@ -11,15 +11,17 @@ import torch
 from safetensors.torch import load_file
 
 from offline.training.generator import TrainableGenerator
-from presets.glass.make.painting.fields import FIELDS, PARAMETERS, TURN, WAVES, Fields
-from presets.glass.make.painting.optics import palette, render
-from presets.glass.make.training.keeping import load_run, save_run
-from presets.glass.make.training.lesson import lesson
-from presets.glass.make.training.losses import TextureLoss, difference
-from presets.glass.make.training.muon import Muon, orthogonal
-from presets.glass.make.training.recipe import RECIPES, Recipe, Stage
-from presets.glass.make.training.start import fit_mapping, prepare, projection
-from presets.glass.make.training.trainer import MAPPING_LR_MULTIPLIER, Trainer
+from presets.glass.make.painting.layout import LAYOUT, TURN, WAVES
+from presets.glass.make.painting.optics import Glass, palette
+from presets.glass.make.recipes import RECIPES
+from presets.making.fields import Fields
+from presets.making.training.keeping import load_run, save_run
+from presets.making.training.lesson import lesson
+from presets.making.training.losses import TextureLoss, difference
+from presets.making.training.muon import Muon, orthogonal
+from presets.making.training.recipe import Recipe, Stage
+from presets.making.training.start import fit_mapping, prepare, projection
+from presets.making.training.trainer import MAPPING_LR_MULTIPLIER, Trainer
 from shared.image import geometry
 from shared.image.architecture import Architecture
 from shared.image.generator import Generator, load_generator
@@ -27,13 +29,21 @@ from shared.image.latents import transform_matrix
 
 pytestmark = pytest.mark.slow
 
+PARAMETERS = LAYOUT.parameters
+
 SMALL = Recipe(
+    Glass(),
     channel_base=1024,
     channel_max=48,
     batch=1,
     mapping_steps=20,
     stages=(Stage(1, "buffers"), Stage(1, "preview"), Stage(2, "picture")),
 )
+
+
+def glass(seed: int) -> Fields:
+    """Its fields."""
+    return Fields(LAYOUT, seed)
 
 
 def parameters(z: torch.Tensor, to_p: torch.Tensor) -> torch.Tensor:
@@ -52,7 +62,7 @@ def one_thread() -> Iterator[None]:
 
 def test_network_is_the_generator() -> None:
     network = TrainableGenerator(SMALL.architecture, MAPPING_LR_MULTIPLIER)
-    prepare(network, Fields(1), projection(1, 512))
+    prepare(network, glass(1), projection(1, PARAMETERS, 512))
     z = torch.randn(2, 512)
     transform = torch.from_numpy(transform_matrix(30.0, (0.1, -0.2)))
     with torch.no_grad():
@@ -65,38 +75,46 @@ def test_network_is_the_generator() -> None:
 
 
 def test_start_gives_the_fields() -> None:
-    """Before training, a linear function of the first layer's output equals the renderer's fields."""
-    network, fields, to_p = TrainableGenerator(SMALL.architecture, MAPPING_LR_MULTIPLIER), Fields(1), projection(1, 512)
+    """Before any training a linear reading of the first layer's pairs follows the renderer's fields."""
+    network, fields, to_p = (
+        TrainableGenerator(SMALL.architecture, MAPPING_LR_MULTIPLIER),
+        glass(1),
+        projection(1, PARAMETERS, 512),
+    )
     prepare(network, fields, to_p)
     z = torch.randn(6, 512)
     with torch.no_grad():
         x = network.synthesize(network.map(z), torch.eye(3), depth=1)[:, :, 10:-10, 10:-10]
-    wanted = render(fields, fields.steer(parameters(z, to_p)), x.shape[2]).fields
-    for k, name in enumerate(FIELDS):
+    wanted = Glass().render(fields, fields.steer(parameters(z, to_p)), x.shape[2]).fields
+    for k, name in enumerate(LAYOUT.names):
         given = x[:, 2 * k] - x[:, 2 * k + 1]
         assert np.corrcoef(given.flatten(), wanted[:, k].flatten())[0, 1] > 0.95, name
 
 
 def test_mapping_learns_to_steer() -> None:
-    network, fields, to_p = TrainableGenerator(SMALL.architecture, MAPPING_LR_MULTIPLIER), Fields(1), projection(1, 512)
+    network, fields, to_p = (
+        TrainableGenerator(SMALL.architecture, MAPPING_LR_MULTIPLIER),
+        glass(1),
+        projection(1, PARAMETERS, 512),
+    )
     prepare(network, fields, to_p)
     errors = [fit_mapping(network, fields, to_p, steps, seed=3) for steps in (1, 60)]
     assert errors[1] < errors[0] < 0.1
 
 
 def test_scene_turns_and_shifts_with_the_transform() -> None:
-    fields = Fields(3)
+    fields = glass(3)
     p = fields.steer(torch.randn(1, PARAMETERS))
     quarter = torch.from_numpy(transform_matrix(90.0))[None]
-    straight, turned = render(fields, p, 64).picture, render(fields, p, 64, quarter).picture
+    straight, turned = Glass().render(fields, p, 64).picture, Glass().render(fields, p, 64, quarter).picture
     torch.testing.assert_close(turned, straight.rot90(1, (2, 3)), rtol=0, atol=2e-3)
     eighth = torch.from_numpy(transform_matrix(0.0, (0.125, 0.0)))[None]
-    shifted = render(fields, p, 64, eighth).picture
+    shifted = Glass().render(fields, p, 64, eighth).picture
     torch.testing.assert_close(shifted[..., 8:], straight[..., :-8], rtol=0, atol=2e-3)
 
 
 def test_turn_is_a_rotation() -> None:
-    fields = Fields(3)
+    fields = glass(3)
     p = torch.zeros(1, PARAMETERS)
     q = p.clone()
     q[0, TURN] = 0.7
@@ -104,12 +122,12 @@ def test_turn_is_a_rotation() -> None:
     cos, sin = turned[0, 2 * len(WAVES) : 2 * len(WAVES) + 2]
     degrees = float(torch.rad2deg(torch.atan2(sin, cos)))
     assert degrees > 30
-    by_transform = render(fields, still, 64, torch.from_numpy(transform_matrix(degrees))[None]).fields
-    torch.testing.assert_close(render(fields, turned, 64).fields, by_transform, rtol=0, atol=1e-4)
+    by_transform = Glass().render(fields, still, 64, torch.from_numpy(transform_matrix(degrees))[None]).fields
+    torch.testing.assert_close(Glass().render(fields, turned, 64).fields, by_transform, rtol=0, atol=1e-4)
 
 
 def test_slopes_are_the_fields_derivatives() -> None:
-    fields, size = Fields(2), 256
+    fields, size = glass(2), 256
     field = fields(fields.steer(torch.randn(1, PARAMETERS)), size)["crack1"][0]
     along_x = (field[0, :, 2:] - field[0, :, :-2]) * size / 2
     along_y = (field[0, 2:] - field[0, :-2]) * size / 2
@@ -118,15 +136,15 @@ def test_slopes_are_the_fields_derivatives() -> None:
 
 
 def test_pictures_are_glass_on_black() -> None:
-    fields = Fields(2025)
+    fields = glass(2025)
     steering = fields.steer(torch.randn(12, PARAMETERS))
-    picture = render(fields, steering, 128).picture
+    picture = Glass().render(fields, steering, 128).picture
     assert picture.isfinite().all()
     assert picture.min() < -0.995
     assert picture.max() <= 1
     assert 0.05 < (picture.amax(dim=1) < -0.9).float().mean() < 0.7
     assert (picture.amin(dim=1) > 0.95).float().mean() < 0.05  # hardly ever bare white
-    torch.testing.assert_close(picture, render(Fields(2025), steering, 128).picture, rtol=0, atol=0)
+    torch.testing.assert_close(picture, Glass().render(glass(2025), steering, 128).picture, rtol=0, atol=0)
 
 
 def test_palette_never_is_olive() -> None:
@@ -173,12 +191,12 @@ def test_muon_descends() -> None:
 
 
 def test_lessons_repeat() -> None:
-    to_p = projection(1, 512)
+    to_p = projection(1, PARAMETERS, 512)
     recipe = dataclasses.replace(SMALL, batch=64)
     one, again, other = (
-        lesson(recipe, 7),
-        lesson(recipe, 7),
-        lesson(recipe, 8),
+        lesson(recipe, 7, 0.5),
+        lesson(recipe, 7, 0.5),
+        lesson(recipe, 8, 0.5),
     )
     assert torch.equal(one.z, again.z)
     assert not torch.equal(one.z, other.z)
@@ -225,7 +243,11 @@ def test_recipes_fit_in_the_repository() -> None:
 
 
 def test_a_window_is_a_part_of_the_picture() -> None:
-    network, fields, to_p = TrainableGenerator(SMALL.architecture, MAPPING_LR_MULTIPLIER), Fields(1), projection(1, 512)
+    network, fields, to_p = (
+        TrainableGenerator(SMALL.architecture, MAPPING_LR_MULTIPLIER),
+        glass(1),
+        projection(1, PARAMETERS, 512),
+    )
     prepare(network, fields, to_p)
     z = torch.randn(1, 512)
     shift = torch.from_numpy(transform_matrix(0.0, (-0.125, 0.0625)))[None]  # shows what is right and above
@@ -239,8 +261,10 @@ def test_a_window_is_a_part_of_the_picture() -> None:
     assert part.shape == inner.shape
     assert (part - inner).abs().max() < 0.02 * whole.std()  # margins are finite
     steering = fields.steer(parameters(z, to_p))
-    drawn = render(fields, steering, size).picture[:, :, top : top + half, left : left + half]
-    torch.testing.assert_close(render(fields, steering, half, shift, window=0.5).picture, drawn, rtol=0, atol=1e-3)
+    drawn = Glass().render(fields, steering, size).picture[:, :, top : top + half, left : left + half]
+    torch.testing.assert_close(
+        Glass().render(fields, steering, half, shift, window=0.5).picture, drawn, rtol=0, atol=1e-3
+    )
 
 
 def test_upper_layers_begin_by_passing_the_small_picture_on() -> None:

@@ -1,8 +1,8 @@
-"""The recipes that were compared: size of the network, look of the renderer, losses, and length of each stage."""
+"""A recipe: the world, the network's size, the losses, and how long each part is trained."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from presets.glass.make.painting.optics import Look
+from presets.making.rendering import World
 from shared.image.architecture import Architecture, MappingArguments
 
 
@@ -12,24 +12,31 @@ class Stage:
 
     iterations: int
     reach: str
-    """"buffers": the layers up to the sharp buffers; "preview": up to a small picture; "picture": all."""
+    """"buffers": the layers that give the sharp buffers; "preview": those that give a small picture; "picture": all."""
+    window: float = 0.5
+    """The part of the picture's height that a step sees, anywhere in the picture: half takes a third of the time of a whole one."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """All settings of a run; equal recipes give equal runs."""
 
+    world: World
     resolution: int = 256
     channel_base: float = 2048
     channel_max: int = 64
     num_layers: int = 9
     first_cutoff: float = 3.0
-    """Twice the highest frequency of the fields, because a layer attenuates waves near its cutoff."""
-    look: Look = field(default_factory=Look)
+    """Twice the finest of the fields: a layer near its cutoff weakens waves."""
+    margin_size: int = 10
+    heads: tuple[int, int, int] = (64, 128, 128)
+    """At how many samples a picture's width the fields, the buffers and the small picture are read off."""
+    aspect: float = 1.0
+    """Width to height of the pictures whose parts are seen."""
     seed: int = 2025
     batch: int = 6
-    window: float = 0.5
-    """The part of the picture's width that a step trains on, at a random place; takes a third of the time of a whole picture."""
+    shown: int = 24
+    """Scenes, never trained on, whose pictures are compared when the run is saved."""
     stages: tuple[Stage, ...] = (Stage(500, "buffers"), Stage(1800, "preview"), Stage(4700, "picture"))
     muon_rate: float = 0.004
     adam_rate: float = 2e-3
@@ -57,6 +64,7 @@ class Recipe:
             channel_base=self.channel_base,
             channel_max=self.channel_max,
             num_layers=self.num_layers,
+            margin_size=self.margin_size,
             first_cutoff=self.first_cutoff,
             first_stopband=self.first_cutoff * 2**1.1,
         )
@@ -65,14 +73,3 @@ class Recipe:
         """The recipe with this share of each stage's iterations."""
         stages = (replace(stage, iterations=max(1, round(stage.iterations * share))) for stage in self.stages)
         return replace(self, stages=tuple(stages))
-
-
-RECIPES = {
-    "glass": Recipe(),
-    "smooth": Recipe(texture=0.4, stages=(Stage(500, "buffers"), Stage(1800, "preview"), Stage(3600, "picture"))),
-    "low": Recipe(first_cutoff=2.0),
-    "shallow": Recipe(first_cutoff=4.0, num_layers=8, channel_max=48),
-    "wide": Recipe(channel_base=4096),
-    "fine": Recipe(look=Look(finest=1 / 256, strands=((0.0, 1.0), (0.22, 0.45), (-0.30, 0.6)), refraction=0.35)),
-}
-"""The first one made the shipped generator."""

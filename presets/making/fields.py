@@ -1,26 +1,20 @@
 """The smooth fields behind a picture: sums of plane waves whose phases are linear in the scene's parameters.
 
-Each pixel is a function of these fields at one point (see `optics`). The first layers of a StyleGAN3 produce similar fields
-(Karras et al. 2021, section 3), which makes such pictures learnable. Fields do not depend on the frame: a scene can be
-rotated and shifted by any amount.
+Everything that is seen is a function of these fields at one point (a preset's `painting`): the first layers of a StyleGAN3
+give signals of the same kind (Karras et al. 2021, section 3), which is why such pictures can be learned. No field knows where
+the frame is: a scene can be turned and shifted without end.
 """
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-PARAMETERS = 20
-"""Normally distributed parameters of a scene: the first `COLOURS` set colour, light, material and rotation, the others the
-phases of the waves."""
-COLOURS = 7
-HUE, SPREAD, LIGHT_X, LIGHT_Y, BROKEN, FIRE, TURN = range(COLOURS)
 WIDEST_TURN = 1.1
 """Radians per unit of the squashed parameter, which rarely exceeds 1."""
-FAMILIES = 4
-"""Families of cracks."""
 TAU = 2 * math.pi
 
 
@@ -34,37 +28,33 @@ class Wave:
     direction: float
     motion: float = 1.0
     """Standard deviation of the phase in radians, over scenes."""
+    leads: int | None = None
+    """Number of the wave of the same frequency that this one leads by a quarter period, with the same motion."""
 
 
-WAVES = (
-    # cracks: a long wave whose zeros are the cracks, and one that bends them
-    Wave("crack0", 1.00, 0.90, 0.20, 1.6),
-    Wave("crack0", 0.42, 0.70, 1.45, 1.3),
-    Wave("crack1", 1.00, 1.25, 1.02, 1.6),
-    Wave("crack1", 0.34, 0.80, 2.60, 1.3),
-    Wave("crack2", 1.00, 1.10, 1.78, 1.6),
-    Wave("crack2", 0.45, 0.65, 0.35, 1.3),
-    Wave("crack3", 1.00, 1.35, 2.62, 1.6),
-    Wave("crack3", 0.34, 0.90, 0.90, 1.3),
-    # where a family has cracks
-    Wave("reach0", 1.0, 0.62, 1.9, 1.4),
-    Wave("reach1", 1.0, 0.55, 0.1, 1.4),
-    Wave("reach2", 1.0, 0.66, 2.8, 1.4),
-    Wave("reach3", 1.0, 0.58, 1.2, 1.4),
-    # how far the pieces have moved apart; where the light falls
-    Wave("apart", 1.0, 0.45, 0.7),
-    Wave("light", 0.6, 0.38, 2.2),
-    Wave("light", 0.6, 0.46, 0.5),
-    # light thrown by the glass: folds, and threads
-    Wave("caustic", 1.0, 1.05, 0.55, 1.5),
-    Wave("caustic", 0.45, 1.30, 2.05, 1.5),
-    Wave("thread", 1.0, 0.60, 1.35, 1.5),
-    Wave("thread", 0.8, 0.75, 0.15, 1.5),
-    Wave("pulse", 1.0, 0.85, 2.45, 1.5),
-)
-FIELDS = tuple(dict.fromkeys(wave.field for wave in WAVES))
-SLOPED = {"crack0", "crack1", "crack2", "crack3", "caustic", "thread"}
-"""Fields whose slopes the optics need too."""
+@dataclass(frozen=True)
+class Layout:
+    """A family of scenes: its waves, and what its parameters do.
+
+    The first `colours` of the normally distributed `parameters` are colour, light and matter; the last of these is a turn of
+    the whole scene. The other parameters move the waves' phases.
+    """
+
+    waves: tuple[Wave, ...]
+    parameters: int
+    colours: int
+    sloped: frozenset[str] = frozenset()
+    """Fields whose slopes the renderer needs as well."""
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The fields, in order."""
+        return tuple(dict.fromkeys(wave.field for wave in self.waves))
+
+    @property
+    def steering_size(self) -> int:
+        """The number of values in the result of `Fields.steer`."""
+        return 2 * len(self.waves) + 2 + self.colours
 
 
 def squash(p: Tensor) -> Tensor:
@@ -75,28 +65,29 @@ def squash(p: Tensor) -> Tensor:
 class Fields:
     """All fields of a family of scenes. The seed determines how each phase moves with the parameters."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, layout: Layout, seed: int) -> None:
+        self.layout = layout
+        waves, still = layout.waves, layout.colours
         generator = torch.Generator().manual_seed(seed)
-        moving = torch.randn(len(WAVES), PARAMETERS - COLOURS, generator=generator)
-        moving *= torch.tensor([wave.motion for wave in WAVES])[:, None] / moving.norm(dim=1, keepdim=True)
-        self.motion: Float32[Tensor, "waves parameters"] = torch.cat([torch.zeros(len(WAVES), COLOURS), moving], dim=1)
+        moving = torch.randn(len(waves), layout.parameters - still, generator=generator)
+        moving *= torch.tensor([wave.motion for wave in waves])[:, None] / moving.norm(dim=1, keepdim=True)
+        self.motion: Float32[Tensor, "waves parameters"] = torch.cat([torch.zeros(len(waves), still), moving], dim=1)
         """Radians per unit of each parameter."""
-        self.rest: Float32[Tensor, "waves"] = torch.rand(len(WAVES), generator=generator) * TAU
+        self.rest: Float32[Tensor, "waves"] = torch.rand(len(waves), generator=generator) * TAU
+        for i, wave in enumerate(waves):
+            if wave.leads is not None:
+                self.motion[i], self.rest[i] = self.motion[wave.leads], self.rest[wave.leads] + TAU / 4
         self.frequencies: Float32[Tensor, "waves 2"] = torch.tensor(
-            [(w.frequency * math.cos(w.direction), w.frequency * math.sin(w.direction)) for w in WAVES]
+            [(w.frequency * math.cos(w.direction), w.frequency * math.sin(w.direction)) for w in waves]
         )
 
-    steering_size = 2 * len(WAVES) + 2 + COLOURS
-    """The number of values in the result of `steer`."""
-
     def steer(self, p: Float32[Tensor, "n parameters"]) -> Float32[Tensor, "n steering"]:
-        """The values from which a scene is rendered, and which can be interpolated.
-
-        They are cos and then sin of each wave's phase at the centre, cos and sin of the scene's rotation, and the squashed
-        parameters of colour, light and material (`COLOURS`).
+        """What a scene is drawn from, and what can be mixed: each wave's cos phase, then sin phase, at the middle of the scene,
+        cos and sin of the scene's turn, and the squashed numbers of colour, light and matter.
         """
-        phases, turn = p @ self.motion.T + self.rest, WIDEST_TURN * squash(p[:, TURN : TURN + 1])
-        return torch.cat([phases.cos(), phases.sin(), turn.cos(), turn.sin(), squash(p[:, :COLOURS])], dim=1)
+        colours = squash(p[:, : self.layout.colours])
+        phases, turn = p @ self.motion.T + self.rest, WIDEST_TURN * colours[:, -1:]
+        return torch.cat([phases.cos(), phases.sin(), turn.cos(), turn.sin(), colours], dim=1)
 
     def __call__(
         self,
@@ -105,14 +96,14 @@ class Fields:
         transforms: Float32[Tensor, "n 3 3"] | None = None,
         window: float = 1.0,
     ) -> dict[str, Float32[Tensor, "n _ size size"]]:
-        """The value of each field and, for those in `SLOPED`, its slopes along x and y (per picture width), on a grid of pixels.
+        """Each field's value and, where the layout asks, its slopes along x and y (per picture width), on a grid of pixels.
 
         steering: see `steer`; may be interpolated, which weakens waves of different phases.
         transforms: from places in the picture to places in the scene, as in the generator (rotations and shifts). Slopes are
         along the picture's axes before the transform, so the light rotates with the picture.
         window: the part of the picture's width, around its centre, that the grid covers.
         """
-        count = len(WAVES)
+        count = len(self.layout.waves)
         turned = steering[:, 2 * count : 2 * count + 2]
         cos, sin = (turned / turned.norm(dim=1, keepdim=True)).unbind(1)
         turn = torch.stack([cos, -sin, sin, cos], dim=1).reshape(-1, 2, 2)
@@ -131,9 +122,9 @@ class Fields:
         sy = (c * sin_down + s * cos_down)[:, :, :, None]
         cy = (c * cos_down - s * sin_down)[:, :, :, None]
         fields: dict[str, Tensor] = {}
-        for i, wave in enumerate(WAVES):
+        for i, wave in enumerate(self.layout.waves):
             part = wave.amplitude * torch.addcmul(sx[:, i] * cy[:, i], cx[:, i], sy[:, i])[:, None]
-            if wave.field in SLOPED:
+            if wave.field in self.layout.sloped:
                 cosine = (wave.amplitude * TAU) * torch.addcmul(cx[:, i] * cy[:, i], sx[:, i], sy[:, i], value=-1)
                 slopes = cosine[:, None] * untransformed[:, i, :, None, None]
                 part = torch.cat([part, slopes], dim=1)

@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from offline.training.generator import TrainableGenerator
-from presets.glass.make.painting.fields import FIELDS, PARAMETERS, Fields
-from presets.glass.make.painting.optics import Rendering, render
-from presets.glass.make.training.lesson import Lesson, lesson
-from presets.glass.make.training.losses import TextureLoss, picture_loss, slopes
-from presets.glass.make.training.muon import Muon
-from presets.glass.make.training.recipe import Recipe
-from presets.glass.make.training.start import fit_mapping, held, prepare, projection
+from presets.making.fields import Fields
+from presets.making.rendering import Rendering
+from presets.making.training.lesson import Lesson, lesson
+from presets.making.training.losses import TextureLoss, picture_loss, slopes
+from presets.making.training.muon import Muon
+from presets.making.training.recipe import Recipe
+from presets.making.training.start import fit_mapping, held, prepare, projection
 from shared.image.checkpoint import write_checkpoint
 
 HEADS = ("fields", "buffers", "preview")
-"""Targets of intermediate layers during training, at 64, 128 and 128 pixels per picture width."""
+"""What is read off layers while they learn, see `Recipe.heads`."""
 WEIGHTS = {"fields": 1.0, "buffers": 0.4, "preview": 1.0, "picture": 1.0}
 PREVIEW_LATER = 0.3
 """The preview's weight in the last stage."""
@@ -34,11 +34,10 @@ WARM_UP = 60
 MAPPING_LR_MULTIPLIER = 0.1
 FINAL_RATE = 0.02
 SETTLE, FREEZE = 300, 0.7
-"""magnitude_ema follows quickly for the first SETTLE steps of a stage, and is frozen after the share FREEZE of the last one."""
-VALIDATION = 24
+"""magnitude_ema follows quickly for so many steps of a stage, and not at all after this share of the last stage."""
 LARGEST_NORM = 1.0
 PARTS = 2
-"""Parts of a step's scenes that are trained in parallel, a core each."""
+"""Of a step's scenes, which can be learned side by side."""
 LIFT = 1.2
 """Added to pictures of -1..1 in layers that pass one on."""
 
@@ -84,11 +83,11 @@ class Side(NamedTuple):
 class Trainer:
     """The state of a run. All random numbers depend on the recipe's seed and the step's number."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, threads: int = PARTS) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
-        self.fields = Fields(recipe.seed)
-        self.to_p = projection(recipe.seed, recipe.architecture.z_dim)
+        self.fields = Fields(recipe.world.layout, recipe.seed)
+        self.to_p = projection(recipe.seed, recipe.world.layout.parameters, recipe.architecture.z_dim)
         self.network = TrainableGenerator(recipe.architecture, MAPPING_LR_MULTIPLIER)
         prepare(self.network, self.fields, self.to_p)
         for name, weight in self.network.trained.items():
@@ -96,14 +95,15 @@ class Trainer:
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.texture = TextureLoss(recipe.seed)
         generator = torch.Generator().manual_seed(recipe.seed + 1)
-        self.shown_z = torch.randn(VALIDATION, self.to_p.shape[1], generator=generator)
+        self.shown_z = torch.randn(recipe.shown, self.to_p.shape[1], generator=generator)
         rates = [layer.target.sampling_rate for layer in self.network.layers]
         last = {rate: i for i, rate in enumerate(rates)}
-        self.layer_of = {"fields": rates.index(64), "buffers": rates.index(128), "preview": last[128]}
-        still = self.fields.steer(torch.zeros(1, PARAMETERS))
-        buffers = render(self.fields, still, 4, look=recipe.look).buffers.shape[1]
+        fields, buffers, preview = recipe.heads
+        self.layer_of = {"fields": rates.index(fields), "buffers": rates.index(buffers), "preview": last[preview]}
+        still = self.fields.steer(torch.zeros(1, recipe.world.layout.parameters))
+        drawn = recipe.world.render(self.fields, still, 4)
         self.heads = nn.ParameterDict()
-        for head, outputs in zip(HEADS, (len(FIELDS), buffers, 3), strict=True):
+        for head, outputs in zip(HEADS, (drawn.fields.shape[1], drawn.buffers.shape[1], 3), strict=True):
             inputs = self.network.layers[self.layer_of[head]].target.channels
             self.heads[f"{head}_weight"] = nn.Parameter(torch.zeros(outputs, inputs, 1, 1))
             self.heads[f"{head}_bias"] = nn.Parameter(torch.zeros(outputs))
@@ -116,7 +116,7 @@ class Trainer:
         self.learning = [*kernels.values(), *others, *self.heads.values()]
         self.step_number = 0
         self.cpu_seconds = 0.0
-        self._pool = ThreadPoolExecutor(PARTS, "learning", one_thread)
+        self._pool = ThreadPoolExecutor(threads, "learning", one_thread)
         self._sides = [Side.of(self.network, self.heads, self.learning) for _ in range(PARTS)]
 
     @property
@@ -151,12 +151,12 @@ class Trainer:
         if self.step_number == 0:
             self.begin()
         if within == 0:
-            self.settle(None if is_last else self.layer_of[stage.reach] + 1)
+            self.settle(None if is_last else self.layer_of[stage.reach] + 1, stage.window)
             for head in self.heads_of(number):
-                self.fit_head(head)
+                self.fit_head(head, stage.window)
             if is_last:
                 self.extend()
-        parts = lesson(self.recipe, self.step_number).parts(PARTS)
+        parts = lesson(self.recipe, self.step_number, stage.window).parts(PARTS)
         learned = list(self._pool.map(self._learn, parts, self._sides, [number] * len(parts)))
         shares = [part.scenes / self.recipe.batch for part in learned]
         for i, weight in enumerate(self.learning):
@@ -178,17 +178,17 @@ class Trainer:
         }
 
     def _learn(self, work: Lesson, side: "Side", number: int) -> Learned:
-        """Compute losses and gradients for a part of the scenes in a stage."""
-        recipe = self.recipe
+        """Losses of some scenes in a stage, and the gradients."""
+        recipe, window = self.recipe, self.recipe.stages[number].window
         is_last, heads = recipe.stages[number].reach == "picture", self.heads_of(number)
         w, steering = self.scenes(work)
         drawn = {
-            rate: self.wanted(steering, rate, work.transforms, recipe.window)
+            rate: self.wanted(steering, rate, work.transforms, window)
             for rate in {self.rate_of(head) for head in heads} | ({recipe.resolution} if is_last else set())
         }
         seen: dict[int, Tensor] = {}
         depth = None if is_last else self.layer_of[recipe.stages[number].reach] + 1
-        picture = side.network.synthesize(w, work.transforms, window=recipe.window, depth=depth, visit=seen.__setitem__)
+        picture = side.network.synthesize(w, work.transforms, window=window, depth=depth, visit=seen.__setitem__)
         parts, weights = {}, WEIGHTS | {"texture": recipe.texture}
         for head in heads:
             given = self.read(head, seen[self.layer_of[head]], side.heads)
@@ -224,12 +224,12 @@ class Trainer:
             weight.grad = None
 
     @torch.no_grad()
-    def settle(self, depth: int | None, lessons: int = 6) -> None:
-        """Update magnitude_ema for the present weights."""
+    def settle(self, depth: int | None, window: float, lessons: int = 6) -> None:
+        """Let magnitude_ema be what it is for the weights as they are."""
         for number in range(lessons):
-            work = lesson(self.recipe, -1 - number)
+            work = lesson(self.recipe, -1 - number, window)
             w, _ = self.scenes(work)
-            self.network.synthesize(w, work.transforms, window=self.recipe.window, depth=depth, beta=0.5)
+            self.network.synthesize(w, work.transforms, window=window, depth=depth, beta=0.5)
 
     def _move(self, rate: float) -> None:
         (group,) = self.adam.param_groups
@@ -269,17 +269,17 @@ class Trainer:
         return {"fields": drawn.fields, "buffers": drawn.buffers, "preview": drawn.picture}[head]
 
     @torch.no_grad()
-    def fit_head(self, head: str, lessons: int = 6) -> None:
-        """Fit a head to the present output of its layer (ridge regression)."""
+    def fit_head(self, head: str, window: float, lessons: int = 6) -> None:
+        """Set a head to the best linear reading of its layer as it is now (ridge regression)."""
         inputs, outputs = [], []
         for number in range(lessons):
-            work = lesson(self.recipe, -1 - number)
+            work = lesson(self.recipe, -1 - number, window)
             seen: dict[int, Tensor] = {}
             w, steering = self.scenes(work)
             depth = self.layer_of[head] + 1
-            self.network.synthesize(w, work.transforms, window=self.recipe.window, depth=depth, visit=seen.__setitem__)
+            self.network.synthesize(w, work.transforms, window=window, depth=depth, visit=seen.__setitem__)
             inputs.append(self.inside(seen[depth - 1]).permute(0, 2, 3, 1).flatten(0, 2))
-            drawn = self.wanted(steering, self.rate_of(head), work.transforms, self.recipe.window)
+            drawn = self.wanted(steering, self.rate_of(head), work.transforms, window)
             outputs.append(self.wanted_of(head, drawn).permute(0, 2, 3, 1).flatten(0, 2))
         x, y = torch.cat(inputs), torch.cat(outputs)
         x = torch.cat([x, torch.ones(len(x), 1)], dim=1)
@@ -293,16 +293,17 @@ class Trainer:
 
         Red, green and blue have a channel each, raised by LIFT so that nearly all values pass the leaky ReLU unchanged.
         """
-        self.fit_head("preview")
+        window = self.recipe.stages[-1].window
+        self.fit_head("preview", window)
         network, first = self.network, self.layer_of["preview"] + 1
         matrix, shift = self.heads["preview_weight"][:, :, 0, 0], self.heads["preview_bias"] + LIFT
-        work = lesson(self.recipe, -1)
+        work = lesson(self.recipe, -1, window)
         w, each, size = self.scenes(work)[0], torch.arange(len(matrix)), torch.ones(len(matrix))
         for i in range(first, len(network.layers)):
             layer = network.layers[i]
             prefix = f"synthesis.{layer.name}"
             kernel, bias = network.get(f"{prefix}.weight"), network.get(f"{prefix}.bias")
-            x = network.synthesize(w, work.transforms, window=self.recipe.window, depth=i)
+            x = network.synthesize(w, work.transforms, window=window, depth=i)
             network.get(f"{prefix}.magnitude_ema").copy_(x.square().mean())
             gain = float(x.square().mean().rsqrt())
             rows = slice(0, len(matrix))
@@ -334,7 +335,7 @@ class Trainer:
         parts = []
         for i in range(0, len(steering), few):
             moved = None if transforms is None else transforms[i : i + few]
-            parts.append(render(self.fields, steering[i : i + few], size, moved, self.recipe.look, window))
+            parts.append(self.recipe.world.render(self.fields, steering[i : i + few], size, moved, window))
         columns = zip(*((part.picture, part.fields, part.buffers) for part in parts), strict=True)
         return Rendering(*(torch.cat(column) for column in columns))
 

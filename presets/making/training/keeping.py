@@ -6,7 +6,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from presets.glass.make.training.trainer import Trainer
+from presets.making.training.trainer import Trainer
 from shared.atomic import written_atomically
 
 

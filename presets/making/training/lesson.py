@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from presets.glass.make.training.recipe import Recipe
+from presets.making.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Lesson:
         return [Lesson(*rows) for rows in zip(*(column.chunk(count) for column in columns), strict=True)]
 
 
-def lesson(recipe: Recipe, number: int) -> Lesson:
-    """The lesson of step `number`."""
+def lesson(recipe: Recipe, number: int, window: float) -> Lesson:
+    """The material of step `number`, where each step sees a part of the picture's height."""
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)
     n, z_dim = recipe.batch, recipe.architecture.z_dim
     z, other_z = (torch.randn(n, z_dim, generator=generator) for _ in range(2))
@@ -40,7 +40,7 @@ def lesson(recipe: Recipe, number: int) -> Lesson:
     angle = torch.rand(n, generator=generator) * 2 * math.pi
     shift = torch.randn(n, 2, generator=generator) * 0.4
     angle, shift = angle * is_moved, shift * is_moved[:, None]
-    place = (torch.rand(n, 2, generator=generator) - 0.5) * (1 - recipe.window)
+    place = (torch.rand(n, 2, generator=generator) - 0.5) * (torch.tensor([recipe.aspect, 1.0]) - window)
     cos, sin = angle.cos(), angle.sin()
     x = cos * place[:, 0] - sin * place[:, 1] + shift[:, 0]
     y = sin * place[:, 0] + cos * place[:, 1] + shift[:, 1]
