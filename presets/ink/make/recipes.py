@@ -16,6 +16,6 @@ RECIPES = {
         aspect=16 / 9,
         seed=2026,
         shown=8,
-        stages=(Stage(400, "buffers"), Stage(2600, "preview", 0.375), Stage(4200, "picture", 0.25)),
+        stages=(Stage(400, "buffers"), Stage(9000, "preview", 0.375), Stage(8000, "picture", 0.25)),
     ),
 }
