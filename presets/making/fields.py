@@ -1,8 +1,8 @@
 """The smooth fields behind a picture: sums of plane waves whose phases are linear in the scene's parameters.
 
-Everything that is seen is a function of these fields at one point (a preset's `painting`): the first layers of a StyleGAN3
-give signals of the same kind (Karras et al. 2021, section 3), which is why such pictures can be learned. No field knows where
-the frame is: a scene can be turned and shifted without end.
+Each pixel is a function of these fields at one point (see a preset's `painting`). The first layers of a StyleGAN3 produce
+similar fields (Karras et al. 2021, section 3), which makes such pictures learnable. Fields do not depend on the frame: a scene
+can be rotated and shifted by any amount.
 """
 
 import math
@@ -28,23 +28,21 @@ class Wave:
     direction: float
     motion: float = 1.0
     """Standard deviation of the phase in radians, over scenes."""
-    leads: int | None = None
-    """Number of the wave of the same frequency that this one leads by a quarter period, with the same motion."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A family of scenes: its waves, and what its parameters do.
+    """A family of scenes: its waves and its normally distributed parameters.
 
-    The first `colours` of the normally distributed `parameters` are colour, light and matter; the last of these is a turn of
-    the whole scene. The other parameters move the waves' phases.
+    The first `colours` of the parameters set colour, light and material; the last of these is a rotation of the scene. The
+    other parameters set the phases of the waves.
     """
 
     waves: tuple[Wave, ...]
     parameters: int
     colours: int
     sloped: frozenset[str] = frozenset()
-    """Fields whose slopes the renderer needs as well."""
+    """Fields whose slopes the renderer needs too."""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -74,16 +72,15 @@ class Fields:
         self.motion: Float32[Tensor, "waves parameters"] = torch.cat([torch.zeros(len(waves), still), moving], dim=1)
         """Radians per unit of each parameter."""
         self.rest: Float32[Tensor, "waves"] = torch.rand(len(waves), generator=generator) * TAU
-        for i, wave in enumerate(waves):
-            if wave.leads is not None:
-                self.motion[i], self.rest[i] = self.motion[wave.leads], self.rest[wave.leads] + TAU / 4
         self.frequencies: Float32[Tensor, "waves 2"] = torch.tensor(
             [(w.frequency * math.cos(w.direction), w.frequency * math.sin(w.direction)) for w in waves]
         )
 
     def steer(self, p: Float32[Tensor, "n parameters"]) -> Float32[Tensor, "n steering"]:
-        """What a scene is drawn from, and what can be mixed: each wave's cos phase, then sin phase, at the middle of the scene,
-        cos and sin of the scene's turn, and the squashed numbers of colour, light and matter.
+        """The values from which a scene is rendered, and which can be interpolated.
+
+        They are cos and then sin of each wave's phase at the centre, cos and sin of the scene's rotation, and the squashed
+        parameters of colour, light and material.
         """
         colours = squash(p[:, : self.layout.colours])
         phases, turn = p @ self.motion.T + self.rest, WIDEST_TURN * colours[:, -1:]
@@ -96,7 +93,7 @@ class Fields:
         transforms: Float32[Tensor, "n 3 3"] | None = None,
         window: float = 1.0,
     ) -> dict[str, Float32[Tensor, "n _ size size"]]:
-        """Each field's value and, where the layout asks, its slopes along x and y (per picture width), on a grid of pixels.
+        """The value of each field and, for those in `Layout.sloped`, its slopes along x and y (per picture width), on a grid of pixels.
 
         steering: see `steer`; may be interpolated, which weakens waves of different phases.
         transforms: from places in the picture to places in the scene, as in the generator (rotations and shifts). Slopes are

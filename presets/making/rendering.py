@@ -1,4 +1,4 @@
-"""What a renderer gives, and the forms that a world has to fill in to be learned."""
+"""What a world is to the training: a layout of fields and a renderer of its scenes."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,11 +17,11 @@ class Rendering:
     fields: Float32[Tensor, "n fields size size"]
     """Smooth: the value of each field of the layout."""
     buffers: Float32[Tensor, "n buffers size size"]
-    """What the picture is made of, sharp or folded; each about -1..1."""
+    """What the picture is composed of, sharp or folded (for glass: rims, light, hue); each within about -1..1."""
 
 
 class World(Protocol):
-    """A family of scenes and its renderer. Its repr names all its settings: equal ones give equal pictures."""
+    """A family of scenes and its renderer. Its repr contains all its settings: equal ones give equal pictures."""
 
     @property
     def layout(self) -> Layout:
@@ -35,10 +35,10 @@ class World(Protocol):
         transforms: Float32[Tensor, "n 3 3"] | None = None,
         window: float = 1.0,
     ) -> Rendering:
-        """The pictures of scenes, or of mixtures of them; arguments as for `Fields`."""
+        """Render scenes, or interpolations between them; arguments as for `Fields`."""
 
 
 def smoothstep(low: float, high: float, x: Tensor) -> Tensor:
-    """0 below low, 1 above high, a cubic between."""
+    """0 below `low`, 1 above `high`, a cubic in between."""
     t = ((x - low) / (high - low)).clamp(0, 1)
     return t * t * (3 - 2 * t)

@@ -13,7 +13,10 @@ from safetensors.torch import load_file
 from offline.training.generator import TrainableGenerator
 from presets.glass.make.painting.layout import LAYOUT, TURN, WAVES
 from presets.glass.make.painting.optics import Glass, palette
-from presets.glass.make.recipes import RECIPES
+from presets.glass.make.recipes import RECIPES as GLASS
+from presets.ink.make.painting.layout import LAYOUT as INK_LAYOUT
+from presets.ink.make.painting.liquid import Ink
+from presets.ink.make.recipes import RECIPES as INK
 from presets.making.fields import Fields
 from presets.making.training.keeping import load_run, save_run
 from presets.making.training.lesson import lesson
@@ -42,7 +45,7 @@ SMALL = Recipe(
 
 
 def glass(seed: int) -> Fields:
-    """Its fields."""
+    """Fields of the world of glass."""
     return Fields(LAYOUT, seed)
 
 
@@ -75,7 +78,7 @@ def test_network_is_the_generator() -> None:
 
 
 def test_start_gives_the_fields() -> None:
-    """Before any training a linear reading of the first layer's pairs follows the renderer's fields."""
+    """Before training, a linear function of the first layer's output equals the renderer's fields."""
     network, fields, to_p = (
         TrainableGenerator(SMALL.architecture, MAPPING_LR_MULTIPLIER),
         glass(1),
@@ -145,6 +148,21 @@ def test_pictures_are_glass_on_black() -> None:
     assert 0.05 < (picture.amax(dim=1) < -0.9).float().mean() < 0.7
     assert (picture.amin(dim=1) > 0.95).float().mean() < 0.05  # hardly ever bare white
     torch.testing.assert_close(picture, Glass().render(glass(2025), steering, 128).picture, rtol=0, atol=0)
+
+
+def test_pictures_are_ink_on_paper() -> None:
+    fields = Fields(INK_LAYOUT, 2026)
+    steering = fields.steer(torch.randn(12, INK_LAYOUT.parameters))
+    drawn = Ink().render(fields, steering, 128)
+    assert drawn.picture.isfinite().all()
+    assert drawn.picture.min() >= -1
+    assert drawn.picture.max() <= 1
+    assert drawn.buffers.abs().max() < 3
+    paper = (drawn.picture.amin(dim=1) > 0.5).float().mean(dim=(1, 2))
+    assert 0.1 < paper.mean() < 0.8
+    quarter = torch.from_numpy(transform_matrix(90.0))[None].repeat(12, 1, 1)
+    turned = Ink().render(fields, steering, 128, quarter).picture
+    torch.testing.assert_close(turned, drawn.picture.rot90(1, (2, 3)), rtol=0, atol=2e-3)
 
 
 def test_palette_never_is_olive() -> None:
@@ -235,7 +253,7 @@ def test_a_run_is_taken_up_where_it_was_left(tmp_path: Path) -> None:
 
 
 def test_recipes_fit_in_the_repository() -> None:
-    for recipe in RECIPES.values():
+    for recipe in (*GLASS.values(), *INK.values()):
         architecture: Architecture = recipe.architecture
         numbers = sum(int(np.prod(tensor.shape)) for tensor in geometry.tensors(architecture).values())
         assert 2 * numbers < 10_000_000

@@ -14,4 +14,16 @@ RECIPES = {
     "shallow": Recipe(Glass(), first_cutoff=4.0, num_layers=8, channel_max=48),
     "wide": Recipe(Glass(), channel_base=4096),
     "fine": Recipe(FINE),
+    "large": Recipe(
+        Glass(),
+        resolution=512,
+        channel_base=1536,
+        channel_max=48,
+        num_layers=7,
+        num_critical=1,
+        margin_size=6,
+        heads=(64, 128, 256),
+        aspect=16 / 9,
+        stages=(Stage(400, "buffers"), Stage(8000, "preview", 0.375), Stage(8000, "picture", 0.25)),
+    ),
 }

@@ -1,8 +1,8 @@
-"""The program that fits a generator to a world's computed pictures; a preset's `make/train_generator.py` runs it.
+"""Fits a generator to a world's rendered pictures: the program behind a preset's `make/train_generator.py FOLDER [RECIPE]`.
 
-Stopped at any time (Ctrl-C saves first), the same command goes on from FOLDER/training.safetensors. Beside it:
-generator.safetensors (float16, as `ponticello live` takes it), grid.png (each row of the generator's pictures above the
-renderer's of the same scenes) and log.csv. Two threads learn half of every step's scenes each; times are CPU seconds.
+Ctrl-C saves and stops; the same command continues from FOLDER/training.safetensors. FOLDER also receives
+generator.safetensors (float16, ready for `ponticello live`), grid.png (rows of the generator's pictures above the renderer's
+of the same scenes) and log.csv. Two threads train on half of each step's scenes; times are CPU seconds.
 """
 
 import argparse
@@ -22,17 +22,19 @@ from presets.making.training.trainer import PARTS, Trainer, one_thread
 
 COLUMNS = 8
 SAVE_EVERY_S = 150.0
-"""Of CPU time."""
+"""CPU time between two saves."""
 
 
 def fit(recipes: Mapping[str, Recipe]) -> None:
-    """Train until the steps of the recipe named on the command line, or of the first, are done."""
-    parser = argparse.ArgumentParser(description="Fit a generator to computed pictures.")
+    """Train until the recipe's steps are done: those of the recipe on the command line, by default the first."""
+    parser = argparse.ArgumentParser(description="Fit a generator to rendered pictures.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("recipe", nargs="?", default=next(iter(recipes)), choices=list(recipes))
-    parser.add_argument("--share", type=float, default=1.0, help="of the recipe's steps, to compare recipes sooner")
     parser.add_argument(
-        "--threads", type=int, default=PARTS, choices=range(1, PARTS + 1), help="the result is the same"
+        "--share", type=float, default=1.0, help="fraction of the recipe's steps, for quick comparisons"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=PARTS, choices=range(1, PARTS + 1), help="cores to use; the result is the same"
     )
     arguments = parser.parse_args()
     folder: Path = arguments.folder
@@ -77,7 +79,7 @@ def report(trainer: Trainer, folder: Path, losses: list[dict[str, float]]) -> No
 
 
 def save_grid(path: Path, given: Float32[np.ndarray, "n 3 h w"], wanted: Float32[np.ndarray, "n 3 h w"]) -> None:
-    """Rows of the one above rows of the other, `COLUMNS` pictures wide."""
+    """Write rows of `given` above the same rows of `wanted`, `COLUMNS` pictures wide."""
     rows = []
     for first in range(0, len(given), COLUMNS):
         rows += [np.concatenate(list(pictures[first : first + COLUMNS]), axis=2) for pictures in (given, wanted)]

@@ -30,7 +30,7 @@ class Lesson:
 
 
 def lesson(recipe: Recipe, number: int, window: float) -> Lesson:
-    """The material of step `number`, where each step sees a part of the picture's height."""
+    """The lesson of step `number`; its scenes are seen through a window of this part of the picture's height."""
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)
     n, z_dim = recipe.batch, recipe.architecture.z_dim
     z, other_z = (torch.randn(n, z_dim, generator=generator) for _ in range(2))

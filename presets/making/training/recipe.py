@@ -12,9 +12,9 @@ class Stage:
 
     iterations: int
     reach: str
-    """"buffers": the layers that give the sharp buffers; "preview": those that give a small picture; "picture": all."""
+    """"buffers": the layers up to the sharp buffers; "preview": up to a small picture; "picture": all."""
     window: float = 0.5
-    """The part of the picture's height that a step sees, anywhere in the picture: half takes a third of the time of a whole one."""
+    """The part of the picture's height that a step trains on, at a random place; half takes a third of the time of a whole picture."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,17 @@ class Recipe:
     channel_max: int = 64
     num_layers: int = 9
     first_cutoff: float = 3.0
-    """Twice the finest of the fields: a layer near its cutoff weakens waves."""
+    """Twice the highest frequency of the fields, because a layer attenuates waves near its cutoff."""
     margin_size: int = 10
+    num_critical: int = 2
     heads: tuple[int, int, int] = (64, 128, 128)
-    """At how many samples a picture's width the fields, the buffers and the small picture are read off."""
+    """Samples per picture width of the layers that are trained towards the fields, the buffers and the small picture."""
     aspect: float = 1.0
-    """Width to height of the pictures whose parts are seen."""
+    """Width to height of the pictures in which the parts lie."""
     seed: int = 2025
     batch: int = 6
     shown: int = 24
-    """Scenes, never trained on, whose pictures are compared when the run is saved."""
+    """Scenes, never trained on, that are compared with the renderer's at each save."""
     stages: tuple[Stage, ...] = (Stage(500, "buffers"), Stage(1800, "preview"), Stage(4700, "picture"))
     muon_rate: float = 0.004
     adam_rate: float = 2e-3
@@ -65,6 +66,7 @@ class Recipe:
             channel_max=self.channel_max,
             num_layers=self.num_layers,
             margin_size=self.margin_size,
+            num_critical=self.num_critical,
             first_cutoff=self.first_cutoff,
             first_stopband=self.first_cutoff * 2**1.1,
         )

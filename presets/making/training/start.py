@@ -26,7 +26,7 @@ WIDEST = 2.6
 
 
 def projection(seed: int, parameters: int, z_dim: int) -> Float32[Tensor, "parameters z_dim"]:
-    """Such that p = projection z for z of unit mean square: orthonormal rows, so p is normally distributed if z is."""
+    """The matrix of p = projection z, for z of unit mean square. Its rows are orthonormal: p is normally distributed if z is."""
     generator = torch.Generator().manual_seed(seed)
     rows: Tensor = torch.linalg.qr(torch.randn(z_dim, parameters, generator=generator))[0].T.contiguous()
     return rows
@@ -34,16 +34,15 @@ def projection(seed: int, parameters: int, z_dim: int) -> Float32[Tensor, "param
 
 @torch.no_grad()
 def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "parameters z_dim"]) -> None:
-    """Set the input, the mapping and the first layer as described above; the rest of the network stays as it is."""
+    """Set the input, the mapping and the first layers as described above; other weights do not change."""
     architecture, layout = network.architecture, fields.layout
     z_dim, w_dim, waves = architecture.z_dim, architecture.w_dim, len(layout.waves)
     if architecture.mapping_kwargs.num_layers != 2 or network.layers[0].source.channels < 2 * waves:
         raise ValueError(f"the network needs 2 mapping layers and {2 * waves} channels at the input")
     _set_waves(network, fields)
 
-    # first layer of the mapping: every direction of p that matters, bent at `knots` places
-    own = [i for i, wave in enumerate(layout.waves) if wave.leads is None]
-    directions = torch.cat([fields.motion[own], torch.eye(layout.parameters)[: layout.colours]])
+    # first layer of the mapping: each direction of p that is used, bent at `knots` places
+    directions = torch.cat([fields.motion, torch.eye(layout.parameters)[: layout.colours]])
     directions = directions / directions.norm(dim=1, keepdim=True)
     knots = w_dim // len(directions)
     places = torch.linspace(-WIDEST, WIDEST, knots)
@@ -56,7 +55,7 @@ def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "
     network.get("mapping.fc0.weight").copy_(rows @ to_p * (math.sqrt(z_dim) / rate))
     network.get("mapping.fc0.bias").copy_(bends / rate)
 
-    # second: each target and its opposite, so that the leaky ReLU behind loses nothing; the units left are free
+    # second layer: each target and its negative, so that no information is lost in the leaky ReLU; other units are free
     p = torch.randn(SAMPLES, layout.parameters)
     hidden = leaky_relu(p @ rows.T + bends, SLOPE) * GAIN
     hidden = torch.cat([hidden, torch.ones(SAMPLES, 1)], dim=1)
@@ -88,7 +87,7 @@ def prepare(network: TrainableGenerator, fields: Fields, to_p: Float32[Tensor, "
     for i, wave in enumerate(layout.waves):
         sums[layout.names.index(wave.field), [i, waves + i]] = wave.amplitude
     _set_rows(network, 0, sums)
-    for layer in range(1, PASSED_ON):  # fields go in as leaky(f) and leaky(-f), and out likewise
+    for layer in range(1, PASSED_ON):  # fields arrive as leaky(f) and leaky(-f), and leave likewise
         differences = torch.zeros(len(layout.names), network.layers[layer].source.channels)
         each = torch.arange(len(layout.names))
         differences[each, 2 * each], differences[each, 2 * each + 1] = 1.0, -1.0
@@ -116,7 +115,7 @@ def fit_mapping(
 
 
 def held(w: Float32[Tensor, "n w_dim"], fields: Fields) -> Float32[Tensor, "n steering"]:
-    """The scene that a w holds, as `Fields.steer` gives it: (leaky(t) - leaky(-t)) / (1.2 sqrt 2) = t."""
+    """The steering values (see `Fields.steer`) in w: (leaky(t) - leaky(-t)) / (1.2 sqrt 2) = t."""
     count = fields.layout.steering_size
     return (w[:, :count] - w[:, count : 2 * count]) / ((1 + SLOPE) * GAIN)
 

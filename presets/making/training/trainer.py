@@ -24,7 +24,7 @@ from presets.making.training.start import fit_mapping, held, prepare, projection
 from shared.image.checkpoint import write_checkpoint
 
 HEADS = ("fields", "buffers", "preview")
-"""What is read off layers while they learn, see `Recipe.heads`."""
+"""Targets of intermediate layers during training; see `Recipe.heads`."""
 WEIGHTS = {"fields": 1.0, "buffers": 0.4, "preview": 1.0, "picture": 1.0}
 PREVIEW_LATER = 0.3
 """The preview's weight in the last stage."""
@@ -34,10 +34,10 @@ WARM_UP = 60
 MAPPING_LR_MULTIPLIER = 0.1
 FINAL_RATE = 0.02
 SETTLE, FREEZE = 300, 0.7
-"""magnitude_ema follows quickly for so many steps of a stage, and not at all after this share of the last stage."""
+"""magnitude_ema follows quickly for the first SETTLE steps of a stage, and is frozen after the share FREEZE of the last one."""
 LARGEST_NORM = 1.0
 PARTS = 2
-"""Of a step's scenes, which can be learned side by side."""
+"""Parts of a step's scenes that are trained in parallel, a core each."""
 LIFT = 1.2
 """Added to pictures of -1..1 in layers that pass one on."""
 
@@ -178,7 +178,7 @@ class Trainer:
         }
 
     def _learn(self, work: Lesson, side: "Side", number: int) -> Learned:
-        """Losses of some scenes in a stage, and the gradients."""
+        """Compute losses and gradients for a part of the scenes in a stage."""
         recipe, window = self.recipe, self.recipe.stages[number].window
         is_last, heads = recipe.stages[number].reach == "picture", self.heads_of(number)
         w, steering = self.scenes(work)
@@ -225,7 +225,7 @@ class Trainer:
 
     @torch.no_grad()
     def settle(self, depth: int | None, window: float, lessons: int = 6) -> None:
-        """Let magnitude_ema be what it is for the weights as they are."""
+        """Update magnitude_ema for the present weights."""
         for number in range(lessons):
             work = lesson(self.recipe, -1 - number, window)
             w, _ = self.scenes(work)
@@ -270,7 +270,7 @@ class Trainer:
 
     @torch.no_grad()
     def fit_head(self, head: str, window: float, lessons: int = 6) -> None:
-        """Set a head to the best linear reading of its layer as it is now (ridge regression)."""
+        """Fit a head to the present output of its layer (ridge regression)."""
         inputs, outputs = [], []
         for number in range(lessons):
             work = lesson(self.recipe, -1 - number, window)

@@ -3,12 +3,13 @@
 from presets.making.fields import Layout, Wave
 
 HUE, SPREAD, LIGHT_X, LIGHT_Y, BROKEN, FIRE, TURN = range(7)
-"""Numbers of a scene: colour and its spread, the light's direction, how broken the glass is and how much fire it has; the turn."""
+"""Parameters of colour and material: hue and its spread, direction of the light, how broken the glass is, how much fire it has; the
+rotation."""
 FAMILIES = 4
 """Families of cracks."""
 
 WAVES = (
-    # cracks: a long wave that cuts, another that bends the cut
+    # cracks: a long wave whose zeros are the cracks, and one that bends them
     Wave("crack0", 1.00, 0.90, 0.20, 1.6),
     Wave("crack0", 0.42, 0.70, 1.45, 1.3),
     Wave("crack1", 1.00, 1.25, 1.02, 1.6),
@@ -17,7 +18,7 @@ WAVES = (
     Wave("crack2", 0.45, 0.65, 0.35, 1.3),
     Wave("crack3", 1.00, 1.35, 2.62, 1.6),
     Wave("crack3", 0.34, 0.90, 0.90, 1.3),
-    # where a family cuts at all
+    # where a family has cracks
     Wave("reach0", 1.0, 0.62, 1.9, 1.4),
     Wave("reach1", 1.0, 0.55, 0.1, 1.4),
     Wave("reach2", 1.0, 0.66, 2.8, 1.4),
@@ -26,7 +27,7 @@ WAVES = (
     Wave("apart", 1.0, 0.45, 0.7),
     Wave("light", 0.6, 0.38, 2.2),
     Wave("light", 0.6, 0.46, 0.5),
-    # light that the glass throws: folds, and threads
+    # light thrown by the glass: folds, and threads
     Wave("caustic", 1.0, 1.05, 0.55, 1.5),
     Wave("caustic", 0.45, 1.30, 2.05, 1.5),
     Wave("thread", 1.0, 0.60, 1.35, 1.5),

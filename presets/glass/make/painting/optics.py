@@ -72,7 +72,7 @@ class Glass:
         transforms: Float32[Tensor, "n 3 3"] | None = None,
         window: float = 1.0,
     ) -> Rendering:
-        """The pictures of scenes, or of mixtures of them; arguments as for `Fields`."""
+        """Render scenes, or interpolations between them; arguments as for `Fields`."""
         f = fields(steering, size, transforms, window)
         rest = steering[:, 2 * len(WAVES) :, None, None]
         turned, q = rest[:, :2], rest[:, 2:]

@@ -1,1 +1,1 @@
-"""Pictures of ink in water, computed: smooth fields that bend each other into sheets, and the light that they let through."""
+"""Renders pictures of ink in water: smooth fields, sheets and threads made of them, and the light that passes."""

@@ -3,11 +3,11 @@
 from presets.making.fields import Layout, Wave
 
 HUE, SPREAD, AMOUNT, FLOW, VEIL, FILAMENT, TURN = range(7)
-"""Numbers of a scene: the ink's colour, how far the second ink's is from it, how much ink, how strongly it is stirred, how much of it
-hangs in veils, how much in threads; and the turn."""
+"""Parameters of colour and material: hue of the first ink, how far the second is from it, how much ink, how strongly it is
+stirred, how much of it forms veils, how much threads; and the rotation."""
 
 WAVES = (
-    # depths of three sheets of ink, which fold where these turn: a slow wave bends what two others, more alike, stretch
+    # three depths, across which the sheets of ink are waves: each a slow wave and two finer ones
     Wave("sheet0", 0.80, 0.55, 1.70, 1.5),
     Wave("sheet0", 0.55, 0.95, 0.25, 1.6),
     Wave("sheet0", 0.28, 1.55, 0.70, 1.6),
@@ -17,7 +17,7 @@ WAVES = (
     Wave("sheet2", 0.75, 0.70, 1.05, 1.5),
     Wave("sheet2", 0.50, 1.15, 2.75, 1.6),
     Wave("sheet2", 0.25, 1.75, 2.25, 1.6),
-    # where ink is at all, which of the two, how the light falls
+    # where there is ink, where the second ink is, how the light falls
     Wave("reach", 0.65, 0.42, 2.50, 1.3),
     Wave("reach", 0.55, 0.66, 0.70, 1.3),
     Wave("tint", 0.75, 0.60, 1.10, 1.4),

@@ -1,6 +1,6 @@
-"""From fields to light: two inks that currents fold into sheets, seen against lit paper.
+"""From fields to colour: two inks in water, folded into sheets, clouds and threads, seen against lit paper.
 
-Every quantity at a point is computed from the fields at that point alone.
+Each quantity at a point depends only on the fields at that point. Inks absorb by the law of Beer and Lambert.
 """
 
 import math
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float32
-from presets.making.fields import Fields, Layout
-from presets.making.rendering import Rendering, smoothstep
 from torch import Tensor
 
 from presets.ink.make.painting.layout import AMOUNT, FILAMENT, FLOW, HUE, LAYOUT, SPREAD, VEIL
+from presets.making.fields import Fields, Layout
+from presets.making.rendering import Rendering, smoothstep
 
 INKS = torch.tensor(
-    [  # what a unit of each ink lets through, along a path without muddy neighbours
+    [  # transmittance of a unit of each ink; neighbours mix without turning muddy
         (0.16, 0.62, 0.58),
         (0.08, 0.40, 0.72),
         (0.14, 0.20, 0.66),
@@ -32,11 +32,8 @@ PAPER = torch.tensor([0.985, 0.965, 0.925])
 class Ink:
     """The world of ink, with the settings of its renderer."""
 
-    bend: float = 1.5
-    """Radians by which a current of 1 shifts an eddy."""
-    fold: float = 2.0
-    """Radians by which an eddy of 1 shifts a sheet."""
     darkest: float = 4.0
+    """Optical path through the thickest ink, in units of those in `INKS`."""
 
     @property
     def layout(self) -> Layout:
@@ -51,7 +48,7 @@ class Ink:
         transforms: Float32[Tensor, "n 3 3"] | None = None,
         window: float = 1.0,
     ) -> Rendering:
-        """The pictures of scenes, or of mixtures of them; arguments as for `Fields`."""
+        """Render scenes, or interpolations between them; arguments as for `Fields`."""
         maps = fields(steering, size, transforms, window)
         f = {name: value[:, 0] for name, value in maps.items()}
         q = steering[:, 2 * len(LAYOUT.waves) + 2 :, None, None]
@@ -89,18 +86,13 @@ class Ink:
         return Rendering(picture, torch.cat([maps[name][:, :1] for name in LAYOUT.names], dim=1), buffers)
 
 
-def bent(sine: Tensor, cosine: Tensor, shift: Tensor) -> Tensor:
-    """sin(angle + shift) of the sine and cosine of an angle."""
-    return sine * torch.cos(shift) + cosine * torch.sin(shift)
-
-
 def crest(x: Tensor, sharp: float, soft: float) -> Tensor:
-    """A fold: rises within `sharp` at zero, falls over `soft` above it."""
+    """A sheet with one sharp and one soft side: rises within `sharp` at zero, falls over `soft` above it."""
     return torch.sigmoid(x / sharp) * torch.exp(-x.clamp(min=0) / soft)
 
 
 def absorbance(t: Float32[Tensor, "n h w"]) -> Float32[Tensor, "n 3 h w"]:
-    """-log of what a unit of ink lets through, at 0..1 of the path of `INKS`; constant beyond its ends."""
+    """Absorbance of a unit of ink (natural logarithm) at 0..1 along the path of `INKS`; constant beyond its ends."""
     x = t.clamp(0, 1) * (len(INKS) - 1)
     weights = (1 - (x[:, None] - torch.arange(len(INKS))[:, None, None]).abs()).clamp(min=0)
     weights = weights * weights * (3 - 2 * weights)
