@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 import tomlkit
 
 from offline.candidate_files import image_file
@@ -78,17 +77,9 @@ def relocate(preset: Preset, missing: Missing, path: Path) -> None:
         sound = corpus.facts.sounds[missing.number]
         if sound.sha256 != given:
             raise UserError(f"{path} is not the sound {missing.path}; add it as a new sound, or choose the old one")
-        moved = msgspec.structs.replace(sound, file=_named(path, preset.folder))
-        sounds = tuple(moved if i == missing.number else s for i, s in enumerate(corpus.facts.sounds))
-        other = type(corpus)(
-            corpus.descriptors,
-            corpus.positions,
-            corpus.sound,
-            corpus.frame,
-            corpus.stands_for,
-            msgspec.structs.replace(corpus.facts, sounds=sounds),
-        )
-        other.save(preset.folder / CORPUS)
+        files = [each.file for each in corpus.facts.sounds]
+        files[missing.number] = _named(path, preset.folder)
+        corpus.with_files(files).save(preset.folder / CORPUS)
         return
     wanted = preset.settings.generator.sha256.lower()
     if wanted and wanted != given:

@@ -1,5 +1,6 @@
 """Makes the corpus, pairs and mapping of shipped presets from choices made by eye, with the functions behind the studio's commands."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -15,7 +16,8 @@ from offline.drawing import draw_candidates
 from offline.pairing.session import Pairing
 from offline.train import train
 from shared.preset.candidates import Draw
-from shared.preset.preset import SHIPPED, Preset, sha256_of
+from shared.preset.corpus import Corpus
+from shared.preset.preset import CORPUS, SHIPPED, Preset, sha256_of
 
 CANDIDATES = 500  # the images were chosen from a contact sheet of these
 SOUNDS = {
@@ -59,7 +61,7 @@ def make(choice: Choice, place: Path, into: Path) -> None:
     else:
         document["generator"]["sha256"] = sha256_of(generator)
     (folder / "preset.toml").write_text(tomlkit.dumps(document), "utf-8")
-    make_corpus(Preset.load(folder), [SOUNDS[name] for name in choice.sounds], copy=True)
+    make_corpus(Preset.load(folder), [SOUNDS[name] for name in choice.sounds])
     draw_candidates(Preset.load(folder), Draw(count=CANDIDATES), "cpu")
     choose(Preset.load(folder), [seed for _, _, seed, _ in choice.pairs])
     pairing = Pairing(Preset.load(folder))
@@ -70,6 +72,9 @@ def make(choice: Choice, place: Path, into: Path) -> None:
     own = (generator.name,) if generator.parent == given and into != given else ()
     for name in ("preset.toml", *own, *choice.shipped):
         shutil.copyfile(folder / name, into / name)
+    if CORPUS in choice.shipped:  # sounds of another preset stay there
+        files = [Path(os.path.relpath(SOUNDS[name], given)).as_posix() for name in choice.sounds]
+        Corpus.load(folder / CORPUS).with_files(files).save(into / CORPUS)
     print(
         f"{choice.preset}: {len(trained.pairs)} pairs, loss fallen by {trained.orders:.1f} orders of magnitude, "
         f"reach {trained.mapping.reach:.2f}"

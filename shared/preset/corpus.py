@@ -1,7 +1,8 @@
 """The corpus: analysed sounds on a 2-D map, a point for each sounding frame."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -127,6 +128,13 @@ class Corpus:
                 f"{'which sound?' if name is None else f'{many};'} the corpus has {known}; give a name or a number"
             )
         return wanted[0]
+
+    def with_files(self, files: Sequence[str]) -> "Corpus":
+        """The same corpus with other files for its sounds, in their order."""
+        sounds = [
+            msgspec.structs.replace(sound, file=file) for sound, file in zip(self.facts.sounds, files, strict=True)
+        ]
+        return replace(self, facts=msgspec.structs.replace(self.facts, sounds=tuple(sounds)))
 
     def save(self, path: Path) -> None:
         """Write corpus.safetensors."""

@@ -299,6 +299,21 @@ class Preset:
                 document = tomlkit.parse(file.read_text("utf-8-sig"))
                 document["generator"]["file"] = generator.name
                 file.write_text(tomlkit.dumps(document), "utf-8")
+            if self.has_corpus:
+                self._copy_sounds(copy)
+
+    def _copy_sounds(self, copy: Path) -> None:
+        """Copy the sounds that the corpus names elsewhere into the copy's sounds/."""
+        corpus = Corpus.load(self.folder / CORPUS)
+        files = [Path(sound.file) for sound in corpus.facts.sounds]
+        elsewhere = {file for file in files if self.folder not in (self.folder / file).resolve().parents}
+        if not elsewhere:
+            return
+        (copy / "sounds").mkdir(exist_ok=True)
+        for file in elsewhere:
+            shutil.copyfile(self.folder / file, copy / "sounds" / file.name)
+        named = [f"sounds/{file.name}" if file in elsewhere else file.as_posix() for file in files]
+        corpus.with_files(named).save(copy / CORPUS)
 
 
 def find_preset(path: str | Path) -> Path:
