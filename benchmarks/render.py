@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from offline.render import Job, render
+from offline.rendering.render import Job, render
 from offline.video.film_format import FormatRequest
 from shared.painter import Painter
 from shared.preset.preset import SHIPPED, Preset

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from offline.corpus import silence_left_out
-from offline.map_picture import MAP, write_map
+from offline.corpus.corpus import silence_left_out
+from offline.corpus.map_picture import MAP, write_map
+from offline.corpus.sound_map import principal_components
 from offline.pairing.envelope import decode
 from offline.pairing.session import Pairing
-from offline.sound_map import principal_components
 from offline.train import train
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader

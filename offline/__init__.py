@@ -1,10 +1,10 @@
 """In the studio: a module or a folder for each command, and the parts that they share.
 
 command             where it is, and its parts
-render, join, demo  render · render_options · join · material (sound or show to ticks) · prefetch · hashes · silence ·
-                    relaxation (the flow constraint) · video/
-analyse             analyse · corpus · sound_map (principal components and UMAP) · map_picture
-candidates          candidates · drawing · latent_draw · candidate_files · pictures · appearance
+render, join        rendering/ · prefetch · silence · video/
+demo                demo, with rendering/
+analyse             corpus/ · silence
+candidates          candidates/ · pictures
 pair, studio        pairing/
 new, train          new · train
 convert             convert · checkpoint/

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from offline.options import counted
 from offline.progress import say
-from offline.render import Job, render
-from offline.render_options import FILM, ForceOption, ResumeOption
+from offline.rendering.options import FILM, ForceOption, ResumeOption
+from offline.rendering.render import Job, render
 from offline.video.film_format import FormatRequest
 from offline.video.writer import check_overwriting
 from shared.command_line import example, new_app, option

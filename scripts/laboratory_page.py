@@ -18,7 +18,7 @@ from offline.laboratory.memory_fit import learned_variant  # noqa: E402
 from offline.laboratory.page import strip  # noqa: E402
 from offline.laboratory.side_by_side import Comparison, Measured  # noqa: E402
 from offline.laboratory.table import Table  # noqa: E402
-from offline.render import Job  # noqa: E402
+from offline.rendering.render import Job  # noqa: E402
 from offline.timeline.passages import Limits  # noqa: E402
 from offline.timeline.report import timeline_plot  # noqa: E402
 from offline.timeline.timeline import measure  # noqa: E402

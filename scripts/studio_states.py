@@ -74,7 +74,7 @@ def painted_images(folder: Path, made: Path | None) -> Path:
     """The images of glass, which it ships without; made once, in half a minute or more, unless they are given."""
     if made is not None:
         return made
-    from offline.drawing import draw_candidates
+    from offline.candidates.drawing import draw_candidates
     from shared.preset import Preset
 
     maker = folder / "maker"

@@ -95,7 +95,7 @@ def test_an_error_is_one_line_and_a_status(monkeypatch, capsys, error, status, l
     def fail(_: str):
         raise error
 
-    monkeypatch.setattr("offline.analyse.app", app)
+    monkeypatch.setattr("offline.corpus.analyse.app", app)
     assert run(monkeypatch, capsys, "analyze", "x.wav") == (status, "", f"ponticello: {line}\n")
 
 

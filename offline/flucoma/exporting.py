@@ -9,11 +9,11 @@ import numpy as np
 import typer
 from jaxtyping import Float64
 
+from offline.corpus.sound_map import NEIGHBORS
 from offline.flucoma.activations import NUMBERS
 from offline.flucoma.formats import MLP, PCA, UMAP, DataSet, FluComaFile, LabelSet, Standardize, identifiers, write
 from offline.options import PresetArgument, counted
 from offline.progress import say
-from offline.sound_map import NEIGHBORS
 from shared.command_line import example, new_app
 from shared.errors import PresetError, pasted, refusal
 from shared.mapping.regression import MLPRegressor

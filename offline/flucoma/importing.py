@@ -13,15 +13,15 @@ import typer
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
+from offline.corpus.map_picture import MAP, write_map
+from offline.corpus.sound_map import sound_map, within_one
 from offline.flucoma.activations import NAMES
 from offline.flucoma.formats import MLP, DataSet, numbered
 from offline.flucoma.found import Found, find
-from offline.map_picture import MAP, write_map
 from offline.new import find_generator, new
 from offline.options import counted
 from offline.progress import say
 from offline.readable import if_readable
-from offline.sound_map import sound_map, within_one
 from offline.train import reach
 from offline.writable import writable
 from shared.audio.descriptors import SETS, WIDE, SetName, heard

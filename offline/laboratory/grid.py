@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from offline.render_options import parse_fps
+from offline.rendering.options import parse_fps
 from shared import controls
 from shared.controls import ORDERS, Value
 from shared.errors import PonticelloError, SettingError
@@ -57,7 +57,7 @@ class Variant:
     values: Mapping[str, Value] = field(default_factory=dict)
     fps: Fraction = Fraction(30)
     relax: float = 0.0
-    """Strength of the flow constraint: see `offline.relaxation`."""
+    """Strength of the flow constraint: see `offline.rendering.relaxation`."""
     change_limit: float = 0.0
     """Highest change of the picture in grey levels per second; the laboratory turns it into a `speed_limit`. 0 is off."""
 

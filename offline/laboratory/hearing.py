@@ -7,13 +7,13 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
-from offline.corpus import silence_left_out
+from offline.corpus.corpus import silence_left_out
+from offline.corpus.sound_map import sound_map
 from offline.laboratory.page import Page
 from offline.laboratory.plots import new_plot
 from offline.laboratory.table import Column, Table
 from offline.progress import progress
 from offline.silence import silence_remark
-from offline.sound_map import sound_map
 from shared.audio.descriptors import SETS, WIDE, SetName, describe_blocks
 from shared.audio.files import SoundReader
 from shared.errors import SoundError

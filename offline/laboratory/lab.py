@@ -14,7 +14,7 @@ from offline.laboratory.side_by_side import Comparison, Measured
 from offline.laboratory.table import Cell, Column, Table
 from offline.options import PresetArgument
 from offline.progress import say
-from offline.relaxation import opencv
+from offline.rendering.relaxation import opencv
 from offline.writable import writable
 from shared.command_line import DeviceOption, example, new_app
 from shared.errors import UserError

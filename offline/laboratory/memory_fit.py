@@ -11,8 +11,8 @@ from scipy.optimize import minimize
 from scipy.signal import lfilter
 
 from offline.laboratory.grid import LEARNED, Variant
-from offline.material import SoundMaterial
 from offline.progress import progress
+from offline.rendering.material import SoundMaterial
 from shared.mapping.memory import coefficients
 from shared.pipeline.dynamics import published
 from shared.preset import Preset

@@ -17,11 +17,11 @@ from offline.laboratory import measures
 from offline.laboratory.contact_film import Layout, shown_tick
 from offline.laboratory.grid import Variant
 from offline.laboratory.sensitivity import sensitivity
-from offline.material import SoundMaterial
 from offline.pictures import thumbnail
 from offline.progress import progress, say
-from offline.relaxation import RelaxedMaterial
-from offline.render import Job, within
+from offline.rendering.material import SoundMaterial
+from offline.rendering.relaxation import RelaxedMaterial
+from offline.rendering.render import Job, within
 from offline.video.codecs import CODECS
 from offline.video.writer import SEGMENT_PICTURES, VideoWriter
 from shared.atomic import make_folder

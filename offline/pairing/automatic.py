@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
-from offline.appearance import appearance
-from offline.sound_map import principal_components
+from offline.candidates.appearance import appearance
+from offline.corpus.sound_map import principal_components
 from shared.errors import SettingError
 from shared.mapping.sampling import farthest_point_sampling
 from shared.preset.candidates import Candidates

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from offline.corpus import make_corpus
-from offline.drawing import draw_candidates, next_draw
+from offline.candidates.drawing import draw_candidates, next_draw
+from offline.corpus.corpus import make_corpus
 from offline.new import new
 from offline.pairing.children import Child, live_command, render_command
 from offline.pairing.missing import found, sound_file

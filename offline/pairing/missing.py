@@ -7,7 +7,7 @@ from typing import Literal
 
 import tomlkit
 
-from offline.candidate_files import image_file
+from offline.candidates.files import image_file
 from shared.errors import PresetError, UserError
 from shared.preset import Preset, history
 from shared.preset.corpus import CorpusSound

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import UInt8
 from scipy.spatial import cKDTree
 
-from offline.appearance import appearance
-from offline.candidate_files import image_file
-from offline.candidates import propose
+from offline.candidates.appearance import appearance
+from offline.candidates.command import propose
+from offline.candidates.files import image_file
 from offline.pairing.changes import TELLS, Stamps, carry_over, described
 from offline.pairing.events import Events, Name
 from offline.pairing.session import Pairing, row_of

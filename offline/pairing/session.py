@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from offline.candidate_files import image_file
-from offline.map_picture import MAP, write_map
+from offline.candidates.files import image_file
+from offline.corpus.map_picture import MAP, write_map
 from offline.pairing.automatic import METHODS
 from offline.pictures import read_png
 from shared.errors import PresetError, SettingError, pasted

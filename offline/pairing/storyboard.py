@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from offline.corpus.sound_map import principal_components
 from offline.pairing.project import PlacedPair
-from offline.sound_map import principal_components
 from shared.errors import SettingError
 from shared.preset.corpus import Corpus
 from shared.stage import HOP, SAMPLE_RATE

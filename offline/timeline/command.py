@@ -9,8 +9,8 @@ import typer
 from offline.laboratory.plots import new_plot
 from offline.options import PresetArgument, counted
 from offline.progress import say
-from offline.render import Job, render
-from offline.render_options import parse_fps
+from offline.rendering.options import parse_fps
+from offline.rendering.render import Job, render
 from offline.timeline.markers import write_markers
 from offline.timeline.passages import MOODS, Limits, Passage
 from offline.timeline.report import passage_table, timeline_plot, write_page

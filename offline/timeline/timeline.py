@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from offline.laboratory.measures import speed
 from offline.laboratory.table import Column, Table
-from offline.render import Job, render, within
+from offline.rendering.render import Job, render, within
 from offline.timeline.meter import PictureMeter
 from offline.timeline.passages import Limits, Passage, local_correspondence, passages
 from offline.timeline.sound_entropy import sound_entropies

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import tomlkit
 
-from offline.candidates import choose
-from offline.corpus import make_corpus
-from offline.drawing import draw_candidates
+from offline.candidates.command import choose
+from offline.candidates.drawing import draw_candidates
+from offline.corpus.corpus import make_corpus
 from offline.pairing.session import Pairing
 from offline.train import train
 from shared.preset.candidates import Draw

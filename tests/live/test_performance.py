@@ -12,7 +12,7 @@ from live import hall
 from live.display.keys import KEYS, DisplayEvent
 from live.show.preset_library import PresetLibrary
 from live.sound.open_input import open_input
-from offline.render import Job
+from offline.rendering.render import Job
 from shared.controls import ACTIONS, STREAMS
 from shared.painter import Painter
 from shared.picture import Picture

@@ -13,8 +13,8 @@ import pytest
 
 from live.display.base import OffscreenDisplay
 from live.show.picture_shape import SETTLED_S, PictureShape, first_shape, window_shape
-from offline.hashes import Hashes
-from offline.render import Job, render
+from offline.rendering.hashes import Hashes
+from offline.rendering.render import Job, render
 from shared.preset import Preset
 from shared.recording.reader import Recording
 from tests import rig

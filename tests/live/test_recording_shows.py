@@ -18,8 +18,8 @@ from live.show.notices import Notices
 from live.show.recorder import Recorder
 from live.sound.open_input import open_input
 from live.sound.source import Block
-from offline.hashes import Hashes
-from offline.render import Job, render
+from offline.rendering.hashes import Hashes
+from offline.rendering.render import Job, render
 from shared.errors import SettingError, SoundError
 from shared.pipeline import Pipeline
 from shared.pipeline.exchanges import UseMapping

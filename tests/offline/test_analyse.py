@@ -3,7 +3,7 @@ import pytest
 import soundfile
 import typer
 
-from offline import analyse
+from offline.corpus import analyse
 from shared.audio.descriptors import DESCRIPTORS, describe
 from shared.errors import SoundError, UserError
 

@@ -10,12 +10,12 @@ import torch
 import typer
 from PIL import Image
 
-from offline import candidates as studio
-from offline import drawing
-from offline.appearance import appearance
-from offline.candidate_files import image_file
-from offline.candidates import parse_seeds
-from offline.drawing import draw_candidates
+from offline.candidates import command as studio
+from offline.candidates import drawing
+from offline.candidates.appearance import appearance
+from offline.candidates.command import parse_seeds
+from offline.candidates.drawing import draw_candidates
+from offline.candidates.files import image_file
 from shared.errors import PresetError, SettingError, UserError
 from shared.image.generator import load_generator
 from shared.image.latents import latents_from_seeds

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from live.show.learning import Learning
-from offline.drawing import draw_candidates, next_draw
+from offline.candidates.drawing import draw_candidates, next_draw
 from offline.pairing.session import Pairing
 from offline.pictures import read_png
 from offline.train import train

@@ -8,9 +8,9 @@ import pytest
 import soundfile
 import typer
 
-from offline import analyse, corpus, sound_map
-from offline.corpus import make_corpus, silence_left_out
-from offline.sound_map import placed_between, principal_components
+from offline.corpus import analyse, corpus, sound_map
+from offline.corpus.corpus import make_corpus, silence_left_out
+from offline.corpus.sound_map import placed_between, principal_components
 from shared.audio.descriptors import DESCRIPTORS, describe
 from shared.errors import PresetError, SettingError, SoundError, UserError
 from shared.preset.corpus import Corpus

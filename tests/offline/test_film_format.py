@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from offline.hashes import Hashes
-from offline.render import Job, render
+from offline.rendering.hashes import Hashes
+from offline.rendering.render import Job, render
 from offline.video.codecs import CODECS
 from offline.video.film_format import FilmFormat, FormatRequest, parse_size
 from shared.errors import SettingError

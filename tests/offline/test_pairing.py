@@ -9,9 +9,9 @@ import pytest
 import typer
 from PIL import Image
 
-from offline.appearance import appearance
-from offline.corpus import remember_sources
-from offline.map_picture import COLOURS
+from offline.candidates.appearance import appearance
+from offline.corpus.corpus import remember_sources
+from offline.corpus.map_picture import COLOURS
 from offline.pairing import command
 from offline.pairing.automatic import METHODS, assigned, images_for, typical_frames
 from offline.pairing.session import Pairing

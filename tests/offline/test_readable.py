@@ -2,11 +2,11 @@
 
 import pytest
 
-from offline import corpus
-from offline.corpus import make_corpus
-from offline.drawing import draw_candidates
+from offline.candidates.drawing import draw_candidates
+from offline.corpus import corpus
+from offline.corpus.corpus import make_corpus
+from offline.corpus.sound_map import SoundMap
 from offline.readable import if_readable
-from offline.sound_map import SoundMap
 from shared.errors import SettingError
 from shared.preset import Preset
 from shared.preset.candidates import Candidates, Draw

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, shift
 
-from offline.hashes import Hashes
-from offline.material import SoundMaterial
-from offline.relaxation import RelaxedMaterial, Residues, flow_residue, relaxed_path
-from offline.render import Job, render
+from offline.rendering.hashes import Hashes
+from offline.rendering.material import SoundMaterial
+from offline.rendering.relaxation import RelaxedMaterial, Residues, flow_residue, relaxed_path
+from offline.rendering.render import Job, render
 from shared.painter import Painter
 from shared.preset import Preset
 from tests.small import make_preset, write_sound

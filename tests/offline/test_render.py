@@ -18,8 +18,8 @@ import pytest
 import soundfile
 
 import ponticello as front_door
-from offline.hashes import Hashes
-from offline.render import Job, parse_fps, render
+from offline.rendering.hashes import Hashes
+from offline.rendering.render import Job, parse_fps, render
 from offline.video.film_format import FormatRequest
 from offline.video.writer import segment_length
 from shared.errors import SettingError, SoundError, Stopped

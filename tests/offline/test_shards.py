@@ -13,10 +13,10 @@ import av
 import numpy as np
 import pytest
 
-from offline.hashes import Hashes
-from offline.join import join_shards
-from offline.render import Job, render
-from offline.render_options import parse_fps
+from offline.rendering.hashes import Hashes
+from offline.rendering.join import join_shards
+from offline.rendering.options import parse_fps
+from offline.rendering.render import Job, render
 from offline.video.film_format import FormatRequest
 from offline.video.shards import Shard
 from offline.video.writer import SEGMENT_PICTURES, SHORTEST_SEGMENT, segment_length

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from offline.render import Job
+from offline.rendering.render import Job
 from offline.timeline import command as command_module
 from offline.timeline.command import handled, render_passages
 from offline.timeline.markers import edl, fcpxml, premiere_csv, reaper_csv, timecode

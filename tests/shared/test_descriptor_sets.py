@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from live.show.preset_library import PresetLibrary
-from offline.corpus import make_corpus
+from offline.corpus.corpus import make_corpus
 from offline.new import new
-from offline.render import Job
+from offline.rendering.render import Job
 from shared.audio.descriptors import DESCRIPTORS, SETS, WIDE
 from shared.controls import ControlChange
 from shared.errors import PresetError, SettingError

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from offline.corpus import silence_left_out
+from offline.corpus.corpus import silence_left_out
 from offline.pairing.studio import Studio
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader

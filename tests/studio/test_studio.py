@@ -10,8 +10,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from offline import render
 from offline.pairing.ticks import FPS
+from offline.rendering import render
 from shared.errors import SettingError
 from shared.image.canvas import covering_shape
 from shared.painter import Painter
@@ -240,7 +240,7 @@ def test_from_an_empty_folder_to_a_trained_instrument(tmp_path, monkeypatch):
 
 
 def test_stars_given_while_images_are_made_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("offline.drawing.SAVE_INTERVAL_S", 0.0)
+    monkeypatch.setattr("offline.candidates.drawing.SAVE_INTERVAL_S", 0.0)
     folder = make_studio_preset(tmp_path / "p")
     (folder / "candidates.safetensors").unlink()
     with opened(folder, monkeypatch, tmp_path) as (studio, sent):
@@ -254,7 +254,7 @@ def test_stars_given_while_images_are_made_are_kept(tmp_path, monkeypatch):
 
 
 def test_making_images_can_be_cancelled_and_what_is_made_stays(tmp_path, monkeypatch):
-    monkeypatch.setattr("offline.drawing.SAVE_INTERVAL_S", 0.0)
+    monkeypatch.setattr("offline.candidates.drawing.SAVE_INTERVAL_S", 0.0)
     folder = make_studio_preset(tmp_path / "p")
     (folder / "candidates.safetensors").unlink()
     with opened(folder, monkeypatch, tmp_path) as (studio, sent):

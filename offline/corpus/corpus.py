@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
-from offline.map_picture import MAP, write_map
+from offline.corpus.map_picture import MAP, write_map
+from offline.corpus.sound_map import sound_map
 from offline.progress import progress, say
 from offline.readable import if_readable
-from offline.sound_map import sound_map
 from shared.atomic import make_folder, written_atomically
 from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader

@@ -15,13 +15,13 @@ import numpy as np
 import typer
 from jaxtyping import UInt8
 
-from offline.hashes import Hashes
-from offline.material import Material, find_material
 from offline.options import PresetArgument, counted
 from offline.prefetch import prefetch
 from offline.progress import progress, say
-from offline.relaxation import RelaxedMaterial
-from offline.render_options import EvidenceOptions, ExcerptOptions, FilmOptions, parse_fps
+from offline.rendering.hashes import Hashes
+from offline.rendering.material import Material, find_material
+from offline.rendering.options import EvidenceOptions, ExcerptOptions, FilmOptions, parse_fps
+from offline.rendering.relaxation import RelaxedMaterial
 from offline.video.codecs import choose_codec
 from offline.video.film_format import FilmFormat, FormatRequest
 from offline.video.shards import Film, Shard
@@ -64,7 +64,7 @@ class Job:
     device: str | None = None
     precision: str = "auto"
     relax: float = 0.0
-    """Strength of the flow constraint, see `offline.relaxation`; 0 is off."""
+    """Strength of the flow constraint, see `offline.rendering.relaxation`; 0 is off."""
 
     @cached_property
     def material(self) -> Material:
@@ -108,7 +108,7 @@ def render(
 ) -> int:
     """Render a job to a film or a folder of PNG files; return the number of pictures.
 
-    log: receives each picture. shard: the part of the film to render; `offline.join` joins the parts.
+    log: receives each picture. shard: the part of the film to render; `offline.rendering.join` joins the parts.
     Raises UserError for bad input, if possible before anything is loaded or written; Failure if ffmpeg or the disk fails;
     Stopped after a Ctrl-C, when the finished part is playable beside the output.
     """

@@ -12,7 +12,7 @@ import typer
 
 from offline.options import counted
 from offline.progress import say
-from offline.render_options import FILM, ForceOption
+from offline.rendering.options import FILM, ForceOption
 from offline.video.codecs import CODECS, Codec
 from offline.video.joining import Piece, join
 from offline.video.segments import Manifest, gather, is_complete, picture_files, piece_file, writing

@@ -19,9 +19,9 @@ from jaxtyping import Float32, Float64, UInt8
 from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 
-from offline.material import Material
 from offline.pictures import thumbnail
 from offline.progress import progress
+from offline.rendering.material import Material
 from offline.video.soundtrack import Soundtrack
 from shared.atomic import make_folder
 from shared.errors import UserError

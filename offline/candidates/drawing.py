@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from offline.candidate_files import IMAGES, SHEET, image_file, write_contact_sheet
-from offline.latent_draw import draw_latents
+from offline.candidates.files import IMAGES, SHEET, image_file, write_contact_sheet
+from offline.candidates.latents import draw_latents
 from offline.options import counted
 from offline.pictures import note_of, read_png, thumbnail, write_png
 from offline.progress import progress, say

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from offline.appearance import appearance
-from offline.candidate_files import PROPOSAL, SHEET, write_contact_sheet
-from offline.drawing import MOST, draw_candidates
+from offline.candidates.appearance import appearance
+from offline.candidates.drawing import MOST, draw_candidates
+from offline.candidates.files import PROPOSAL, SHEET, write_contact_sheet
 from offline.options import PresetArgument, counted
 from offline.progress import say
 from offline.readable import if_readable

@@ -206,7 +206,7 @@ def _split(names: list[str]) -> tuple[str, list[Path]]:
 
 
 def _make_map(path: str, sounds: list[Path], channel: int | None, seed: int, copy: bool) -> None:
-    from offline.corpus import make_corpus
+    from offline.corpus.corpus import make_corpus
     from offline.pairing.session import Pairing
 
     with writable(path, held=False) as preset:

@@ -1,0 +1,1 @@
+"""Analysed sounds and their 2-D map, by principal components and UMAP."""

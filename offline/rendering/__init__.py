@@ -1,0 +1,1 @@
+"""A sound or a recorded show to a film: options, material (ticks), the flow constraint (relaxation), hashes, joining."""
