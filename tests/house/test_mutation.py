@@ -4,6 +4,7 @@ import ast
 
 import pytest
 
+import mutation_reach
 import mutation_run
 from mutation import mutants_of
 
@@ -96,7 +97,7 @@ def test_what_acts_at_an_import_is_tried_on_all_tests_that_import_the_module():
         "lines": {"shared/audio/x.py": {"1": [""], "2": ["", "tests/audio/t.py::a"], "3": ["tests/audio/t.py::a"]}},
         "importers": {"shared/audio/x.py": ["tests/audio/t.py", "tests/live/u.py"]},
     }  # fmt: skip
-    reach = mutation_run.Reach(baseline)
+    reach = mutation_reach.Reach(baseline)
     constant, made_at_import, other = mutants_of(b"x = 1\ndef f(): return 2 < a\ndef g(): return 3 < b\n", "shared/audio/x.py")[::3]  # fmt: skip
     assert [reach.acts_at_import(mutant) for mutant in (constant, made_at_import, other)] == [True, True, False]
     all_tests = [
