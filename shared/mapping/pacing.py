@@ -6,31 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.stage import Stage, State
+from shared.mapping.recursive import Recursive
 
 Block = NDArray[Any]
 
 
-class _Follower(Stage[Block, Block]):
-    """Remembers its last output, a position (size,) that starts at the first input."""
-
-    def __init__(self) -> None:
-        self._last: NDArray[Any] | None = None
-
-    def reset(self) -> None:
-        """The next output will be the next input."""
-        self._last = None
-
-    def state(self) -> State:
-        """The last output; empty before the first."""
-        return {} if self._last is None else {"last": self._last.copy()}
-
-    def restore(self, state: State, /) -> None:
-        """Continue from that output."""
-        self._last = state["last"].copy() if "last" in state else None
-
-
-class PacedFollower(_Follower):
+class PacedFollower(Recursive):
     """Approaches its target as far as the sound has moved: a sound that stands still holds the picture.
 
     (k, 1 + size) in: the sound's movement since the last tick, in deviations, then the target; (k, size) out. The rest of
@@ -58,7 +39,7 @@ class PacedFollower(_Follower):
         return out
 
 
-class SpeedLimit(_Follower):
+class SpeedLimit(Recursive):
     """(k, size) in and out: moves straight to the input, at most so far per item.
 
     limit: distance per second, 0 is off. It may change between blocks. rate: items per second.

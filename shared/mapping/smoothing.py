@@ -14,14 +14,12 @@ from shared.controls import KERNELS
 from shared.controls import Kernel as KernelName
 from shared.mapping import kernels
 from shared.mapping.kernels import Kernel, Smoothing
+from shared.mapping.recursive import Recursive
 from shared.stage import Stage, State
 
 
-class OnePole(Stage[NDArray[Any], NDArray[Any]]):
+class OnePole(Recursive):
     """(m, d) in, (m, d) out of the same type: keep * last output + take * input; the first output is the first input."""
-
-    def __init__(self) -> None:
-        self._last: NDArray[Any] | None = None
 
     @abstractmethod
     def _weights(self, dtype: np.dtype[Any]) -> tuple[Any, Any]:
@@ -35,18 +33,6 @@ class OnePole(Stage[NDArray[Any], NDArray[Any]]):
             self._last = row.copy() if self._last is None else keep * self._last + take * row
             out[i] = self._last
         return out
-
-    def reset(self) -> None:
-        """The next output will be the next input."""
-        self._last = None
-
-    def state(self) -> State:
-        """The last output; empty before the first."""
-        return {} if self._last is None else {"last": self._last.copy()}
-
-    def restore(self, state: State, /) -> None:
-        """Continue from that output."""
-        self._last = state["last"].copy() if "last" in state else None
 
 
 class LeakyIntegrator(OnePole):
