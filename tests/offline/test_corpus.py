@@ -1,7 +1,6 @@
 """Sounds on the map of a preset."""
 
 import re
-import threading
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from shared.audio.descriptors import DESCRIPTORS, describe
 from shared.errors import PresetError, SettingError, SoundError, UserError
 from shared.preset.corpus import Corpus
 from shared.preset.preset import Preset, sha256_of
+from tests.offline.other_program import meanwhile
 from tests.shared.test_preset import rewritten
 from tests.small import make_preset, sound, write_corpus, write_sound
 
@@ -284,23 +284,9 @@ def test_of_many_frames_a_sample_is_embedded_and_the_others_are_placed_near_it(m
     assert (nearest == which).mean() > 0.99
 
 
-def meanwhile(monkeypatch, work):
-    """Do something in another thread, as another program would, while the map is made."""
-    real = corpus.sound_map
-
-    def making(*arguments):
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join(10)
-        assert not thread.is_alive()
-        return real(*arguments)
-
-    monkeypatch.setattr(corpus, "sound_map", making)
-
-
 def test_the_preset_can_be_changed_while_sounds_are_analysed(tmp_path, monkeypatch):
     folder, path = make_preset(tmp_path / "p"), write_sound(tmp_path / "a.wav", 0.6)
-    meanwhile(monkeypatch, lambda: Preset.load(folder).save_controls({"smoothing": 0.3}))
+    meanwhile(monkeypatch, corpus, "sound_map", lambda: Preset.load(folder).save_controls({"smoothing": 0.3}))
     run(folder, path)
     after = Preset.load(folder)
     assert after.controls["smoothing"] == 0.3
@@ -311,7 +297,7 @@ def test_inputs_changed_during_the_analysis_leave_the_preset_as_it_was(tmp_path,
     folder, path = make_preset(tmp_path / "p"), write_sound(tmp_path / "a.wav", 0.6)
     text = 'version = 1\ninputs = ["pitch", "loudness"]\n'
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    meanwhile(monkeypatch, lambda: (folder / "preset.toml").write_text(text, "utf-8"))
+    meanwhile(monkeypatch, corpus, "sound_map", lambda: (folder / "preset.toml").write_text(text, "utf-8"))
     with pytest.raises(
         PresetError, match=r"the inputs in preset\.toml changed during the analysis; nothing was written"
     ):

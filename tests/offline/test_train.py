@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from shared.mapping.smoothing import LeakyIntegrator
 from shared.preset import Preset
 from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import Pairs
+from tests.offline.other_program import meanwhile
 from tests.small import make_preset, make_unpaired, write_corpus
 
 pytestmark = pytest.mark.slow
@@ -172,23 +172,9 @@ def test_ctrl_c_leaves_the_mapping_that_was_there(folder, monkeypatch):
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
-def meanwhile(monkeypatch, work):
-    """Do something in another thread, as another program would, while the next training learns."""
-    learn = LearnedMapping.learn
-
-    def learning(*arguments):
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join(10)
-        assert not thread.is_alive()
-        return learn(*arguments)
-
-    monkeypatch.setattr(LearnedMapping, "learn", learning)
-
-
 def test_pairs_changed_during_the_training_stay_and_are_reported(folder, monkeypatch, capsys):
     names = Pairing(Preset.load(folder)).pairs.names
-    meanwhile(monkeypatch, lambda: Pairing(Preset.load(folder)).remove(names[0]))
+    meanwhile(monkeypatch, LearnedMapping, "learn", lambda: Pairing(Preset.load(folder)).remove(names[0]))
     trained = train(Preset.load(folder))
     assert trained.pairs.names == names
     after = Preset.load(folder)
@@ -207,7 +193,7 @@ def test_a_newer_mapping_of_another_program_stays(folder, monkeypatch, capsys):
         train(Preset.load(folder))
 
     names = Pairing(Preset.load(folder)).pairs.names
-    meanwhile(monkeypatch, work)
+    meanwhile(monkeypatch, LearnedMapping, "learn", work)
     train(Preset.load(folder))
     after = Preset.load(folder)
     assert after.pairs.names == names[1:]
@@ -219,7 +205,7 @@ def test_inputs_changed_during_the_training_leave_all_as_it_was(folder, monkeypa
     train(Preset.load(folder))
     text = 'version = 1\ninputs = ["pitch", "loudness"]\n'
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    meanwhile(monkeypatch, lambda: (folder / "preset.toml").write_text(text, "utf-8"))
+    meanwhile(monkeypatch, LearnedMapping, "learn", lambda: (folder / "preset.toml").write_text(text, "utf-8"))
     with pytest.raises(
         PresetError, match=r"the inputs in preset\.toml changed during the training; nothing was written"
     ):
