@@ -44,6 +44,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return bool(SLOW_MODULE.search(collection_path.read_text("utf-8"))) or None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `pytest -n 2`, tests in real time come last, in one process."""
+    from tests.scheduling import RealTimeLast
+
+    return RealTimeLast(config, log)
+
+
 @pytest.fixture
 def unchecked() -> Iterator[None]:
     """For tests that pass arguments that the annotations forbid, to see the error that a user would see."""
