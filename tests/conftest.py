@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import pytest
 from beartype import BeartypeConf, beartype
+from hypothesis import HealthCheck, settings
 from jaxtyping import config, install_import_hook
 
 import shared  # noqa: F401  # first of all, as it sets how OpenMP's threads wait
@@ -33,6 +34,9 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     function.__annotations__ = {name: hint for name, hint in function.__annotations__.items() if hint is not Self}
     return beartype(conf=BeartypeConf(is_pep484_tower=True))(function)
 
+
+settings.register_profile("ponticello", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ponticello")  # no test asserts a time
 
 install_import_hook(modules_to_check(), f"{__name__}.{checked.__name__}")
 

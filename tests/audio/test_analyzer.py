@@ -44,7 +44,7 @@ def test_more_frames_than_a_batch_in_one_block():
     assert Analyzer().process(x).tobytes() == rows.tobytes()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(strategies.lists(strategies.integers(0, 4000), min_size=1, max_size=8), strategies.integers(0, 2**32))
 def test_any_cutting(sizes, seed):
     x = noise(sum(sizes), seed)

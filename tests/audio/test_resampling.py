@@ -46,7 +46,7 @@ def test_same_bits_for_every_cutting(rate):
     assert whole.tobytes() == soxr.resample(x, rate, 44100).tobytes()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(strategies.sampled_from(RATES), strategies.lists(strategies.integers(0, 5000), max_size=8))
 def test_any_cutting(rate, sizes):
     x = noise(sum(sizes) + 100)

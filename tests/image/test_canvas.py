@@ -95,7 +95,7 @@ def test_translation_by_a_fraction_of_a_sample_moves_the_wide_picture():
     assert float((moved[..., inside, inside] - wide[..., inside, inside]).abs().max()) > 0.3 * peak
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(1, 90), st.integers(1, 110), st.sampled_from(["t64", "r64"]))
 def test_fused_path_is_the_plain_one_in_odd_shapes(half_rows, half_columns, name):
     generator = {case[0]: case[1] for case in CASES}[name]

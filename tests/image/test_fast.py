@@ -74,7 +74,7 @@ def threads_as_before():
 
 
 @pytest.mark.usefixtures("threads_as_before")
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(fused_cases())
 def test_fused_filtered_lrelu_is_the_plain_one(case):
     rng = np.random.default_rng(case["seed"])
