@@ -224,8 +224,8 @@ class Iteration:
         rules = self.networks.rules
         images = blur(images, sigma)
         if rules.augmentation.groups and self.progress.p > 0:
-            chances = [numbers(rules.seed, self.progress.iteration, phase, sample) for sample in samples]
-            images = rules.augmentation(images, self.progress.p, chances)
+            chances = [numbers(rules.seed, self.progress.iteration, phase, sample) for sample in range(rules.batch)]
+            images = rules.augmentation(images, self.progress.p, chances, samples)
         logits: Tensor = self.networks.discriminator(images, labels)
         return logits
 

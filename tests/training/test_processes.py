@@ -16,7 +16,7 @@ from tests.training.runs import finish, newest, outcome, start, write_data
 
 pytestmark = pytest.mark.slow
 
-OPTIONS = ["--kimg", 0.08, "--augment", "none"]  # 10 iterations
+OPTIONS = ["--kimg", 0.08]  # 10 iterations, with augmentation
 
 
 def free_port():

@@ -54,10 +54,15 @@ def inverse_matrix(draws: Draws, width: int, height: int) -> Float32[Tensor, "n 
     return matrix
 
 
-def resample(images: Float32[Tensor, "n c h w"], matrix: Float32[Tensor, "n 3 3"]) -> Float32[Tensor, "n c h w"]:
-    """The images transformed by `matrix`, between two low-pass filters at twice the sampling rate."""
+def resample(
+    images: Float32[Tensor, "n c h w"], matrix: Float32[Tensor, "n 3 3"], margins: tuple[int, int, int, int]
+) -> Float32[Tensor, "n c h w"]:
+    """The images transformed by `matrix`, between two low-pass filters at twice the sampling rate.
+
+    margins: see `margins`; larger ones change the rounding alone.
+    """
     n, c, height, width = images.shape
-    left, right, top, bottom = _margins(matrix, width, height)
+    left, right, top, bottom = margins
     images = pad(images, [left, right, top, bottom], mode="reflect")
     centre = torch.tensor([(left - right) / 2, (top - bottom) / 2])
     matrix = _shift(centre) @ matrix
@@ -79,7 +84,7 @@ def _angle(draws: Draws, name: str) -> Tensor:
     return draws.where(name, (draws.uniform[name][:, 0] * 2 - 1) * math.pi, 0)
 
 
-def _margins(matrix: Float32[Tensor, "n 3 3"], width: int, height: int) -> tuple[int, int, int, int]:
+def margins(matrix: Float32[Tensor, "n 3 3"], width: int, height: int) -> tuple[int, int, int, int]:
     """Pixels to add left, right, above and below, so that no corner of any result lies outside."""
     x, y = (width - 1) / 2, (height - 1) / 2
     corners = torch.tensor([[-x, -y, 1], [x, -y, 1], [x, y, 1], [-x, y, 1]])

@@ -1,7 +1,7 @@
 """The random parameters of each image: which transforms are applied, and how strongly."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -45,11 +45,15 @@ DEFAULT_GROUPS = frozenset(GROUPS) - {"imgfilter", "noise", "cutout"}
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """For n images: applied (n, gates), uniform and normal (n, numbers) of each transform that is on."""
+    """For n images: applied (n, gates), uniform and normal (n, numbers) of each transform of the enabled groups.
+
+    used: the transforms that at least one image of the whole batch gets.
+    """
 
     applied: Mapping[str, Bool[np.ndarray, "n gates"]]
     uniform: Mapping[str, Float32[np.ndarray, "n u"]]
     normal: Mapping[str, Float32[np.ndarray, "n v"]]
+    used: frozenset[str]
 
     @classmethod
     def at_random(cls, groups: frozenset[str], p: float, chances: Sequence[np.random.Generator]) -> Self:
@@ -70,7 +74,7 @@ class Draws:
                 uniform[row.name] = uniforms[:, number : number + row.uniforms].astype(np.float32)
                 normal[row.name] = normals[:, deviate : deviate + row.normals].astype(np.float32)
             gate, number, deviate = gate + row.gates, number + row.uniforms, deviate + row.normals
-        return cls(applied, uniform, normal)
+        return cls(applied, uniform, normal, frozenset(name for name, gates in applied.items() if gates.any()))
 
     @classmethod
     def at_percentile(cls, groups: frozenset[str], q: float, images: int) -> Self:
@@ -84,11 +88,20 @@ class Draws:
             {row.name: np.full((images, row.gates), row.name != "rotate_after") for row in rows},
             {row.name: np.full((images, row.uniforms), q, np.float32) for row in rows},
             {row.name: np.full((images, row.normals), deviate, np.float32) for row in rows},
+            frozenset(row.name for row in rows if row.name != "rotate_after"),
         )
 
+    def rows(self, places: Sequence[int]) -> Self:
+        """Those of some images of the batch. `used` stays that of the whole batch."""
+        applied, uniform, normal = (
+            {name: array[list(places)] for name, array in arrays.items()}
+            for arrays in (self.applied, self.uniform, self.normal)
+        )
+        return replace(self, applied=applied, uniform=uniform, normal=normal)
+
     def on(self, name: str) -> bool:
-        """Whether any image gets this transform."""
-        return name in self.applied and bool(self.applied[name].any())
+        """Whether any image of the whole batch gets this transform."""
+        return name in self.used
 
     def where(self, name: str, drawn: np.ndarray, neutral: float) -> Tensor:
         """`drawn` (n, ...) for the images that get the transform, `neutral` for the others, as float32."""

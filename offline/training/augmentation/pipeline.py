@@ -24,26 +24,45 @@ class Augmentation:
     groups: frozenset[str] = DEFAULT_GROUPS
 
     def __call__(
-        self, images: Float32[Tensor, "n c h w"], p: float, chances: Sequence[np.random.Generator]
+        self,
+        images: Float32[Tensor, "n c h w"],
+        p: float,
+        chances: Sequence[np.random.Generator],
+        places: Sequence[int] | None = None,
     ) -> Float32[Tensor, "n c h w"]:
-        """The images, each changed by its own random generator, with every transform at probability p."""
+        """The images, each changed by its own random generator, with every transform at probability p.
+
+        chances: the generators of the whole batch. places: where these images are in it; None: they are the batch.
+        """
         if not self.groups or p <= 0:
             return images
-        return self.apply(images, Draws.at_random(self.groups, p, chances), chances)
+        return self.apply(images, Draws.at_random(self.groups, p, chances), chances, places)
 
     def apply(
-        self, images: Float32[Tensor, "n c h w"], draws: Draws, chances: Sequence[np.random.Generator] = ()
+        self,
+        images: Float32[Tensor, "n c h w"],
+        draws: Draws,
+        chances: Sequence[np.random.Generator] = (),
+        places: Sequence[int] | None = None,
     ) -> Float32[Tensor, "n c h w"]:
-        """The images changed by drawn parameters; only noise needs `chances`."""
+        """The images changed by the drawn parameters of the whole batch; only noise needs `chances`.
+
+        What the images share, margins and skipped steps, follows from the whole batch. So an image's rounding does not depend
+        on how the batch is divided among processes and micro-batches.
+        """
         _, channels, height, width = images.shape
+        places = range(len(images)) if places is None else places
+        whole, draws = draws, draws.rows(places)
         if any(draws.on(name) for name in GEOMETRY):
-            images = geometry.resample(images, geometry.inverse_matrix(draws, width, height))
+            matrix = geometry.inverse_matrix(whole, width, height)
+            margins = geometry.margins(matrix, width, height)
+            images = geometry.resample(images, matrix[list(places)], margins)
         if any(draws.on(name) for name in COLOUR):
             images = colour.recolour(images, *colour.colour_map(draws, channels))
         if draws.on("imgfilter"):
             images = filtering.filter_bands(images, filtering.band_gains(draws))
         if draws.on("noise"):
-            images = corruption.add_noise(images, draws, chances)
+            images = corruption.add_noise(images, draws, [chances[place] for place in places])
         if draws.on("cutout"):
             images = corruption.cut_out(images, draws)
         return images
