@@ -189,6 +189,7 @@ def command(
         say(f"all that was left out: {left_out}")
     if made.enlarged:
         say(f"{_pictures(made.enlarged)} were smaller than {size} pixels and are enlarged")
-    classes = f", {counted(dataset.labels.shape[1], 'class', 'classes')}" if labels else ""
-    print(f"{output}: {_pictures(made.pictures)} of {size} x {size} from {made.frames:,} read{classes}")
+    print(f"{output}: {_pictures(made.pictures)} of {size} x {size} from {made.frames:,} read")
+    if labels:
+        print(printable(dataset.describe_labels()))
     print(f"contact sheet: {pasted(sheet)}")

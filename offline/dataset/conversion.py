@@ -217,7 +217,7 @@ def _still(item: Still, making: Making) -> list[Square]:
 
 def _frame(pixels: UInt8[np.ndarray, "h w c"], damage: str | None, making: Making) -> list[Square]:
     if damage is not None:
-        raise LeftOut(f"damaged (ffmpeg: {damage})")
+        raise LeftOut(f"damaged (ffmpeg: {damage.rstrip('.')})")
     return _squares(eight_bit_rgb(Image.fromarray(pixels), making.background), making)
 
 

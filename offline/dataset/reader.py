@@ -13,10 +13,12 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from offline.dataset.layout import LABELS_FILE, is_picture, label_array, parse_listing
+from offline.options import counted
 from shared.errors import UserError
 
 CHANNELS = {"L": 1, "RGB": 3}  # by Pillow's mode
 ADVICE = "make the data set with ponticello dataset"
+MOST_CLASSES = 12  # listed one by one
 
 
 class Dataset:
@@ -60,6 +62,22 @@ class Dataset:
             with zipfile.ZipFile(self.path) as archive:
                 facts = sorted([info.filename, info.file_size, info.CRC] for info in archive.infolist())
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    def describe_labels(self) -> str:
+        """`2 classes: 0 glass (80), 1 smoke (75)`, or the length of labels that are not classes; empty if none are used."""
+        width = self.labels.shape[1]
+        if not width:
+            return ""
+        if not (np.isin(self.labels, (0, 1)).all() and (self.labels.sum(axis=1) == 1).all()):
+            return f"labels of {counted(width, 'number')}"
+        names = self.classes if len(self.classes) == width else [""] * width
+        counts = self.labels.sum(axis=0).astype(int)
+        shown = [
+            " ".join(filter(None, (str(number), name, f"({count:,})")))
+            for number, (name, count) in enumerate(zip(names, counts, strict=True))
+        ]
+        more = [f"{width - MOST_CLASSES} more"] if width > MOST_CLASSES else []
+        return f"{counted(width, 'class', 'classes')}: {', '.join(shown[:MOST_CLASSES] + more)}"
 
     def __len__(self) -> int:
         """Number of pictures, flipped copies included."""

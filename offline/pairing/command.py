@@ -6,6 +6,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from offline.candidates.files import class_label
 from offline.options import PresetArgument, counted
 from offline.pairing.automatic import METHODS
 from offline.pairing.project import REMOTE
@@ -174,4 +175,5 @@ def _print(pairing: Pairing) -> None:
         say("no pairs yet")
     for number, name in enumerate(pairing.pairs.names):
         x, y = pairing.pairs.positions[number]
-        print(f"{name:<16} {x:5.3f} {y:5.3f}   {pairing.moment(number)}".rstrip())
+        label = class_label(pairing.pairs.classes[number])
+        print(f"{name:<16} {x:5.3f} {y:5.3f}   {pairing.moment(number)}   {label}".rstrip())

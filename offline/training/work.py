@@ -21,7 +21,7 @@ from offline.training.run_folder import GENERATOR_FILE, RunFolder
 from offline.training.start import Source, begin
 from offline.training.stopping import stop_requests
 from offline.training.tensorboard import open_writer
-from shared.errors import Failure, SettingError, Stopped, one_line, pasted
+from shared.errors import Failure, SettingError, Stopped, one_line, pasted, printable
 from shared.image.architecture import Architecture
 from shared.image.device import pick_device
 
@@ -198,9 +198,10 @@ def _introduce(configuration: Configuration, dataset: Dataset, task: Work) -> No
     """Lines about the data, the networks and gamma."""
     if dataset.has_labels and not configuration.classes:
         say(f"{task.data} has labels; they are not used without --cond")
-    classes = f", {counted(configuration.classes, 'class', 'classes')}" if configuration.classes else ""
     mirrored = " with their mirror images" if configuration.mirror else ""
-    say(f"{len(dataset):,} images{mirrored} of {configuration.size} x {configuration.size}{classes}")
+    say(f"{len(dataset):,} images{mirrored} of {configuration.size} x {configuration.size}")
+    if configuration.classes:
+        say(printable(dataset.describe_labels()))
     gamma = configuration.gamma_used
     origin = "the published table" if configuration.gamma is None else "given"
     say(

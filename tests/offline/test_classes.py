@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+import ponticello
 from live.show.learning import Learning
 from offline.candidates.drawing import draw_candidates, next_draw
+from offline.candidates.files import class_label
 from offline.pairing.session import Pairing
 from offline.pictures import read_png
 from offline.train import train
@@ -65,6 +67,13 @@ def test_candidates_of_all_classes_are_drawn_in_turn_with_their_own_images(train
         image = read_png(trained.folder / "images" / f"seed{i}.png")
         assert np.array_equal(image, generator.synthesize(w).numpy())
     assert next_draw(trained, 5) == Draw(0, 15, "z", "all")
+
+
+def test_the_pairs_are_listed_with_their_classes(trained, capsys):
+    ponticello.run(["pair", "list", str(trained.folder)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("   ")[-1] for line in lines] == [f"class {row.argmax()}" for row in trained.pairs.classes]
+    assert class_label(np.array([0.75, 0, 0.25, 0.001])) == "class 0 (0.75), 2 (0.25)"
 
 
 def test_one_class_and_w_are_drawn_too_and_unknown_classes_refused(tmp_path):

@@ -225,7 +225,7 @@ def test_labels_come_from_folders_and_survive_a_second_making(tmp_path):
     stills(tmp_path / "in" / "ink", 2)
     stills(tmp_path / "in" / "glass" / "deep", 3, start=10)
     made = run(tmp_path / "in", "-o", tmp_path / "a.zip", "--size", 16, "--labels")
-    assert "5 pictures of 16 x 16 from 5 read, 2 classes" in made.output
+    assert "5 pictures of 16 x 16 from 5 read\n2 classes: 0 glass (3), 1 ink (2)\n" in made.output
     dataset = Dataset(tmp_path / "a.zip", use_labels=True)
     assert dataset.classes == ["glass", "ink"]
     assert dataset.labels.argmax(1).tolist() == [0, 0, 0, 1, 1]
@@ -247,6 +247,7 @@ def test_labels_of_other_tools_stay_numbers(tmp_path):
     assert [each.reason for each in counts.omissions] == ["no label in its dataset.json"]
     assert np.array_equal(Dataset(tmp_path / "b.zip").image(1).transpose(1, 2, 0), np.asarray(noise(16, 16, 2)))
     stills(tmp_path / "ink", 1)
+    assert Dataset(tmp_path / "b.zip", use_labels=True).describe_labels().startswith("7 classes: 0 (0), 1 (1), 2 (0)")
     with pytest.raises(UserError, match="labels with names, others numbers"):
         make_dataset([tmp_path / "a.zip", tmp_path / "ink"], tmp_path / "c.zip", Making(16, labels=True))
 
