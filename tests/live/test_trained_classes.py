@@ -1,0 +1,114 @@
+"""Two classes of pictures become an instrument, by the commands that an artist gives, from the data set to the show."""
+
+import csv
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ponticello
+from offline.pictures import read_png
+from shared.controls import ControlChange
+from shared.preset import Preset
+from tests.live.shows import show
+from tests.small import write_sound
+from tests.training.film import frames, write_film
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # some 30 CPU seconds
+
+SIZE = 32
+EMBER, ICE = 0, 1  # in alphabetical order
+NETWORKS = (
+    "--channel-base 128 --channel-max 8 --num-layers 4 --z-dim 16 --w-dim 16 --d-channel-base 128 --d-channel-max 8"
+)
+RATES = "--batch 8 --gamma 0.1 --g-rate 0.01 --augment none"
+SETTINGS = f"--cond {NETWORKS} {RATES} --kimg 0.8 --tick 1 --threads 1"
+TICK = 1470  # samples
+
+
+@pytest.fixture(scope="module", autouse=True)
+def threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def ponticello_run(*arguments):
+    ponticello.run([str(argument) for argument in arguments])
+
+
+def coloured(pictures, red, green, blue):
+    return (pictures * np.array([red, green, blue])).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """A film of embers and a folder of ice, a sound, and the preset that comes out."""
+    folder = tmp_path_factory.mktemp("classes")
+    ember, ice = folder / "two" / "ember", folder / "two" / "ice"
+    ember.mkdir(parents=True)
+    ice.mkdir()
+    pictures = frames(SIZE, 80)
+    write_film(ember / "film.mkv", coloured(pictures[:40], 1, 0.4, 0.1))
+    for number, picture in enumerate(coloured(255 - pictures[40:] // 2, 0.2, 0.6, 1)):
+        Image.fromarray(picture).save(ice / f"{number:02}.png")
+    write_sound(folder / "sound.wav", 2.0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def preset(material):
+    mine = material / "mine"
+    ponticello_run("dataset", material / "two", "-o", material / "two.zip", "--size", SIZE, "--labels")
+    ponticello_run("train-gan", material / "two.zip", "-o", material / "run", *SETTINGS.split())
+    ponticello_run("new", mine, "--generator", material / "run" / "generator.safetensors")
+    ponticello_run("analyse", mine, material / "sound.wav")
+    ponticello_run("candidates", mine, "-n", 12, "--class", "all")
+    ponticello_run("pair", "auto", mine, "kmeans", "--count", 6)
+    ponticello_run("train", mine)
+    return Preset.load(mine)
+
+
+def warmth(pictures):
+    """Red minus blue, mean over pictures (..., 3) in 0..255: positive for embers, negative for ice."""
+    means = np.asarray(pictures, np.float64).reshape(-1, 3).mean(axis=0)
+    return means[0] - means[2]
+
+
+def test_the_classes_of_the_folders_are_those_of_candidates_and_pairs(preset):
+    candidates = preset.candidates
+    classes = candidates.classes.argmax(axis=1)
+    assert classes.tolist() == [EMBER, ICE] * 6
+    assert warmth(candidates.thumbnails[classes == EMBER]) > warmth(candidates.thumbnails[classes == ICE]) + 60
+    assert set(preset.pairs.classes.argmax(axis=1)) == {EMBER, ICE}
+
+
+def test_a_show_with_labels_is_rendered_picture_for_picture(material, preset, tmp_path):
+    sound, recording, film = material / "sound.wav", tmp_path / "recording", tmp_path / "film"
+    with show([preset.folder], sound, tmp_path, loop=True, record=recording) as playing:
+        playing.until_tick(5)
+        for label in (EMBER, ICE, 0.5):
+            playing.client.send("label", label)
+            assert playing.ask("label") == label
+            playing.until_tick(playing.ticks + 12)
+        playing.client.send("label", "sound")
+        assert playing.ask("label") == "sound"
+        playing.until_tick(playing.ticks + 5)
+    starts = [what.sample for _, what in playing.asked if isinstance(what, ControlChange) and what.name == "label"]
+    assert len(starts) == 4
+
+    ponticello_run("render", preset.folder, recording, "-o", film, "--hashes", tmp_path / "hashes.csv")
+    with open(tmp_path / "hashes.csv", newline="") as file:
+        rendered = {int(row["tick"]): row["sha256"] for row in csv.DictReader(file)}
+    assert len(playing.hashes) > 10
+    assert playing.hashes.items() <= rendered.items()
+
+    pictures = sorted(film.glob("*.png"))
+    ember, ice, between = (
+        warmth([read_png(path) for path in pictures[start // TICK + 2 : end // TICK]])
+        for start, end in pairwise(starts)
+    )
+    assert ember > between > ice
+    assert ember > ice + 60
