@@ -20,13 +20,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from shared import stale
 from shared.errors import PonticelloError
 from shared.preset import Preset
 from tests.small import make_preset, make_unpaired, write_sound
+from tests.training.film import frames
+from tests.training.runs import SETTINGS, write_data
 
 ROOT = Path(__file__).resolve().parents[2]
 LATE = 1.05  # of the undisturbed time: some kills come just after the end
+TRAINING = (*SETTINGS, "--kimg", "0.08", "--snapshot-minutes", "0")
 IGNORED = ("history", "candidates.png", "map.png")  # a repeated step is no new step; pictures for the eye
 
 
@@ -52,6 +57,12 @@ COMMANDS = (
     Command("train", ("train", "t"), "t"),
     Command("render", ("render", "p", "long.wav", "-o", "film.mkv"), "film.mkv", ("--resume",)),
     Command("render to pictures", ("render", "p", "a.wav", "-o", "pictures"), "pictures", ("--resume",)),
+    Command(
+        "render a shard", ("render", "p", "a.wav", "-o", "one.mkv", "--shards", "1/2"), "one.mkv.shards", ("--resume",)
+    ),
+    Command("join", ("join", "joined.mkv"), "joined.mkv"),
+    Command("dataset", ("dataset", "pictures", "-o", "data.zip", "--size", "32", "--labels"), "data.zip"),
+    Command("train-gan", ("train-gan", "training.zip", "-o", "run", *TRAINING), "run/generator.safetensors"),
     Command("convert", ("convert", "model.pkl", "-o", "model.safetensors"), "model.safetensors"),
 )
 
@@ -65,6 +76,13 @@ def prepare(folder: Path) -> None:
     write_sound(folder / "a.wav", 1.5)
     write_sound(folder / "long.wav", 30)
     shutil.copyfile(ROOT / "tests" / "reference" / "stylegan3" / "t64.pkl", folder / "model.pkl")
+    for shard in ("1/2", "2/2"):
+        run(folder, "render", "p", "a.wav", "-o", "joined.mkv", "--shards", shard)
+    for number, picture in enumerate(frames(64, 60)):
+        still = folder / "pictures" / ("even", "odd")[number % 2] / f"{number:02}.png"
+        still.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(still)
+    write_data(folder / "training.zip")
 
 
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
