@@ -24,7 +24,7 @@ NETWORKS = (
     "--channel-base 128 --channel-max 8 --num-layers 4 --z-dim 16 --w-dim 16 --d-channel-base 128 --d-channel-max 8"
 )
 RATES = "--batch 8 --gamma 0.1 --g-rate 0.01 --augment none"
-SETTINGS = f"--cond {NETWORKS} {RATES} --kimg 0.8 --tick 1 --threads 1"
+SETTINGS = f"--cond {NETWORKS} {RATES} --kimg 1.2 --tick 1 --threads 1"
 TICK = 1470  # samples
 
 
@@ -39,8 +39,9 @@ def ponticello_run(*arguments):
     ponticello.run([str(argument) for argument in arguments])
 
 
-def coloured(pictures, red, green, blue):
-    return (pictures * np.array([red, green, blue])).astype(np.uint8)
+def coloured(pictures, colour):
+    """Threads of a colour over half its light."""
+    return ((0.5 + pictures / 510) * np.array(colour)).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +52,8 @@ def material(tmp_path_factory):
     ember.mkdir(parents=True)
     ice.mkdir()
     pictures = frames(SIZE, 80)
-    write_film(ember / "film.mkv", coloured(pictures[:40], 1, 0.4, 0.1))
-    for number, picture in enumerate(coloured(255 - pictures[40:] // 2, 0.2, 0.6, 1)):
+    write_film(ember / "film.mkv", coloured(pictures[:40], (255, 60, 0)))
+    for number, picture in enumerate(coloured(pictures[40:], (0, 100, 255))):
         Image.fromarray(picture).save(ice / f"{number:02}.png")
     write_sound(folder / "sound.wav", 2.0)
     return folder

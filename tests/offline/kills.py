@@ -154,10 +154,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="commands whose names begin like this")
+    parser.add_argument("--only", nargs="+", default=[""], help="commands whose names begin like one of these")
     options = parser.parse_args()
     rng = random.Random(options.seed)
-    commands = [command for command in COMMANDS if command.name.startswith(options.only)]
+    commands = [command for command in COMMANDS if command.name.startswith(tuple(options.only))]
     right = interrupted = 0
     with tempfile.TemporaryDirectory() as temporary:
         base = Path(temporary) / "base"
