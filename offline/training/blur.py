@@ -5,7 +5,8 @@ import math
 import torch
 from jaxtyping import Float32
 from torch import Tensor
-from torch.nn.functional import conv2d
+
+from offline.training.planes import filter_planes
 
 INITIAL_SIGMA = 10.0  # pixels
 FADE_KIMG = 200.0  # at a batch of 32; in proportion to the batch
@@ -28,8 +29,4 @@ def blur(images: Float32[Tensor, "n c h w"], sigma: float) -> Float32[Tensor, "n
     if not r:
         return images
     taps = torch.arange(-r, r + 1, device=images.device).div(sigma).square().neg().exp2()
-    taps = (taps / taps.sum()).to(images.dtype)
-    n, c, h, w = images.shape
-    planes = images.reshape(n * c, 1, h, w)
-    planes = conv2d(planes, taps[None, None, None, :], padding=(0, r))
-    return conv2d(planes, taps[None, None, :, None], padding=(r, 0)).reshape(n, c, h, w)
+    return filter_planes(images, (taps / taps.sum()).to(images.dtype), padding=r)

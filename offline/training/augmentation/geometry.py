@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 from torch import Tensor
-from torch.nn.functional import affine_grid, conv2d, grid_sample, pad
+from torch.nn.functional import affine_grid, grid_sample, pad
 
 from offline.training.augmentation.parameters import Draws
+from offline.training.planes import filter_planes
 
 SYM6 = np.array(
     [
@@ -102,19 +103,12 @@ def _upsample(images: Tensor) -> Tensor:
     n, c, h, w = images.shape
     stuffed = images.new_zeros((n, c, h, 2, w, 2))
     stuffed[:, :, :, 0, :, 0] = images
-    planes = pad(stuffed.reshape(n * c, 1, 2 * h, 2 * w), [TAPS // 2, TAPS // 2 - 1] * 2)
-    taps = LOWPASS.flip(0).to(images) * 2
-    return _filter(planes, taps).reshape(n, c, 2 * h, 2 * w)
+    planes = pad(stuffed.reshape(n, c, 2 * h, 2 * w), [TAPS // 2, TAPS // 2 - 1] * 2)
+    return filter_planes(planes, LOWPASS.flip(0).to(images) * 2)
 
 
 def _downsample(images: Tensor) -> Tensor:
-    n, c, h, w = images.shape
-    filtered = _filter(images.reshape(n * c, 1, h, w), LOWPASS.to(images))
-    return filtered[:, :, ::2, ::2].reshape(n, c, (h - TAPS) // 2 + 1, (w - TAPS) // 2 + 1)
-
-
-def _filter(planes: Tensor, taps: Tensor) -> Tensor:
-    return conv2d(conv2d(planes, taps[None, None, None, :]), taps[None, None, :, None])
+    return filter_planes(images, LOWPASS.to(images))[:, :, ::2, ::2]
 
 
 def _shift(xy: Tensor) -> Tensor:
