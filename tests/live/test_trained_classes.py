@@ -24,7 +24,7 @@ NETWORKS = (
     "--channel-base 128 --channel-max 8 --num-layers 4 --z-dim 16 --w-dim 16 --d-channel-base 128 --d-channel-max 8"
 )
 RATES = "--batch 8 --gamma 0.1 --g-rate 0.01 --augment none"
-SETTINGS = f"--cond {NETWORKS} {RATES} --kimg 1.2 --tick 1 --threads 1"
+SETTINGS = f"--cond {NETWORKS} {RATES} --kimg 1.2 --tick 9 --threads 1"
 TICK = 1470  # samples
 
 
