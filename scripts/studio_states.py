@@ -187,7 +187,14 @@ def training(stage: Stage) -> None:
 def sliders(stage: Stage) -> None:
     """The sliders of the preset."""
     stage.open("glass")
-    stage.window.tabs.setCurrentIndex(1)
+    stage.window.tabs.setCurrentWidget(stage.window.settings)
+    stage.go_to()
+
+
+def motion(stage: Stage) -> None:
+    """The motion: regressor, smoothing and followers."""
+    stage.open("glass")
+    stage.window.tabs.setCurrentWidget(stage.window.motion)
     stage.go_to()
 
 
@@ -209,7 +216,7 @@ def hints(stage: Stage) -> None:
 
 
 STATES: tuple[State, ...] = (
-    start, one_sound, long_sound, pairs, conflict, error, playing, gaps, sliders, hints, training,
+    start, one_sound, long_sound, pairs, conflict, error, playing, gaps, motion, sliders, hints, training,
 )  # fmt: skip
 DOCUMENTED: dict[str, State] = {"studio.png": playing, "studio-start.png": start}
 
@@ -265,7 +272,7 @@ def main() -> None:
                     stage.studio.transport.stop()
                     stage.window.look.change(shows_gaps=False, source="mock-up", shape="square", loops=False)
                     stage.window.hints.hide()
-                    stage.window.tabs.setCurrentIndex(0)
+                    stage.window.tabs.setCurrentWidget(stage.window.pairs)
         stage.window.close()
 
 

@@ -1,15 +1,16 @@
 """`ponticello lab`: variants of the motion side by side, measured; and keeping one of them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 import typer
 
 from offline.laboratory.grid import LEARNED, Variant, default_grid, find_variant, read_grid
+from offline.laboratory.lab_plots import correspondence_plot, delay_plot
 from offline.laboratory.memory_fit import learned_variant
 from offline.laboratory.page import Page, strip
-from offline.laboratory.plots import COLOURS, FOREGROUND, new_plot
+from offline.laboratory.plots import new_plot
 from offline.laboratory.side_by_side import Comparison, Measured
 from offline.laboratory.table import Cell, Column, Table
 from offline.options import PresetArgument
@@ -17,12 +18,9 @@ from offline.progress import say
 from offline.rendering.relaxation import opencv
 from offline.writable import writable
 from shared.command_line import DeviceOption, example, new_app
-from shared.errors import UserError
+from shared.errors import UserError, pasted
 from shared.preset import Preset
 from shared.times import parse_time
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 COLUMNS = (
     Column("number"),
@@ -78,57 +76,14 @@ def _row(one: Measured) -> tuple[Cell, ...]:
     )
 
 
-def front(points: list[tuple[float, float]]) -> list[int]:
-    """The indices of points (change, correspondence) that no other one beats in both: less change, more correspondence."""
-    return [
-        i for i, (x, y) in enumerate(points) if not any((a <= x and b >= y) and (a < x or b > y) for a, b in points)
-    ]
-
-
-def correspondence_plot(measured: list[Measured]) -> "Figure":
-    """Correspondence against smoothness: each variant at its change and correlation, and the front of the best."""
-    figure, (axis,) = new_plot(11, 6.5)
-    points = [(one.change, one.correlation) for one in measured]
-    for i, one in enumerate(measured):
-        on_front = i in front(points)
-        axis.scatter(*points[i], s=60 if on_front else 28, color=COLOURS[0] if on_front else COLOURS[1], zorder=3)
-        axis.annotate(
-            f"{one.variant.number} {one.variant.name}",
-            points[i],
-            xytext=(5, 4),
-            textcoords="offset points",
-            fontsize=7.5,
-            color=FOREGROUND,
-        )
-    best = sorted(points[i] for i in front(points))
-    axis.step(*zip(*best, strict=True), where="post", color=COLOURS[0], linewidth=1, alpha=0.6)
-    axis.set_xlabel("change from picture to picture (grey levels, median): smoother is left")
-    axis.set_ylabel("correspondence (Spearman): closer to the sound is up")
-    return figure
-
-
-def delay_plot(measured: list[Measured]) -> "Figure":
-    """Delay against jitter."""
-    figure, (axis,) = new_plot(11, 5)
-    for one in measured:
-        axis.scatter(one.half_ms, one.jitter, s=28, color=COLOURS[1], zorder=3)
-        name = f"{one.variant.number} {one.variant.name}"
-        axis.annotate(
-            name, (one.half_ms, one.jitter), xytext=(5, 4), textcoords="offset points", fontsize=7.5, color=FOREGROUND
-        )
-    axis.set_xlabel("delay until half of a step is covered (ms)")
-    axis.set_ylabel("jitter (0 straight on, 2 to and fro)")
-    return figure
-
-
-def write_page(folder: Path, comparison: Comparison, measured: list[Measured], title: str) -> Path:
-    """Write lab.html with the film in it, and lab.csv."""
+def write_page(folder: Path, comparison: Comparison, measured: list[Measured], title: str, keeping: str) -> Path:
+    """Write lab.html with the film in it, and lab.csv. keeping: the command that keeps a variant."""
     table = results_table(measured)
     table.write_csv(folder / "lab.csv")
     page = Page(title)
     page.text(
         "Every cell plays the same sound with other settings. Click on a cell to see it large, beside the one before.",
-        "Keep one of them: ponticello lab PRESET --keep NUMBER writes its settings into the preset.",
+        f"Keep one of them: {keeping} writes its settings into the preset.",
     )
     page.film(comparison.film, cells=comparison.layout.places)
     page.heading("What was measured")
@@ -136,7 +91,7 @@ def write_page(folder: Path, comparison: Comparison, measured: list[Measured], t
     page.heading("Correspondence against smoothness")
     page.text(
         "Smoothing trades one for the other. The yellow variants are the front: no other one is both smoother and closer "
-        "to the sound."
+        "to the sound. The numbers are those of the table."
     )
     page.plot(correspondence_plot(measured))
     page.heading("Delay against jitter")
@@ -229,8 +184,9 @@ def command(
         raise UserError(f"{folder} is a file; give -o a folder")
     comparison = Comparison(loaded, sound, variants, folder, *excerpt, device, cell)
     measured = comparison.run()
-    page = write_page(folder, comparison, measured, f"{loaded.name} and {sound.name}: variants of the motion")
+    keeping = f"ponticello lab {pasted(preset)}{f' --grid {pasted(grid)}' if grid else ''} --keep NUMBER"
+    page = write_page(folder, comparison, measured, f"{loaded.name} and {sound.name}: variants of the motion", keeping)
     for line in results_table(measured).lines([0, 1, 4, 5, 6, 7, 8, 10, 11]):
         print(line)
     print(f"{page}: {len(measured)} variants; film and numbers beside it")
-    say(f"next: ponticello lab {preset} --keep NUMBER")
+    say(f"next: {keeping}")

@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 
 from shared.atomic import written_atomically
 
+LARGE = 1e6  # numbers from here on are written with an exponent
 Cell = str | int | float | UInt8[np.ndarray, "h w 3"] | None
 """What a table shows in one place. An image appears in HTML only; None is empty."""
 
@@ -77,7 +78,9 @@ def written(cell: Cell, column: Column) -> str:
     """A cell as text: numbers with the column's digits; empty for an image."""
     if cell is None or isinstance(cell, np.ndarray):
         return ""
-    return cell if isinstance(cell, str) else str(cell) if isinstance(cell, int) else f"{cell:.{column.digits}g}"
+    if isinstance(cell, str | int):
+        return str(cell)
+    return f"{cell:.0f}" if 10**column.digits <= abs(cell) < LARGE else f"{cell:.{column.digits}g}"
 
 
 def _aligned(line: Sequence[str], widths: Iterable[int], is_text: Iterable[bool]) -> Iterable[str]:

@@ -57,7 +57,7 @@ def described(folder: Path, step: history.Step, is_undone: bool) -> str:
             kept_seeds = set(json.loads(step.file.read_bytes()))
             seeds = set(Candidates.load(folder / CANDIDATES).kept)
             return _choice_in_words(*((seeds, kept_seeds) if is_undone else (kept_seeds, seeds)))
-        values, now = (_controls(file) for file in (step.file, folder / history.SETTINGS))
+        values, now = (_settings(file) for file in (step.file, folder / history.SETTINGS))
         return "set " + _listed(
             sorted(name for name in values.keys() | now.keys() if values.get(name) != now.get(name))
         )
@@ -90,9 +90,9 @@ def _choice_in_words(before: set[int], after: set[int]) -> str:
     return "unstar " + _listed([f"seed{seed}" for seed in sorted(before - after)])
 
 
-def _controls(file: Path) -> dict[str, Any]:
+def _settings(file: Path) -> dict[str, Any]:
     table = tomllib.loads(file.read_text("utf-8-sig"))
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {f"training/{name}": value for name, value in table.get("training", {}).items()}
     for name, value in table.get("controls", {}).items():
         values |= {f"{name}/{key}": entry for key, entry in value.items()} if isinstance(value, dict) else {name: value}
     return values

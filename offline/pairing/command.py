@@ -9,7 +9,7 @@ import typer
 from offline.candidates.files import class_label
 from offline.options import PresetArgument, counted
 from offline.pairing.automatic import METHODS
-from offline.pairing.project import REMOTE
+from offline.pairing.placed_pairs import REMOTE
 from offline.pairing.session import Pairing, clear
 from offline.progress import say
 from offline.writable import writable

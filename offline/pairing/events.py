@@ -8,14 +8,14 @@ from typing import Any, Literal, get_args
 from shared.errors import SettingError
 
 Name = Literal[
-    "preset", "corpus", "candidates", "pairs", "settings", "history", "trained", "progress", "error", "note",
+    "preset", "corpus", "candidates", "pairs", "settings", "training", "history", "trained", "progress", "error", "note",
     "transport", "film", "missing", "sounds",
 ]  # fmt: skip
 """preset: another preset is open, or none is. corpus: sounds were analysed or mapped again. candidates: images or stars changed.
-pairs, settings: changed, by the window, by undo or by a command in a terminal. history: what undo and redo can do changed.
-trained: a fit ended (Trained). progress: a job went on or ended (Progress). error, note: one line (str). transport: it
-started, stopped, or plays on another device. film: a new picture is there. missing: the list of missing files changed.
-sounds: a sound can be heard and its waveform drawn.
+pairs, settings: changed, by the window, by undo or by a command in a terminal. training: its settings were changed, by
+the window or by undo. history: what undo and redo can do changed. trained: a fit ended (Fit). progress: a job went on or
+ended (Progress). error, note: one line (str). transport: it started, stopped, or plays on another device. film: a new
+picture is there. missing: the list of missing files changed. sounds: a sound can be heard and its waveform drawn.
 """
 
 

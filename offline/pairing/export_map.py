@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from offline.pairing.project import PlacedPair
+from offline.pairing.placed_pairs import PlacedPair
 from offline.pairing.storyboard import Storyboard
 from shared.atomic import written_atomically
 from shared.preset.corpus import Corpus

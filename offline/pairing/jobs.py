@@ -18,6 +18,7 @@ from offline.progress import Advance, reporting
 from offline.train import train
 from shared.background import Background, Then
 from shared.errors import Stopped, UserError
+from shared.mapping.regression import Training
 from shared.preset import Preset
 from shared.preset.preset import OWN
 
@@ -111,10 +112,15 @@ class Jobs:
         self._work, self._training = Background("work"), Background("training")
         for background in (self._work, self._training):
             background.start()
-        self._learned = ""  # digest of the pairs of the last training request
+        self._learned: tuple[str, Training | None] = (
+            "",
+            None,
+        )  # the last training request: digest of the pairs, settings
+        self._known: Project | None = None
         self.train_on_drop = True
         studio.events.on("preset", self._note_pairs)
         studio.events.on("pairs", self._train_if_changed)
+        studio.events.on("training", self._train_as_set)
         self.is_warm = False
         """Whether torch is imported and a first fit done: the next one takes its usual time."""
 
@@ -199,7 +205,7 @@ class Jobs:
         """Train the mapping on the pairs. Happens automatically after each change of the pairs while `train_on_drop` is set."""
         project = self._project()
         preset, pairs = project.writable(), project.learned_from
-        self._learned = pairs.digest
+        self._learned = pairs.digest, project.training
         if (before := self._running.get("training")) is not None:
             before.is_cancelled = True  # only the newest pairs matter
 
@@ -317,16 +323,26 @@ class Jobs:
             self._studio.project.take_up()
 
     def _note_pairs(self) -> None:
-        """Pairs of a preset that is opened are not trained automatically."""
+        """Pairs of a preset that is opened are not trained automatically; a copy made for a change is the same preset."""
         project = self._studio.project
-        self._learned = "" if project is None else project.learned_from.digest
+        if project is not self._known:
+            self._known = project
+            self._learned = ("", None) if project is None else (project.learned_from.digest, project.training)
 
     def _train_if_changed(self) -> None:
         project = self._studio.project
         if project is None or not self.train_on_drop or not len(project.learned_from):
             return
-        if project.learned_from.digest != self._learned and not project.is_trained:
+        if project.learned_from.digest != self._learned[0] and not project.is_trained:
             self.train()
+
+    def _train_as_set(self) -> None:
+        """Train with other settings, if there are pairs."""
+        project = self._studio.project
+        if project is None or not len(project.learned_from):
+            return
+        if (project.learned_from.digest, project.training) != self._learned:
+            self._studio.attempt(self.train)
 
     def warm_up(self) -> None:
         """Import torch and fit once, beside the window: the first fit of a process takes more than a second longer.

@@ -1,9 +1,8 @@
 """The project: a preset as the window edits it. Every change is written immediately and can be undone."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,12 +15,15 @@ from offline.candidates.command import propose
 from offline.candidates.files import image_file
 from offline.pairing.changes import TELLS, Stamps, carry_over, described
 from offline.pairing.events import Events, Name
-from offline.pairing.session import Pairing, row_of
+from offline.pairing.placed_pairs import PlacedPair, placed_pairs
+from offline.pairing.session import Pairing
+from offline.pairing.unsaved import Unsaved
 from offline.readable import if_readable
-from offline.train import conflicts
+from offline.train import changed
 from shared import controls
 from shared.controls import Control, Value
 from shared.errors import SettingError, UserError
+from shared.mapping.regression import Training
 from shared.preset import Preset, history
 from shared.preset.corpus import Corpus
 from shared.preset.lock import preset_lock
@@ -31,28 +33,8 @@ from shared.stage import HOP, SAMPLE_RATE
 
 Show = Literal["all", "chosen", "free", "similar"]
 
-REMOTE = 0.05  # of the map's side; a pair farther from all sound lies in empty space
-SETTLED_S = 0.5  # delay between the last change of a setting and its writing
 DRAWN_S = 3.0  # delay between the last change and drawing map.png
 LOOKED_S = 0.5  # between two checks for changes by other programs
-
-
-@dataclass(frozen=True)
-class PlacedPair:
-    """A pair as the map shows it.
-
-    name: of its image. x, y: its place on the map, 0..1, or NaN where it has none (paired while playing). row: the corpus row
-    that it is paired with. loss: mean squared error after a fit of these very pairs, None before. conflicts: names of
-    pairs that want another image at nearly the same sound. is_remote: it lies where there is no sound.
-    """
-
-    name: str
-    x: float
-    y: float
-    row: int
-    loss: float | None
-    conflicts: tuple[str, ...]
-    is_remote: bool
 
 
 class Project:
@@ -66,8 +48,8 @@ class Project:
     def __init__(self, path: str | Path, events: Events) -> None:
         """Open it. Raises UserError if it cannot be read."""
         self._events = events
-        self._unsaved: dict[str, Value] = {}
-        self._set_at = self._changed_at = self._looked_at = time.monotonic()
+        self._unsaved = Unsaved()
+        self._changed_at = self._looked_at = time.monotonic()
         self._is_drawn = True
         self.preset = Preset.load(path)
         self.corpus: Corpus | None = None
@@ -99,29 +81,13 @@ class Project:
     def pairs(self) -> list[PlacedPair]:
         """All pairs, in the order in which they were made."""
         if self._placed is None:
-            self._placed = self._place_all()
+            pairs = self.learned_from
+            self._placed = [] if self.corpus is None else placed_pairs(pairs, self.corpus, self._losses(pairs))
         return self._placed
-
-    def _place_all(self) -> list[PlacedPair]:
-        pairs, corpus = self.learned_from, self.corpus
-        if not len(pairs) or corpus is None:
-            return []
-        losses = self._losses(pairs)
-        rivals: list[list[str]] = [[] for _ in pairs.names]
-        for i, j, _ in conflicts(pairs):
-            rivals[i].append(pairs.names[j])
-            rivals[j].append(pairs.names[i])
-        placed = []
-        for i, (name, (x, y)) in enumerate(zip(pairs.names, pairs.positions.tolist(), strict=True)):
-            row = row_of(corpus, pairs, i)
-            distance = float(np.hypot(*(corpus.positions[row] - (x, y))))
-            loss = None if losses is None else losses[i]
-            placed.append(PlacedPair(name, x, y, row, loss, tuple(rivals[i]), distance > REMOTE))
-        return placed
 
     def _losses(self, pairs: Pairs) -> list[float] | None:
         """Mean squared errors of the mapping on disk, if it was fitted to these very pairs."""
-        if not self.is_trained:
+        if not len(pairs) or not self.is_trained:
             return None
         losses: list[float] = self.preset.mapping.losses(pairs).tolist()
         return losses
@@ -226,8 +192,13 @@ class Project:
     @property
     def settings(self) -> dict[str, Value]:
         """The preset's controls by full name: truncation, smoothing, latent_smoothing, range, weight/pitch, ..."""
-        values = {**self.preset.controls, **self._unsaved}
+        values = {**self.preset.controls, **self._unsaved.controls}
         return {name: value for name, value in values.items() if self.control(name).home == "preset"}
+
+    @property
+    def training(self) -> Training:
+        """The regressor and its settings, as preset.toml holds them."""
+        return self._unsaved.training or self.preset.settings.training
 
     def control(self, name: str) -> Control:
         """Range, unit, default and help of a control."""
@@ -237,13 +208,24 @@ class Project:
         """A control gets a value: acts at once. Values that follow each other within half a second are one step of the
         history, written half a second after the last. SettingError for a value outside its range, with what is allowed.
         """
-        row = self.control(name)
-        if row.home != "preset":
-            raise SettingError(f"{name} belongs to the {row.home}, not to a preset")
-        if self._unsaved and name not in self._unsaved:
-            self._save_settings()  # of another control: a step of its own
-        self._unsaved[name] = row.checked(value)
-        self._set_at = time.monotonic()
+        self.set_all({name: value}, name)
+
+    def set_all(self, values: Mapping[str, Value], what: str) -> None:
+        """Several controls get a value, as one step that undo names `what`."""
+        rows = {name: self.control(name) for name in values}
+        for name, row in rows.items():
+            if row.home != "preset":
+                raise SettingError(f"{name} belongs to the {row.home}, not to a preset")
+        self._set(what, {name: row.checked(values[name]) for name, row in rows.items()})
+
+    def set_training(self, name: str, value: object) -> None:
+        """A setting of the training gets a value. It is kept like a control; then the mapping is trained again."""
+        self._set(f"training/{name}", changed(self.training, {name: value}))
+
+    def _set(self, what: str, values: Mapping[str, Value] | Training) -> None:
+        if self._unsaved and self._unsaved.what != what:
+            self._save_settings()  # of another setting: a step of its own
+        self._unsaved.change(what, values)
         self._send("settings")
 
     @property
@@ -255,10 +237,17 @@ class Project:
         if not self._unsaved:
             return
         with self._changing():
-            self.preset.save_controls(self._unsaved)
-        self._unsaved = {}
+            before = self.preset.settings.training
+            self._unsaved.save(self.preset)
+        self._unsaved = Unsaved()
         self._after(history.SETTINGS)
         self._send("history")
+        self._send_training(before)
+
+    def _send_training(self, before: Training) -> None:
+        """Send `training` if its settings differ from those before."""
+        if self.preset.settings.training != before:
+            self._send("training")
 
     # history
 
@@ -280,7 +269,7 @@ class Project:
                 "" if last is None else described(folder, last, is_undone=False),
                 "" if undone is None else described(folder, undone, is_undone=True),
             )
-        return ("set " + ", ".join(self._unsaved), "") if self._unsaved else self._steps
+        return (f"set {self._unsaved.what}", "") if self._unsaved else self._steps
 
     def undo(self) -> None:
         """Undo the last change of pairs, stars or settings, made here or by a command."""
@@ -294,19 +283,21 @@ class Project:
 
     def _step(self, step: Callable[[Path], history.Kind]) -> None:
         with self._changing():
+            before = self.preset.settings.training
             kind = step(self.preset.folder)
         file, name = STEPS[kind]
         self._after(file)
         if kind == "pairs":
             self._is_drawn, self._changed_at = False, time.monotonic()
         self._send(name, "history")
+        self._send_training(before)
 
     # disk
 
     def poll(self) -> None:
         """Write due changes, and take over changes by other programs."""
         now = time.monotonic()
-        if self._unsaved and now - self._set_at >= SETTLED_S:
+        if self._unsaved.is_due:
             self._save_settings()
         if now - self._looked_at >= LOOKED_S:
             self._looked_at = now

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from offline.corpus.sound_map import principal_components
-from offline.pairing.project import PlacedPair
+from offline.pairing.placed_pairs import PlacedPair
 from shared.errors import SettingError
 from shared.preset.corpus import Corpus
 from shared.stage import HOP, SAMPLE_RATE

@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from offline.laboratory.plots import new_plot
@@ -111,7 +112,8 @@ def command(
         timeline_plot(timeline).savefig(temporary, format="png", dpi=130, metadata={"Software": None})
     timeline.table().write_csv(folder / "timeline.csv")
     write_page(folder / "timeline.html", timeline, folder / FILM, title)
-    write_markers(folder, timeline.passages, job.fps, title, folder / FILM)
+    has_sound = not np.isnan(timeline.sound_entropy).any()
+    write_markers(folder, timeline.passages, job.fps, title, folder / FILM, has_sound)
     for line in passage_table(timeline).lines():
         print(line)
     print(f"{folder / 'timeline.html'}: {counted(len(timeline.passages), 'passage')}; markers for editors beside it")

@@ -7,35 +7,42 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from offline.dataset.film_facts import film_facts
 from offline.timeline.passages import Mood, Passage
 from shared.atomic import written_atomically
 
 RESOLVE_COLOURS: dict[Mood, str] = {"calm": "Blue", "compelling": "Green", "chaotic": "Red"}
+RESOLVE_START_S = 3600  # timecode at which a timeline of DaVinci Resolve begins unless it is set otherwise
 REAPER_COLOURS: dict[Mood, str] = {"calm": "3070C0", "compelling": "30A050", "chaotic": "C04030"}
 
 
 def timecode(frame: int, fps: Fraction) -> str:
     """hh:mm:ss:ff without dropped frames: rates such as 30000/1001 count to 30."""
-    nominal = -(-fps.numerator // fps.denominator)
-    seconds, frames = divmod(frame, nominal)
+    seconds, frames = divmod(frame, _nominal(fps))
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{frames:02d}"
 
 
 def edl(passages: Sequence[Passage], fps: Fraction, title: str) -> str:
-    """An edit decision list in the form of CMX 3600 whose events are markers, as DaVinci Resolve imports them."""
+    """Timeline markers as DaVinci Resolve exports and imports them: an edit decision list (CMX 3600), one frame an event.
+
+    The length of a marker is its `|D:`, in frames. Times count from 01:00:00:00, where Resolve's timelines begin.
+    """
+    start = RESOLVE_START_S * _nominal(fps)
     lines = [f"TITLE: {title}", "FCM: NON-DROP FRAME", ""]
     for number, passage in enumerate(passages, 1):
-        start, end = timecode(passage.first, fps), timecode(passage.last + 1, fps)
+        begin, end = (timecode(start + passage.first + frame, fps) for frame in (0, 1))
         lines += [
-            f"{number:03d}  001      V     C        {start} {end} {start} {end}  ",
+            f"{number:03d}  001      V     C        {begin} {end} {begin} {end}  ",
             f" |C:ResolveColor{RESOLVE_COLOURS[passage.mood]} |M:{passage.mood} |D:{passage.ticks}",
             "",
         ]
     return "\n".join(lines)
 
 
-def fcpxml(passages: Sequence[Passage], fps: Fraction, title: str, film: Path) -> str:
-    """A Final Cut Pro project (FCPXML 1.9): the film with a marker at the beginning of each passage."""
+def fcpxml(
+    passages: Sequence[Passage], fps: Fraction, title: str, film: Path, size: tuple[int, int], has_sound: bool
+) -> str:
+    """A Final Cut Pro project (FCPXML 1.9): the film, of this width and height, with a marker for each passage."""
     frames = passages[-1].last + 1
 
     def seconds(count: int) -> str:
@@ -43,14 +50,15 @@ def fcpxml(passages: Sequence[Passage], fps: Fraction, title: str, film: Path) -
 
     root = ET.Element("fcpxml", version="1.9")
     resources = ET.SubElement(root, "resources")
-    ET.SubElement(resources, "format", id="r1", frameDuration=seconds(1))
+    width, height = map(str, size)
+    ET.SubElement(resources, "format", id="r1", frameDuration=seconds(1), width=width, height=height)
     length = {"start": "0s", "duration": seconds(frames)}
-    asset = ET.SubElement(resources, "asset", length, id="r2", name=film.stem, hasVideo="1", hasAudio="1", format="r1")
+    sound = {"hasAudio": "1", "audioSources": "1"} if has_sound else {}
+    asset = ET.SubElement(resources, "asset", length | sound, id="r2", name=film.stem, hasVideo="1", format="r1")
     ET.SubElement(asset, "media-rep", kind="original-media", src=film.resolve().as_uri())
     event = ET.SubElement(ET.SubElement(root, "library"), "event", name=title)
-    sequence = ET.SubElement(
-        ET.SubElement(event, "project", name=title), "sequence", format="r1", duration=seconds(frames), tcStart="0s"
-    )
+    timing = {"duration": seconds(frames), "tcStart": "0s", "tcFormat": "NDF"}
+    sequence = ET.SubElement(ET.SubElement(event, "project", name=title), "sequence", timing, format="r1")
     spine = ET.SubElement(sequence, "spine")
     clip = ET.SubElement(spine, "asset-clip", length, ref="r2", name=film.stem, offset="0s", format="r1")
     for passage in passages:
@@ -86,11 +94,14 @@ def premiere_csv(passages: Sequence[Passage], fps: Fraction) -> str:
     return _csv(rows)
 
 
-def write_markers(folder: Path, passages: Sequence[Passage], fps: Fraction, title: str, film: Path) -> list[Path]:
+def write_markers(
+    folder: Path, passages: Sequence[Passage], fps: Fraction, title: str, film: Path, has_sound: bool
+) -> list[Path]:
     """Write markers.edl, markers.fcpxml, markers-reaper.csv and markers-premiere.csv; return their paths."""
+    facts = film_facts(film)
     texts = {
         "markers.edl": edl(passages, fps, title),
-        "markers.fcpxml": fcpxml(passages, fps, title, film),
+        "markers.fcpxml": fcpxml(passages, fps, title, film, (facts.width, facts.height), has_sound),
         "markers-reaper.csv": reaper_csv(passages, fps),
         "markers-premiere.csv": premiere_csv(passages, fps),
     }
@@ -98,6 +109,11 @@ def write_markers(folder: Path, passages: Sequence[Passage], fps: Fraction, titl
         with written_atomically(folder / name) as temporary:
             temporary.write_text(text, "utf-8", newline="")
     return [folder / name for name in texts]
+
+
+def _nominal(fps: Fraction) -> int:
+    """Frames that a second of timecode counts."""
+    return -(-fps.numerator // fps.denominator)
 
 
 def _clock(seconds: Fraction) -> str:

@@ -12,7 +12,8 @@ from offline.laboratory import memory_fit
 from offline.laboratory import side_by_side as comparison_module
 from offline.laboratory.contact_film import Layout, shown_tick
 from offline.laboratory.grid import GRID, Variant, default_grid, find_variant, read_grid
-from offline.laboratory.lab import front, keep, results_table, write_page
+from offline.laboratory.lab import keep, results_table, write_page
+from offline.laboratory.lab_plots import front
 from offline.laboratory.measures import correspondence, jitter, picture_change, speed, spread, step_delays
 from offline.laboratory.memory_fit import Path, learn_memory, pairs_on_path, remembered
 from offline.laboratory.side_by_side import Comparison
@@ -163,7 +164,7 @@ def test_the_film_shows_every_variant_with_the_sound_and_the_page_is_one_file(pr
     assert measured[1].change < measured[0].change
     assert measured[1].half_ms > measured[0].half_ms
     assert not (tmp_path / "out" / "lab.measures").exists()
-    page = write_page(tmp_path / "out", made, measured, "title").read_text("utf-8")
+    page = write_page(tmp_path / "out", made, measured, "title", "ponticello lab p --keep NUMBER").read_text("utf-8")
     assert "http" not in page
     assert page.count("data:video/mp4") == 1
     assert page.count("data:image/png") == 2

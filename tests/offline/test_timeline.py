@@ -126,17 +126,22 @@ def test_edl():
     assert lines[:2] == ["TITLE: t", "FCM: NON-DROP FRAME"]
     events = [re.fullmatch(r"(\d{3})  001      V     C        (\S+) (\S+) \2 \3  ", line) for line in lines]
     assert [e.group(1, 2, 3) for e in events if e] == [
-        ("001", "00:00:00:00", "00:00:01:15"),
-        ("002", "00:00:01:15", "00:00:03:00"),
-        ("003", "00:00:03:00", "00:00:07:00"),
+        ("001", "01:00:00:00", "01:00:00:01"),
+        ("002", "01:00:01:15", "01:00:01:16"),
+        ("003", "01:00:03:00", "01:00:03:01"),
     ]
     assert " |C:ResolveColorRed |M:chaotic |D:45" in lines
 
 
 def test_fcpxml(tmp_path):
-    root = ET.fromstring(fcpxml(FOUND, Fraction(30000, 1001), "a & b", tmp_path / "f.mp4"))
+    root = ET.fromstring(fcpxml(FOUND, Fraction(30000, 1001), "a & b", tmp_path / "f.mp4", (640, 360), True))
     assert root.get("version") == "1.9"
-    assert root.find("resources/format").get("frameDuration") == "1001/30000s"
+    shape = root.find("resources/format")
+    assert shape.attrib == {"id": "r1", "frameDuration": "1001/30000s", "width": "640", "height": "360"}
+    asset = root.find("resources/asset")
+    assert (asset.get("format"), asset.get("hasVideo"), asset.get("hasAudio")) == ("r1", "1", "1")
+    silent = ET.fromstring(fcpxml(FOUND, FPS, "t", tmp_path / "f.mp4", (64, 64), False))
+    assert silent.find("resources/asset").get("hasAudio") is None
     assert root.find("resources/asset/media-rep").get("src") == (tmp_path / "f.mp4").as_uri()
     clip = root.find("library/event/project/sequence/spine/asset-clip")
     assert clip.get("duration") == f"{210 * 1001}/30000s"

@@ -85,6 +85,31 @@ def test_a_setting_acts_at_once_and_is_written_when_it_settles(project):
         project.set("gain", 5)
 
 
+def test_settings_of_the_training_are_written_like_controls(project):
+    for value in (1.0, 2.5):
+        project.set_training("width", value)
+    project.set_training("regressor", "rbf")
+    assert project.training.width == 2.5
+    assert project.can_undo == "set training/regressor"
+    project.flush()
+    assert Preset.load(project.preset.folder).settings.training == project.training
+    project.undo()
+    assert (project.training.regressor, project.training.width) == ("mlp", 2.5)
+    assert project.can_undo == "set training/width"
+    assert project.can_redo == "set training/regressor"
+    with pytest.raises(SettingError, match="epochs = 0 given; allowed: 1 to 1000000"):
+        project.set_training("epochs", 0)
+
+
+def test_a_motion_is_one_step(project):
+    project.set_all({"pace": 8, "settle": 4}, "motion calm")
+    assert project.can_undo == "set motion calm"
+    project.undo()
+    assert project.settings["pace"] == 0.0
+    with pytest.raises(SettingError, match="gain belongs to the hall"):
+        project.set_all({"pace": 1, "gain": 3}, "both")
+
+
 def test_changes_by_commands_are_noticed_and_not_overwritten(project, events, heard):
     project.place("seed3", 0.2, 0.7)
     Pairing(Preset.load(project.preset.folder)).place("seed5", 0.5, 0.5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from offline.pairing.project import PlacedPair
+from offline.pairing.placed_pairs import PlacedPair
 from offline.pairing.storyboard import Storyboard
 from shared.errors import SettingError
 from shared.stage import HOP, SAMPLE_RATE

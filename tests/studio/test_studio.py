@@ -166,6 +166,42 @@ def test_sliders_act_at_once_on_the_generators_picture(tmp_path, monkeypatch):
         assert generated_at(studio, 20) == hashes_of(folder, tmp_path)[20]
 
 
+def test_regressor_and_motion_play_as_in_a_render_and_undo_brings_the_mapping_back(tmp_path, monkeypatch):
+    folder = make_studio_preset(tmp_path / "p")
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        place_all(studio)
+        until(studio, lambda: sent["trained"] and not studio.jobs.running)
+        project = studio.project
+        paper = tensors(folder)
+        project.set_training("regressor", "rbf")
+        project.set_all({"order": "decimate-smooth-infer", "kernel": "one-euro", "pace": 4.0}, "motion mine")
+        until(studio, lambda: project.preset.mapping.regressor.name == "rbf" and not studio.jobs.running)
+        assert len(sent["trained"]) == 2
+        before = generated_at(studio, 20)
+        project.flush()
+        assert before == hashes_of(folder, tmp_path)[20]
+        assert project.can_undo == "set kernel, order, pace"
+        project.undo()
+        assert project.can_undo == "set training/regressor"
+        project.undo()
+        until(studio, lambda: project.preset.mapping.regressor.name == "mlp" and not studio.jobs.running)
+        assert tensors(folder) == paper
+
+
+def test_the_first_change_of_a_shipped_preset_is_learned(tmp_path, monkeypatch):
+    monkeypatch.setattr("shared.preset.preset.OWN", tmp_path / "own")
+    with opened("glass", monkeypatch, tmp_path) as (studio, sent):
+        studio.project.set_training("regressor", "linear")
+        until(studio, lambda: studio.project.preset.mapping.regressor.name == "linear" and not studio.jobs.running)
+        assert len(sent["trained"]) == 1
+        assert Preset.load(tmp_path / "own" / "glass").settings.training.regressor == "linear"
+        assert Preset.load("glass").folder == tmp_path / "own" / "glass"
+
+
+def tensors(folder):
+    return {name: array.tobytes() for name, array in Preset.load(folder).mapping.arrays.items()}
+
+
 def test_the_mockup_shows_the_nearest_placed_image(tmp_path, monkeypatch):
     folder = make_studio_preset(tmp_path / "p")
     with opened(folder, monkeypatch, tmp_path) as (studio, _):

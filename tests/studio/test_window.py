@@ -10,7 +10,7 @@ pytest.importorskip("PySide6", reason="the studio window needs PySide6")
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLineEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QComboBox, QDialog, QFileDialog, QLineEdit, QPushButton
 
 from offline.pairing.colouring import drawing_order
 from offline.pairing.studio import Studio
@@ -20,6 +20,7 @@ from offline.pairing.window.dragging import IMAGE
 from offline.pairing.window.keys import COMMANDS
 from offline.pairing.window.main_window import MainWindow
 from offline.pairing.window.memory import Memory
+from offline.pairing.window.setting_lines import Slider
 from shared.controls import aspect_ratio
 from shared.preset import Preset
 from tests.small import write_generator, write_sound
@@ -363,15 +364,71 @@ def test_a_filter_hides_moments_and_is_shown(opened):
 
 
 def test_a_slider_acts_at_once_and_is_saved(opened):
-    opened.tabs.setCurrentIndex(1)
-    slider = opened.settings.findChild(type(opened.transport.volume), "setting-smoothing")
+    opened.tabs.setCurrentWidget(opened.settings)
+    slider = opened.settings.findChild(Slider, "setting-truncation")
     slider.setValue(slider.maximum() // 2)
-    assert opened.studio.project.settings["smoothing"] == pytest.approx(0.5, abs=0.01)
+    assert opened.studio.project.settings["truncation"] == pytest.approx(0.5, abs=0.01)
     folder = opened.studio.project.preset.folder
-    live(opened, lambda: abs(Preset.load(folder).controls["smoothing"] - 0.5) < 0.01)
+    live(opened, lambda: abs(Preset.load(folder).controls["truncation"] - 0.5) < 0.01)
     opened.commands.undo()
-    live(opened, lambda: Preset.load(folder).controls["smoothing"] == 0.8)
-    assert slider.value() == round(0.8 / 0.999 * slider.maximum())
+    live(opened, lambda: Preset.load(folder).controls["truncation"] == 1.0)
+    assert slider.value() == round(2 / 3 * slider.maximum())
+
+
+def test_a_regressor_is_chosen_learned_and_undone(opened):
+    project, panel = opened.studio.project, opened.motion
+    opened.studio.jobs.train()
+    live(opened, lambda: project.is_trained and not opened.studio.jobs.running)
+    opened.commands.motion()
+    assert opened.tabs.currentWidget() is panel
+    assert opened.actions_by_name["motion"].isChecked()
+    width = panel.findChild(Slider, "setting-training/width")
+    layers = panel.findChild(QLineEdit, "setting-training/layers")
+    assert not width.isVisibleTo(panel)
+    assert layers.isVisibleTo(panel)
+    choose(panel, "setting-training/regressor", "rbf")
+    live(opened, lambda: project.preset.mapping.regressor.name == "rbf" and not opened.studio.jobs.running)
+    assert width.isVisibleTo(panel)
+    assert not layers.isVisibleTo(panel)
+    assert "meets every pair" in panel.state.toolTip() or "meets every pair" in panel.state.text()
+    opened.commands.undo()
+    live(opened, lambda: project.preset.mapping.regressor.name == "mlp" and not opened.studio.jobs.running)
+    layers.setText("12, 8")
+    layers.editingFinished.emit()
+    live(opened, lambda: project.preset.mapping.regressor.sizes[1:3] == (12, 8) and not opened.studio.jobs.running)
+    layers.setText("none")
+    layers.editingFinished.emit()
+    live(opened, lambda: "Layers = (0,) given" in opened.notice.line)
+    assert project.training.layers == (12, 8)
+
+
+def test_a_motion_is_chosen_changed_and_saved(opened):
+    project, panel = opened.studio.project, opened.motion
+    opened.tabs.setCurrentWidget(panel)
+    folder = project.preset.folder
+    assert panel.motion.currentText() == "as published"
+    settle = panel.findChild(Slider, "setting-settle")
+    assert not settle.isVisibleTo(panel)
+    choose(panel, "motion-variant", "calm")
+    live(opened, lambda: Preset.load(folder).controls["pace"] == 8.0)
+    assert settle.isVisibleTo(panel)
+    choose(panel, "setting-kernel", "one-euro")
+    live(opened, lambda: Preset.load(folder).controls["kernel"] == "one-euro")
+    assert panel.motion.currentText() == "own"
+    assert panel.findChild(Slider, "setting-cutoff").isVisibleTo(panel)
+    assert not panel.findChild(Slider, "setting-smoothing").isVisibleTo(panel)
+    opened.commands.undo()
+    opened.commands.undo()
+    live(opened)
+    assert panel.motion.currentText() == "as published"
+    assert Preset.load(folder).controls["pace"] == 0.0
+
+
+def choose(panel, name, text):
+    """Choose an entry of a list as a click does."""
+    box = panel.findChild(QComboBox, name)
+    box.setCurrentText(text)
+    box.textActivated.emit(text)
 
 
 def test_training_on_drop_and_the_generators_film(opened):

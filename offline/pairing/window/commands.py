@@ -337,8 +337,11 @@ class Commands:
         film = self.window.film.window_of_film
         self.window.film.set_full_screen(film is None or not film.isFullScreen())
 
+    def motion(self) -> None:
+        self.window.turn_tab(self.window.motion)
+
     def settings(self) -> None:
-        self.window.turn_tab()
+        self.window.turn_tab(self.window.settings)
 
     # Help
 

@@ -85,7 +85,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("shape_window", "Film", "Shape of the pane", "Draw the film in the shape of its pane, window or screen.", "Ctrl+8", checkable=True),
     Command("detach", "Film", "Own window", "Show the film in a window of its own, for another monitor.", "D", checkable=True, separated=True),
     Command("fullscreen", "Film", "Full screen", "Show the film on a whole screen; Escape ends it.", "F11", checkable=True),
-    Command("settings", "Film", "Sliders", "Show the sliders of the preset.", "S", checkable=True, separated=True),
+    Command("motion", "Film", "Motion", "Show the mapping's regressor, the smoothing and the followers.", "R", checkable=True, separated=True),
+    Command("settings", "Film", "Sliders", "Show the sliders of the preset.", "S", checkable=True),
 
     Command("keys", "Help", "Keys", "Show all keys.", "F1"),
     Command("hints", "Help", "First steps", "Show the five hints again."),

@@ -22,6 +22,7 @@ from offline.pairing.window.jobs_bar import JobsBar
 from offline.pairing.window.look import Look
 from offline.pairing.window.map_bar import MapBar
 from offline.pairing.window.map_view import MapView
+from offline.pairing.window.motion_view import MotionView
 from offline.pairing.window.notice_bar import NoticeBar
 from offline.pairing.window.pairs_view import PairsView
 from offline.pairing.window.parts import Elided, label, row
@@ -54,6 +55,7 @@ class Layout(QMainWindow):
         self.tray = Tray(studio, look, pictures)
         self.film = FilmPanel(studio, look, actions)
         self.pairs = PairsView(studio, look, pictures)
+        self.motion = MotionView(studio)
         self.settings = SettingsView(studio)
         self.notice = NoticeBar()
         self.jobs = JobsBar(studio)
@@ -82,6 +84,7 @@ class Layout(QMainWindow):
         column.addWidget(self.map, 1)
         self.tabs = QTabWidget()
         self.tabs.addTab(self.pairs, "Pairs")
+        self.tabs.addTab(self.motion, "Motion")
         self.tabs.addTab(self.settings, "Sliders")
         self.tabs.setDocumentMode(True)
         right = QSplitter(Qt.Orientation.Vertical)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QWidget
 
 from offline.pairing.studio import Studio
 from offline.pairing.window import theme
@@ -76,6 +77,7 @@ class MainWindow(Layout):
         self.welcome.open_wanted.connect(self.commands.open)
         self.welcome.preset_wanted.connect(self.open_preset)
         self.look.changed.connect(self._look_changed)
+        self.tabs.currentChanged.connect(self._tab_changed)
 
     def open_preset(self, path: str) -> None:
         """Open a preset by path or name."""
@@ -149,10 +151,13 @@ class MainWindow(Layout):
         if self.studio.project is not None:
             context_menu(self, self.studio.project, name).popup(place)
 
-    def turn_tab(self) -> None:
-        """Show the sliders, or the pairs again."""
-        self.tabs.setCurrentIndex(1 - self.tabs.currentIndex())
-        self.actions_by_name["settings"].setChecked(self.tabs.currentIndex() == 1)
+    def turn_tab(self, view: QWidget) -> None:
+        """Show the motion or the sliders, or the pairs again."""
+        self.tabs.setCurrentWidget(self.pairs if self.tabs.currentWidget() is view else view)
+
+    def _tab_changed(self) -> None:
+        for name, view in (("motion", self.motion), ("settings", self.settings)):
+            self.actions_by_name[name].setChecked(self.tabs.currentWidget() is view)
 
     def menu_corner(self) -> QPoint:
         """The position of menus that have no other one."""

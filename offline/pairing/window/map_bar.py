@@ -18,7 +18,7 @@ from offline.pairing.studio import Studio
 from offline.pairing.window import theme
 from offline.pairing.window.look import IMAGE_SIZES, POINT_SIZES, Look
 from offline.pairing.window.parts import Choice, button, label, row
-from offline.pairing.window.settings_view import STEPS, Slider
+from offline.pairing.window.setting_lines import STEPS, Slider
 
 PLAIN = ("image", "time", "loudness", "pitch", "sound")
 NO_FILTER = "none"

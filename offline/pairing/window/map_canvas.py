@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QWidget
 
 from offline.pairing import palette
 from offline.pairing.colouring import drawing_order, gap_colours, row_colours
+from offline.pairing.placed_pairs import PlacedPair
 from offline.pairing.plane import Place, Plane
-from offline.pairing.project import PlacedPair
 from offline.pairing.studio import Studio
 from offline.pairing.window import map_marks as marks
 from offline.pairing.window import theme

@@ -6,8 +6,8 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
+from offline.pairing.placed_pairs import PlacedPair
 from offline.pairing.plane import Place, Plane
-from offline.pairing.project import PlacedPair
 from offline.pairing.storyboard import Storyboard
 from offline.pairing.window import theme
 from offline.pairing.window.look import Look

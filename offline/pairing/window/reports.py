@@ -61,7 +61,7 @@ class Reports:
         window.map.setFocus()
         self._corpus_changed()
         window.tray.refresh()
-        window.settings.refresh()
+        self._settings_changed()
         self._history_changed()
         window.jobs.refresh()
 
@@ -109,6 +109,7 @@ class Reports:
         self.window.follow_now()
 
     def _settings_changed(self) -> None:
+        self.window.motion.refresh()
         self.window.settings.refresh()
         self._show_state()
 
@@ -148,6 +149,7 @@ class Reports:
 
     def _show_training(self) -> None:
         self.window.pairs.show_training(self._is_training, self._fit)
+        self.window.motion.show_training(self._is_training)
         self._show_state()
 
     @property

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 from offline.pairing.studio import Studio
 from offline.pairing.window import theme
 from offline.pairing.window.parts import Choice, Elided, label, row, timecode
-from offline.pairing.window.settings_view import STEPS, Slider
+from offline.pairing.window.setting_lines import STEPS, Slider
 
 SPEEDS = (1.0, 0.5, 0.25, 0.125)
 SPEED_NAMES = ("1×", "1/2", "1/4", "1/8")

@@ -6,8 +6,8 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QImage, QPainter, QPen, QPixmap
 
 from offline.pairing import palette
+from offline.pairing.placed_pairs import PlacedPair
 from offline.pairing.points import canvas
-from offline.pairing.project import PlacedPair
 from offline.pairing.studio import Studio
 from offline.pairing.timespan import Timespan
 from offline.pairing.window import theme
