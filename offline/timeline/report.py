@@ -43,11 +43,15 @@ def timeline_plot(timeline: Timeline) -> "Figure":
         axis.set_ylabel(name, color=FOREGROUND, fontsize=9)
     if isfinite(timeline.reach):
         axes[-1].axhline(timeline.reach, color=FOREGROUND, linewidth=0.8, linestyle="--")
+        place = axes[-1].get_yaxis_transform()
+        axes[-1].text(
+            0.998, timeline.reach, "reach", color=FOREGROUND, transform=place, fontsize=8, ha="right", va="bottom"
+        )
     axes[0].set_xlim(timeline.times[0], timeline.times[-1] + float(1 / timeline.fps))
     axes[-1].set_xlabel("time (s)", color=FOREGROUND)
     for i, mood in enumerate(MOODS):
         axes[0].text(
-            0.005 + 0.1 * i, 1.06, f"■ {mood}", color=MOOD_COLOURS[mood], transform=axes[0].transAxes, fontsize=10
+            0.005 + 0.08 * i, 1.06, f"■ {mood}", color=MOOD_COLOURS[mood], transform=axes[0].transAxes, fontsize=10
         )
     return figure
 
