@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import numpy as np
 from jaxtyping import UInt8
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 JPEG_QUALITY = 88
+LARGEST_FILM = 23_000_000  # bytes of a film inside a page; base64 adds a third, and Firefox opens data URLs up to 32 MB
 FILM_TYPES = {".mp4": "video/mp4", ".webm": "video/webm"}
 SOUND_TYPES = {
     ".wav": "audio/wav",
@@ -142,12 +144,16 @@ class Page:
     def film(
         self, path: Path, caption: str = "", cells: Sequence[tuple[int, int, int, int]] = (), name: str = "film"
     ) -> None:
-        """Add a film (.mp4 or .webm) with controls: the whole file, so it should be short.
+        """Add a film (.mp4 or .webm) with controls: the whole file, or if it is too large, the file beside the page.
 
         cells: places in it (left, upper edge, width, height) that are shown large below the film when they are clicked on,
         the newest two side by side. name: tells films of a page apart.
         """
-        source = _uri(FILM_TYPES[path.suffix], path.read_bytes())
+        if path.stat().st_size > LARGEST_FILM:
+            source = quote(path.name)
+            caption = f"{caption} The film is {path.name}: keep it beside this page.".strip()
+        else:
+            source = _uri(FILM_TYPES[path.suffix], path.read_bytes())
         self._figure(f'<video id="{name}" controls loop preload="metadata" src="{source}"></video>', caption)
         if cells:
             script = MAGNIFIER.replace("NAME", name).replace("CELLS", json.dumps([list(cell) for cell in cells]))

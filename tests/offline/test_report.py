@@ -11,7 +11,7 @@ from PIL import Image
 
 from offline.laboratory.page import Page, strip
 from offline.laboratory.plots import new_plot
-from offline.laboratory.table import Column, Table
+from offline.laboratory.table import Column, Table, written
 
 
 @pytest.fixture
@@ -47,6 +47,29 @@ def test_the_page_is_one_file_without_links(table, tmp_path):
     for source, size in zip(sources, [(8, 8), (6, 4), None], strict=True):
         with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as image:
             assert size in (None, image.size)
+
+
+def test_a_film_too_large_for_a_page_stays_beside_it(tmp_path, monkeypatch):
+    film = tmp_path / "an evening.mp4"
+    film.write_bytes(b"film" * 20)
+    for largest, source in ((100, "data:video/mp4;base64,ZmlsbW"), (50, "an%20evening.mp4")):
+        monkeypatch.setattr("offline.laboratory.page.LARGEST_FILM", largest)
+        page = Page("")
+        page.film(film)
+        page.write(tmp_path / "page.html")
+        text = (tmp_path / "page.html").read_text("utf-8")
+        assert f'src="{source}' in text
+        assert ("keep it beside this page" in text) == (largest == 50)
+
+
+def test_large_numbers_have_no_exponent():
+    column = Column("delay")
+    assert [written(number, column) for number in (1.6604e3, 61.71, 0.0412, 3.2e9)] == [
+        "1660",
+        "61.7",
+        "0.0412",
+        "3.2e+09",
+    ]
 
 
 def test_the_best_number_of_a_column_is_marked(table, tmp_path):
