@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -198,7 +198,7 @@ class Project:
     @property
     def training(self) -> Training:
         """The regressor and its settings, as preset.toml holds them."""
-        return self._unsaved.training or self.preset.settings.training
+        return changed(self.preset.settings.training, self._unsaved.training)
 
     def control(self, name: str) -> Control:
         """Range, unit, default and help of a control."""
@@ -216,16 +216,17 @@ class Project:
         for name, row in rows.items():
             if row.home != "preset":
                 raise SettingError(f"{name} belongs to the {row.home}, not to a preset")
-        self._set(what, {name: row.checked(values[name]) for name, row in rows.items()})
+        self._set(what, controls={name: row.checked(values[name]) for name, row in rows.items()})
 
     def set_training(self, name: str, value: object) -> None:
         """A setting of the training gets a value. It is kept like a control; then the mapping is trained again."""
-        self._set(f"training/{name}", changed(self.training, {name: value}))
+        changed(self.training, {name: value})  # whether it is allowed
+        self._set(f"training/{name}", training={name: value})
 
-    def _set(self, what: str, values: Mapping[str, Value] | Training) -> None:
+    def _set(self, what: str, **values: Mapping[str, Any]) -> None:
         if self._unsaved and self._unsaved.what != what:
             self._save_settings()  # of another setting: a step of its own
-        self._unsaved.change(what, values)
+        self._unsaved.change(what, **values)
         self._send("settings")
 
     @property

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Mapping
 
+from offline.train import changed
 from shared.controls import Value
-from shared.mapping.regression import Training
 from shared.preset import Preset
 from shared.preset.lock import preset_lock
 from shared.preset.training_settings import save_training
@@ -19,7 +19,7 @@ class Unsaved:
         self.what = ""
         """What changes, as undo names it; empty if nothing does."""
         self.controls: dict[str, Value] = {}
-        self.training: Training | None = None
+        self.training: dict[str, object] = {}
         self._changed_at = 0.0
 
     def __bool__(self) -> bool:
@@ -30,18 +30,18 @@ class Unsaved:
         """Whether it is time to write it."""
         return bool(self) and time.monotonic() - self._changed_at >= SETTLED_S
 
-    def change(self, what: str, values: Mapping[str, Value] | Training) -> None:
-        """Take over values of controls, or settings of the training."""
+    def change(
+        self, what: str, controls: Mapping[str, Value] | None = None, training: Mapping[str, object] | None = None
+    ) -> None:
+        """Take over values of controls, and of settings of the training."""
         self.what, self._changed_at = what, time.monotonic()
-        if isinstance(values, Training):
-            self.training = values
-        else:
-            self.controls |= values
+        self.controls |= controls or {}
+        self.training |= training or {}
 
     def save(self, preset: Preset) -> None:
         """Write preset.toml."""
         if self.controls:
             preset.save_controls(self.controls)
-        if self.training is not None:
+        if self.training:
             with preset_lock(preset.folder):
-                save_training(preset.folder, self.training)
+                save_training(preset.folder, changed(preset.settings.training, self.training))
