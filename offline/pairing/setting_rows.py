@@ -11,7 +11,7 @@ from shared.controls import Control, Kernel, Value
 from shared.mapping.regression import REGRESSORS, RegressorName, Training
 from shared.mapping.regression.training import Activation, PreprocessingName
 from shared.mapping.regression.training import Kernel as RadialKernel
-from shared.pipeline.dynamics import DYNAMICS, published
+from shared.pipeline.dynamics import published
 
 Sections = Sequence[tuple[str, Sequence["Row"]]]
 """Titles, and the settings below each."""
@@ -127,7 +127,6 @@ TRAINING: tuple[Row, ...] = (
     _choice("preprocessing", "What is done to the standardised descriptors first.", get_args(PreprocessingName)),
 )
 # fmt: on
-FOLLOWERS = ("pace", "settle", "speed_limit")
 
 
 def motion_of(values: Mapping[str, Value], inputs: Sequence[str]) -> str:
@@ -155,12 +154,15 @@ def acting(values: Mapping[str, Value], training: Training) -> set[str]:
 
 def motion_sections(controls: Mapping[str, Control]) -> Sections:
     """The settings of the panel *Motion*. controls: those of the preset, by full name."""
-    rows = {name: control_row(name, controls[name]) for name in DYNAMICS}
-    sound = [row for name, row in rows.items() if not name.startswith("latent_") and name not in FOLLOWERS]
-    picture = [row for name, row in rows.items() if name.startswith("latent_")]
+
+    def rows(*names: str) -> tuple[Row, ...]:
+        return tuple(control_row(name, controls[name]) for name in names)
+
+    kernel = ("kernel", "smoothing", "window", "attack", "release", "cutoff", "beta")
     return (
         ("Mapping", TRAINING),
-        ("Smoothing of the sound", sound),
-        ("Smoothing of the picture", picture),
-        ("Followers", [rows[name] for name in FOLLOWERS]),
+        ("Motion", ()),
+        ("Smoothing of the sound", rows("order", *kernel)),
+        ("Smoothing of the picture", rows(*(f"latent_{name}" for name in kernel))),
+        ("Followers", rows("pace", "settle", "speed_limit")),
     )

@@ -16,8 +16,8 @@ from offline.pairing.setting_rows import (
     motion_values,
 )
 from offline.pairing.studio import Studio
-from offline.pairing.window.parts import Choice, Elided, label, row
-from offline.pairing.window.setting_lines import SettingsPanel
+from offline.pairing.window.parts import Choice, label, row
+from offline.pairing.window.setting_lines import NAMES, SettingsPanel, widen
 from offline.readable import if_readable
 
 MOTION_HELP = "Sets order, kernels and followers as a variant of `ponticello lab` does; see docs/laboratory.md."
@@ -28,9 +28,10 @@ class MotionView(SettingsPanel):
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio, "motion")
-        self.state = Elided("", "small")
-        self.state.setObjectName("mapping-state")
-        self.motion = Choice("motion-variant", MOTION_HELP, 176)
+        self.state = label("", "small")
+        self.state.setWordWrap(True)
+        self.motion = Choice("motion-variant", MOTION_HELP)
+        widen(self.motion)
         self.motion.addItems([OWN, *MOTIONS])
         self.motion.textActivated.connect(self._choose)
 
@@ -42,9 +43,11 @@ class MotionView(SettingsPanel):
     def head(self, title: str) -> list[QWidget]:
         if title == "Mapping":
             return [self.state]
-        if title == "Smoothing of the sound":
-            line = QWidget()
-            line.setLayout(row(label("variant", "dim"), None, self.motion))
+        if title == "Motion":
+            name, line = label("variant", "dim"), QWidget()
+            name.setFixedWidth(NAMES)
+            name.setToolTip(MOTION_HELP)
+            line.setLayout(row(name, self.motion, gap=8))
             return [line]
         return []
 
@@ -79,7 +82,7 @@ class MotionView(SettingsPanel):
 
     def show_training(self, is_running: bool) -> None:
         """Show what the present mapping is, or that another one is being learned."""
-        self.state.show_text("training…" if is_running else self._state())
+        self.state.setText("training…" if is_running else self._state())
 
     def _state(self) -> str:
         project = self.studio.project

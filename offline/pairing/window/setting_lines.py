@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QScrollArea,
+    QSizePolicy,
     QSlider,
     QVBoxLayout,
     QWidget,
@@ -24,6 +25,8 @@ from offline.pairing.studio import Studio
 from offline.pairing.window.parts import Choice, label
 
 STEPS = 1000  # of a slider
+NAMES = 96  # pixels of the column of names
+QWIDGETSIZE_MAX = 16777215  # as Qt names it: no limit
 ARROWS = (Qt.Key.Key_Left, Qt.Key.Key_Right)
 Change = Callable[[Any], None]
 """Called with a value that the user sets."""
@@ -77,6 +80,13 @@ class Field(QDoubleSpinBox):
         event.ignore()
 
 
+def widen(box: Choice) -> None:
+    """Let a list take the width that there is."""
+    box.setMinimumWidth(NAMES)
+    box.setMaximumWidth(QWIDGETSIZE_MAX)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+
 class Line:
     """The widgets of a setting in a row of a grid."""
 
@@ -123,7 +133,8 @@ class Line:
         return show
 
     def _choice(self, grid: QGridLayout, number: int) -> Change:
-        box = Choice("", self.row.help, 176)
+        box = Choice("", self.row.help)
+        widen(box)
         box.addItems(self.row.choices)
         box.textActivated.connect(self._change)
         self._add(grid, number, box)
@@ -138,7 +149,6 @@ class Line:
 
     def _sizes(self, grid: QGridLayout, number: int) -> Change:
         field = QLineEdit()
-        field.setFixedWidth(176)
 
         def take() -> None:
             words = field.text().replace(",", " ").split()
@@ -211,14 +221,13 @@ class SettingsPanel(QScrollArea):
         column.setSpacing(4)
         self._lines = {}
         for title, rows in sections:
-            if not rows:
-                continue
             column.addWidget(label(title, "title"))
             for widget in self.head(title):
                 column.addWidget(widget)
             grid = QGridLayout()
             grid.setHorizontalSpacing(8)
             grid.setVerticalSpacing(3)
+            grid.setColumnMinimumWidth(0, NAMES)
             grid.setColumnStretch(1, 1)
             for number, row in enumerate(rows):
                 self._lines[row.name] = Line(grid, number, row, self._changer(row))
