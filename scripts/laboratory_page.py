@@ -31,16 +31,15 @@ from shared.preset import Preset  # noqa: E402
 DOCS = ROOT / "docs"
 PAGE = DOCS / "laboratory.md"
 START = Fraction(17)  # the last 12 of 29 seconds; as published, they move like the whole
-WHOLE = ("as published", "calm")  # measured over the whole piece as well
+WHOLE = ("as published", "one-euro", "calm")  # measured over the whole piece as well
 STRIPS = (
     "as published",
-    "coefficient 0.95",
     "one-euro",
-    "latents 0.8",
-    "speed limit 2",
+    "coefficient 0.9",
+    "latents critical 300 ms",
     "picture limit 300",
     "calm",
-    "memory, learned",
+    "flow constraint",
 )
 SHOWN = {
     0: "number",

@@ -91,7 +91,8 @@ def write_page(folder: Path, comparison: Comparison, measured: list[Measured], t
     page.heading("Correspondence against smoothness")
     page.text(
         "Smoothing trades one for the other. The yellow variants are the front: no other one is both smoother and closer "
-        "to the sound. The numbers are those of the table."
+        "to the sound. The grey ones have another frame rate, so their pictures have more or less time to change; they are "
+        "not compared."
     )
     page.plot(correspondence_plot(measured))
     page.heading("Delay against jitter")

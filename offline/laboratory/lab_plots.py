@@ -21,9 +21,13 @@ def front(points: list[tuple[float, float]]) -> list[int]:
 
 
 def correspondence_plot(measured: list[Measured]) -> "Figure":
-    """Correspondence against smoothness: each variant at its change and correlation, and the front of the best."""
+    """Correspondence against smoothness: each variant at its change and correlation, and the front of the best.
+
+    Variants of another frame rate than the first are not compared: their pictures have more or less time to change.
+    """
     points = [(one.change, one.correlation) for one in measured]
-    best = front(points)
+    alike = [i for i, one in enumerate(measured) if one.variant.fps == measured[0].variant.fps]
+    best = [alike[i] for i in front([points[i] for i in alike])]
     figure, axis = _numbered(measured, points, best)
     axis.step(
         *zip(*sorted(points[i] for i in best), strict=True), where="post", color=COLOURS[0], linewidth=1, alpha=0.6
@@ -51,7 +55,8 @@ def _numbered(
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_formatter("{x:g}")
         axis.tick_params(which="both", colors=FOREGROUND, labelsize=8)
-    colours = [COLOURS[0] if i in best else COLOURS[1] for i in range(len(points))]
+    other = [one.variant.fps != measured[0].variant.fps for one in measured]
+    colours = [COLOURS[0] if i in best else COLOURS[-1] if other[i] else COLOURS[1] for i in range(len(points))]
     number_dots(axis, points, [str(one.variant.number) for one in measured], colours)
     for i, one in enumerate(measured):
         line = TOP - LINE * min(1.0, 27 / len(measured)) * (i + 0.7)

@@ -19,7 +19,7 @@ from shared.preset import Preset
 
 SHORTEST_S, LONGEST_S = 0.01, 2.0
 MOST_STEPS = 15
-SMOOTHNESS = 0.02
+SMOOTHNESS = 0.1  # tried on glass: 0.02 changes next to nothing, 0.1 slows it by a third and its pairs are still met
 
 
 @dataclass(frozen=True, eq=False)
