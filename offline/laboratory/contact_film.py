@@ -13,6 +13,7 @@ GAP = 4
 INK, PAPER = (225, 225, 225), (14, 14, 14)
 WIDER = 1.5  # columns over rows
 LONGEST_LABEL = 30  # characters
+LETTERS = (12, 11, 10, 9)  # sizes of a label, the largest first that fits its cell
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ class Layout:
     def sheet(self) -> UInt8[np.ndarray, "h w 3"]:
         """The film without pictures: names of the cells."""
         image = Image.new("RGB", self.size, PAPER)
-        draw, font = ImageDraw.Draw(image), ImageFont.load_default(12)
+        draw, fonts = ImageDraw.Draw(image), [ImageFont.load_default(size) for size in LETTERS]
         for cell, label in enumerate(self.labels):
             x, y = self.place(cell)
-            draw.text((x + 2, y + self.side + 3), label[:LONGEST_LABEL], INK, font)
+            text = label[:LONGEST_LABEL]
+            font = next((font for font in fonts if draw.textlength(text, font) <= self.side - 6), fonts[-1])
+            draw.text((x + 2, y + self.side + 3), text, INK, font)
         return np.asarray(image).copy()
 
     def paste(self, sheet: UInt8[np.ndarray, "h w 3"], cell: int, picture: UInt8[np.ndarray, "rows columns 3"]) -> None:

@@ -49,12 +49,13 @@ def _numbered(
     measured: list[Measured], points: list[tuple[float, float]], best: list[int], is_logarithmic: bool = False
 ) -> "tuple[Figure, Axes]":
     figure, (axis,) = new_plot(11, 6.5, layout=None)
+    from matplotlib.ticker import LogLocator
+
     figure.subplots_adjust(LEFT, BOTTOM, RIGHT, TOP)
     if is_logarithmic:
-        axis.set_xscale("log")
+        axis.set_xscale("log", subs=())
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter("{x:g}")
-        axis.xaxis.set_minor_formatter("{x:g}")
-        axis.tick_params(which="both", colors=FOREGROUND, labelsize=8)
     other = [one.variant.fps != measured[0].variant.fps for one in measured]
     colours = [COLOURS[0] if i in best else COLOURS[-1] if other[i] else COLOURS[1] for i in range(len(points))]
     number_dots(axis, points, [str(one.variant.number) for one in measured], colours)
