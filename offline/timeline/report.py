@@ -49,10 +49,8 @@ def timeline_plot(timeline: Timeline) -> "Figure":
         )
     axes[0].set_xlim(timeline.times[0], timeline.times[-1] + float(1 / timeline.fps))
     axes[-1].set_xlabel("time (s)", color=FOREGROUND)
-    for i, mood in enumerate(MOODS):
-        axes[0].text(
-            0.005 + 0.08 * i, 1.06, f"■ {mood}", color=MOOD_COLOURS[mood], transform=axes[0].transAxes, fontsize=10
-        )
+    for mood, left in zip(MOODS, (0.005, 0.065, 0.165), strict=True):
+        axes[0].text(left, 1.06, f"■ {mood}", color=MOOD_COLOURS[mood], transform=axes[0].transAxes, fontsize=10)
     return figure
 
 
