@@ -62,6 +62,6 @@ def _numbered(
     for i, one in enumerate(measured):
         line = TOP - LINE * min(1.0, 27 / len(measured)) * (i + 0.7)
         colour = COLOURS[0] if i in best else FOREGROUND
-        figure.text(RIGHT + 0.035, line, one.variant.number, color=colour, fontsize=8, ha="right")
+        figure.text(RIGHT + 0.035, line, str(one.variant.number), color=colour, fontsize=8, ha="right")
         figure.text(RIGHT + 0.045, line, one.variant.name, color=colour, fontsize=8)
     return figure, axis

@@ -66,7 +66,7 @@ def number_dots(
     axis: "Axes", points: Sequence[tuple[float, float]], names: Sequence[str], colours: Sequence[str]
 ) -> None:
     """Draw dots with short names beside them, where they cover other dots and names least. The axes have their place."""
-    axis.scatter(*zip(*points, strict=True), s=34, c=list(colours), zorder=3)
+    axis.scatter([x for x, _ in points], [y for _, y in points], s=34, c=list(colours), zorder=3)
     axis.margins(0.06)
     axis.autoscale_view()
     scale = 72 / axis.figure.dpi  # to points of a font
