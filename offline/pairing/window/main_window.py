@@ -155,7 +155,7 @@ class MainWindow(Layout):
         """Show the motion or the sliders, or the pairs again."""
         self.tabs.setCurrentWidget(self.pairs if self.tabs.currentWidget() is view else view)
 
-    def _tab_changed(self) -> None:
+    def _tab_changed(self, _number: int) -> None:
         for name, view in (("motion", self.motion), ("settings", self.settings)):
             self.actions_by_name[name].setChecked(self.tabs.currentWidget() is view)
 
