@@ -129,13 +129,16 @@ def check_generator(preset: str, device: str | None, precision: str) -> Iterator
 
     from shared.image.device import pick_device
     from shared.image.generator import load_generator
+    from shared.painter import Draws, Painter
     from shared.preset import Preset
 
     try:
-        path = Path(preset) if preset.endswith(".safetensors") else Preset.load(preset).generator_path
         logging.getLogger("shared.image.generator").addFilter(_warns)  # the backend has a line of its own
         began = time.perf_counter()
-        g = load_generator(path, pick_device(device), precision)
+        if preset.endswith(".safetensors"):
+            g: Draws = load_generator(Path(preset), pick_device(device), precision)
+        else:
+            g = Painter(pick_device(device), precision).load_untrained(Preset.load(preset))
         w = g.broadcast(g.w_avg[None])
         g.synthesize(w)
         started = time.perf_counter() - began

@@ -13,12 +13,13 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from offline.direct.options import DirectOptions
 from offline.options import PresetArgument, counted
 from offline.pairing.session import on_map
 from offline.progress import progress, say
 from offline.readable import if_readable
 from offline.writable import writable
-from shared.command_line import DeviceOption, example, new_app, option
+from shared.command_line import DeviceOption, example, grouped, new_app, option
 from shared.errors import PresetError, SettingError, pasted
 from shared.mapping.preprocessing import Preprocessing
 from shared.mapping.regression import REGRESSORS, RegressorName, Training
@@ -31,7 +32,7 @@ from shared.preset.learned import LearnedMapping, learned_pairs
 from shared.preset.lock import preset_lock
 from shared.preset.pairs import Pairs
 from shared.preset.preset import MAPPING, sha256_of
-from shared.preset.training_settings import save_training
+from shared.preset.training_settings import save_picture, save_training
 from shared.times import parse_time
 
 WANTED_ORDERS = 5.0  # of magnitude: the fall of the loss in the paper
@@ -167,9 +168,9 @@ def reach(corpus: Corpus, pairs: Pairs, smoothing: float) -> float:
     Silences hold and frames are smoothed, as in a show: only sounds unlike all of the corpus lie beyond it.
     """
     farthest = 0.0
-    for played in _played(corpus, smoothing):
-        for start in range(0, len(played), FRAMES_AT_ONCE):
-            block = _farthest_frames(played[start : start + FRAMES_AT_ONCE], pairs.descriptors)
+    for frames in played(corpus, smoothing):
+        for start in range(0, len(frames), FRAMES_AT_ONCE):
+            block = _farthest_frames(frames[start : start + FRAMES_AT_ONCE], pairs.descriptors)
             nearest = np.full(len(block), np.inf)
             for pair in pairs.descriptors:
                 nearest = np.minimum(nearest, np.square(block - pair).sum(axis=1))
@@ -189,15 +190,15 @@ def _farthest_frames(
 _last_played: WeakKeyDictionary[Corpus, tuple[float, list[NDArray[np.float64]]]] = WeakKeyDictionary()
 
 
-def _played(corpus: Corpus, smoothing: float) -> list[Float64[np.ndarray, "n inputs"]]:
+def played(corpus: Corpus, smoothing: float) -> list[Float64[np.ndarray, "n inputs"]]:
     """The smoothed frames of each sound. Kept for the next fit: they take longer than the fit itself."""
     known = _last_played.get(corpus)
     if known is not None and known[0] == smoothing:
         return known[1]
     sounds = range(len(corpus.facts.sounds))
-    played = [LeakyIntegrator(smoothing).process(corpus.standardised[corpus.frames_of(sound)]) for sound in sounds]
-    _last_played[corpus] = smoothing, played
-    return played
+    smoothed = [LeakyIntegrator(smoothing).process(corpus.standardised[corpus.frames_of(sound)]) for sound in sounds]
+    _last_played[corpus] = smoothing, smoothed
+    return smoothed
 
 
 def conflicts(pairs: Pairs) -> list[tuple[int, int, float]]:
@@ -243,10 +244,17 @@ SETTINGS, COMPARISON = "Settings, written to preset.toml", "Comparison"  # panel
 
 
 @app.command(
-    epilog=example("ponticello train mine", "ponticello train mine --regressor rbf", "ponticello train mine --compare")
+    epilog=example(
+        "ponticello train mine",
+        "ponticello train mine --regressor rbf",
+        "ponticello train mine --compare",
+        "ponticello train mine --direct",
+    )
 )
+@grouped
 def command(
     preset: PresetArgument,
+    directly: DirectOptions,
     regressor: Annotated[
         str | None,
         option(
@@ -307,24 +315,43 @@ def command(
 ) -> None:
     """Train the mapping from descriptors to latents on the pairs, with the settings [training] in preset.toml.
 
-    Options are written to preset.toml. See docs/mapping.md for what each choice does.
+    With --direct, train a decoder that draws without the generator. Options are written to preset.toml. See docs/mapping.md
+    and docs/direct.md for what each choice does.
     """
     changes = {"regressor": regressor, "pairs": pairs, "preprocessing": preprocessing}
+    given = [f"--{name}" for name, value in changes.items() if value is not None]
+    directly.check()
+    if compare and (given or directly.direct is not None):
+        raise SettingError(
+            f"{(given or ['--direct'])[0]} given with --compare, which changes no settings; leave one of them out"
+        )
     if compare:
-        if given := [f"--{name}" for name, value in changes.items() if value is not None]:
-            raise SettingError(f"{given[0]} given with --compare, which changes no settings; leave one of them out")
         from offline.laboratory.comparison import CSV, PAGE
         from offline.laboratory.comparison import compare as measure
 
-        loaded = Preset.load(preset)
+        loaded = Preset.load(preset).for_pairing
         folder = output or Path(f"{loaded.name}-comparison")
         table = measure(loaded, folder, sound, float(parse_time(start)), device)
         print("\n".join(table.lines()))
         print(f"w in deviations, looks in grey levels; {folder / PAGE}, {folder / CSV}")
         return
+    if directly.direct:
+        if given:
+            raise SettingError(f"{given[0]} given with --direct, which trains no mapping; leave one of them out")
+        from offline.direct import training
+
+        with writable(preset, held=False) as own:
+            learned = training.train_directly(own, directly.changed(own.settings.direct), directly.pictures, device)
+        training.show(own, learned)
+        return
     with writable(preset, held=False) as own:
         trained = train(own, changed(own.settings.training, changes))
+        if directly.direct is False:
+            with preset_lock(own.folder):
+                save_picture(own.folder, "generator")
     show(own, trained)
+    if Preset.load(own.folder).is_direct:
+        say(f"{own.name} still draws directly from the sound; with --no-direct its generator draws by this mapping")
 
 
 def changed(training: Training, changes: Mapping[str, object]) -> Training:

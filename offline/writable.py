@@ -23,7 +23,7 @@ def writable(path: str, held: bool = True) -> Iterator[Preset]:
     kept = True
     try:
         with preset_lock(own.folder) if held else nullcontext():
-            yield Preset.load(own.folder)  # read again under the lock
+            yield Preset.load(own.folder).for_pairing  # read again under the lock
     except UserError as error:
         if own is not preset and not was_there:
             kept = False

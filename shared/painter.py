@@ -1,4 +1,4 @@
-"""Draws pictures: a `Picture` and the generators to an image."""
+"""Draws pictures: a `Picture` and the generators, or decoders, to an image."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -11,10 +11,14 @@ from torch.nn import functional
 
 from shared.errors import PresetError
 from shared.image.canvas import Shape, covering_shape
+from shared.image.decoder import Decoder
 from shared.image.generator import Generator, load_generator
 from shared.image.latents import transform_matrix
 from shared.picture import Picture
 from shared.preset import Preset
+
+Draws = Generator | Decoder
+"""What draws the pictures of a preset: its generator, or the decoder of one that draws directly."""
 
 
 class Painter:
@@ -23,9 +27,9 @@ class Painter:
     def __init__(self, device: str = "cpu", precision: str = "auto") -> None:
         self._device = device
         self._precision = precision
-        self._generators: dict[str, Generator] = {}
+        self._generators: dict[str, Draws] = {}
 
-    def load(self, preset: Preset) -> "Generator":
+    def load(self, preset: Preset) -> Draws:
         """Load the preset's generator unless it is loaded already.
 
         Raises ModelError for a bad file, PresetError if generator and mapping do not fit each other.
@@ -48,14 +52,18 @@ class Painter:
         self._generators[preset.generator_sha256] = generator
         return generator
 
-    def load_untrained(self, preset: Preset) -> "Generator":
+    def load_untrained(self, preset: Preset) -> Draws:
         """Load the preset's generator without checking its mapping, for latents that are known to fit."""
         generator = self._generators[preset.generator_sha256] = self._read(preset)
         return generator
 
-    def _read(self, preset: Preset) -> Generator:
-        loaded = self._generators.get(preset.generator_sha256)
-        return loaded or load_generator(preset.generator_path, self._device, self._precision)
+    def _read(self, preset: Preset) -> Draws:
+        if (loaded := self._generators.get(preset.generator_sha256)) is not None:
+            return loaded
+        if preset.is_direct:
+            direct = preset.direct
+            return Decoder(direct.architecture, direct.weights, torch.device(self._device))
+        return load_generator(preset.generator_path, self._device, self._precision)
 
     def keep(self, presets: Iterable[Preset]) -> None:
         """Drop all generators except those of these presets."""
@@ -103,7 +111,7 @@ class Painter:
         return generator.truncate(generator.broadcast(latent), picture.truncation)
 
 
-def picture_shape(generator: Generator, aspect: Fraction) -> Shape:
+def picture_shape(generator: Draws, aspect: Fraction) -> Shape:
     """Rows and columns of a generator's pictures of this aspect ratio: the square, continued along the longer side."""
     return covering_shape(generator.config, float(aspect))
 

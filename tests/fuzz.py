@@ -24,11 +24,12 @@ from offline.convert import convert
 from shared.controls import ControlChange
 from shared.errors import PonticelloError, UserError, one_line
 from shared.image.checkpoint import read_checkpoint
+from shared.painter import Painter
 from shared.pipeline import Pipeline
 from shared.preset import Preset
 from shared.recording.reader import Recording
 from shared.recording.writer import RecordingWriter
-from tests.small import make_preset, sound, write_candidates, write_corpus
+from tests.small import make_direct_preset, make_preset, sound, write_candidates, write_corpus
 
 REFERENCE = Path(__file__).parent / "reference" / "stylegan3"
 LIMIT_S = 60  # for one input: a hang, not a measure of speed
@@ -80,6 +81,12 @@ def originals(folder: Path) -> None:
     writer.change(pipeline.exchange(13000, loaded), loaded)
     writer.sound(samples[9000:])
     writer.end(len(samples))
+    direct = make_direct_preset(folder / "direct", toml="[controls]\nrotate = 20\n[direct]\nsize = 64\n")
+    recorded = Pipeline(Preset.load(direct))
+    writer = RecordingWriter(folder / "direct-recording")
+    writer.begin(recorded.state(), "samples", {})
+    writer.sound(samples[:9000])
+    writer.end(9000)
     shutil.copy(preset / "generator.safetensors", folder / "generator.safetensors")
     shutil.copy(REFERENCE / "edge_t32.pkl", folder / "checkpoint.pkl")
 
@@ -90,7 +97,13 @@ def open_input(kind: str, path: Path, good: Path) -> None:
         preset = Preset.load(path)
         _ = preset.candidates, preset.corpus, preset.pairs, preset.generator_sha256
         Pipeline(preset).process(np.zeros(5000, np.float32))
-    elif kind == "recording":
+    elif kind == "direct":
+        preset = Preset.load(path)
+        painter = Painter()
+        painter.load(preset)
+        for tick in Pipeline(preset).process(np.zeros(5000, np.float32)):
+            painter.paint(tick.picture)
+    elif kind in ("recording", "direct-recording"):
         recording = Recording(path, Preset.load(good / "preset"))
         for _ in islice(recording.ticks(Fraction(30)), 20):
             pass
@@ -231,6 +244,8 @@ def run(count: int, seed: int, folder: Path) -> list[Outcome]:
             [
                 ("preset", "preset"),
                 ("recording", "recording"),
+                ("direct", "direct"),
+                ("direct-recording", "direct-recording"),
                 ("generator", "generator.safetensors"),
                 ("pickle", "checkpoint.pkl"),
             ]

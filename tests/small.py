@@ -6,11 +6,13 @@ import soundfile
 from shared.audio.descriptors import DESCRIPTORS
 from shared.image.architecture import Architecture
 from shared.image.checkpoint import write_checkpoint
+from shared.image.decoder_architecture import DecoderArchitecture
 from shared.image.geometry import tensors
 from shared.mapping.regression import Training
 from shared.mapping.scaling import Standardizer
 from shared.preset.candidates import THUMBNAIL, Candidates, Draw, Origin
 from shared.preset.corpus import Corpus, CorpusSound, MapFacts
+from shared.preset.direct import DirectPictures
 from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import Pairs
 from shared.preset.preset import sha256_of
@@ -66,6 +68,28 @@ def make_preset(folder, *, space="z", toml="version = 1\n", seed=0, inputs=23):
     pairs.save(folder / "pairs.safetensors")
     scaler = Standardizer(rng.standard_normal(inputs) * 100, np.full(inputs, 500.0))
     LearnedMapping.learn(scaler, pairs, Training(epochs=50)).save(folder / "mapping.safetensors")
+    return folder
+
+
+def write_decoder(folder, rows=32, columns=32, inputs=23, seed=0, **others):
+    """Write a decoder of random weights for a preset; return it."""
+    architecture = DecoderArchitecture(inputs=inputs, rows=rows, columns=columns, hidden=(16,), channels=(6, 4))
+    rng = np.random.default_rng(seed)
+    weights = {
+        name: (0.4 * rng.standard_normal(shape)).astype(np.float32) for name, shape in architecture.shapes.items()
+    }
+    scaler = Standardizer(rng.standard_normal(inputs) * 100, np.full(inputs, 500.0))
+    moments = rng.standard_normal((6, inputs))
+    direct = DirectPictures(scaler, tuple(f"image {i}" for i in range(6)), moments, architecture, weights, **others)
+    direct.save(folder / "direct.safetensors")
+    return direct
+
+
+def make_direct_preset(folder, *, toml="", **decoder):
+    """Make a preset that draws directly, with no other files; return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "preset.toml").write_text('version = 1\npicture = "direct"\n' + toml, "utf-8")
+    write_decoder(folder, **decoder)
     return folder
 
 

@@ -74,7 +74,7 @@ class ShowController:
         self.queries: Mapping[str, Callable[[], Value]] = {
             "preset": lambda: self.preset.name,
             "show": lambda: self._steering.shown,
-            "regressor": lambda: self._learning.learning.regressor,
+            "regressor": lambda: self._learning.regressor,
             "soundcheck": lambda: self.soundcheck.phase,
             "record": lambda: takes.running,
             "seek": lambda: self._transport.file.place_s,

@@ -158,7 +158,7 @@ class Learning:
     @cached_property
     def _candidates(self) -> dict[str, Image]:
         """Every candidate, by name and by number."""
-        if not self.preset.has_candidates:
+        if not self._has_candidates:
             return {}
         candidates = self.preset.candidates
         images = list(map(Image, candidates.names, candidates.latents, _labels(candidates.classes)))
@@ -167,7 +167,12 @@ class Learning:
     @cached_property
     def _candidate_names(self) -> str:
         """What an error says about them."""
-        return f"; candidates: {shortened(self.preset.candidates.names)}" if self.preset.has_candidates else ""
+        return f"; candidates: {shortened(self.preset.candidates.names)}" if self._has_candidates else ""
+
+    @property
+    def _has_candidates(self) -> bool:
+        """Whether images of its generator can be shown; a decoder cannot draw them."""
+        return self.preset.has_candidates and not self.preset.is_direct
 
     def pair(self, name: str | None, tick: Tick) -> str:
         """Pair the sound of a tick with the image of a pair or candidate, or with the tick's own picture.

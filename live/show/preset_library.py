@@ -12,6 +12,7 @@ import numpy as np
 from msgspec.structs import replace as replace_settings
 
 from shared.errors import SettingError
+from shared.mapping.regression import Training
 from shared.painter import Painter
 from shared.picture import Picture
 from shared.pipeline import Pipeline, check_heard
@@ -105,7 +106,8 @@ def _presets_in(folder: Path) -> dict[str, Path]:
 def warm_up(preset: Preset, painter: Painter, aspect: Fraction = Fraction(1)) -> float:  # immutable
     """Run sound, pictures of this shape and a training through everything once. Returns the seconds that a picture takes."""
     # The first fit imports parts of torch for a second or two, in which no signal would end it and pictures would wait.
-    LearnedMapping.learn(preset.mapping.scaler, preset.pairs, replace_settings(preset.settings.training, epochs=1))
+    training = Training() if preset.is_direct else preset.settings.training
+    LearnedMapping.learn(preset.mapping.scaler, preset.pairs, replace_settings(training, epochs=1))
     noise = np.random.default_rng(0).standard_normal(round(WARM_UP_S * SAMPLE_RATE)).astype(np.float32) * 0.1
     ticks = Pipeline(preset).process(noise)
     durations = []

@@ -45,7 +45,7 @@ def draw_candidates(preset: Preset, draw: Draw, device: str | None = None) -> Ca
     images = preset.folder / IMAGES
     make_folder(images)
     with preset_lock(images):
-        drawing = _Drawing(Preset.load(preset.folder), draw)
+        drawing = _Drawing(Preset.load(preset.folder).for_pairing, draw)
         if drawing.before is not None and drawing.is_done:
             say(
                 f"{preset.folder / CANDIDATES} holds these {counted(len(drawing.seeds), 'image')} already; nothing to do"

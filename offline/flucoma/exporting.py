@@ -151,7 +151,7 @@ def command(
     ],
 ) -> None:
     """Write analysis, map, pairs and mapping as JSON files that the FluCoMa Toolkit reads in SuperCollider, Max and Pd."""
-    files = export(Preset.load(preset), flucoma)
+    files = export(Preset.load(preset).for_pairing, flucoma)
     for file in files:
         print(f"{file}: {file.stat().st_size:,} bytes")
     say(f"{counted(len(files), 'file')}; back again: ponticello import {pasted(flucoma)} -o PRESET")

@@ -12,9 +12,9 @@ from offline.pairing.events import Name
 from shared.preset import Preset, history
 from shared.preset.candidates import Candidates
 from shared.preset.pairs import Pairs
-from shared.preset.preset import CANDIDATES, CORPUS
+from shared.preset.preset import CANDIDATES, CORPUS, DIRECT
 
-FILES = (history.SETTINGS, history.PAIRS, CANDIDATES, CORPUS, "mapping.safetensors")
+FILES = (history.SETTINGS, history.PAIRS, CANDIDATES, CORPUS, "mapping.safetensors", DIRECT)
 NAMED = 3  # in a line
 TELLS: dict[str, tuple[Name, ...]] = {
     "preset.toml": ("settings", "missing"),
@@ -22,6 +22,7 @@ TELLS: dict[str, tuple[Name, ...]] = {
     "candidates.safetensors": ("candidates", "missing"),
     "pairs.safetensors": ("pairs",),
     "mapping.safetensors": ("pairs",),
+    "direct.safetensors": ("pairs",),
 }
 """The events of a changed file."""
 

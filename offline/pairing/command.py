@@ -87,7 +87,7 @@ def auto(
     if report:
         if method is not None:
             raise SettingError(f"{method} given with --report, which measures all methods; leave one of them out")
-        write_report(Preset.load(preset), count, seed, output)
+        write_report(Preset.load(preset).for_pairing, count, seed, output)
         return
     if method is None or method not in METHODS:
         raise SettingError(f"{method or 'no method'} given; allowed are: {', '.join(METHODS)}")

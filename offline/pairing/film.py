@@ -46,7 +46,8 @@ class Film:
     """Pictures in time with the sound. Call `mockup` and `generated` at each tick of the window; they do not block.
 
     The generator works in a thread: `generated` returns its newest picture. Played at speed 1, picture i is that of
-    `ponticello render --shape SHAPE` at tick i, bit for bit, if the mapping is trained on the present pairs.
+    `ponticello render --shape SHAPE` at tick i, bit for bit, if the mapping is trained on the present pairs. A decoder draws it
+    for a preset that draws directly.
     """
 
     def __init__(self, studio: "Studio") -> None:
@@ -169,16 +170,20 @@ class Film:
 
     def _score(self) -> Score | None:
         project = self._studio.project
-        if project is None or project.corpus is None or not len(project.learned_from):
+        if project is None or project.corpus is None:
             return None
+        playing = project.preset.for_playing
         try:
-            mapping = project.preset.mapping
+            mapping = playing.mapping
+            pairs = playing.pairs if playing.is_direct else project.learned_from
         except PonticelloError:
+            return None
+        if not len(pairs):
             return None
         if len(mapping.scaler.mean) != len(project.corpus.facts.inputs):
             return None
         sound = min(self._studio.transport.sound, len(project.corpus.facts.sounds) - 1)
-        return Score(project.preset, project.corpus, sound, mapping, project.learned_from, project.settings)
+        return Score(playing, project.corpus, sound, mapping, pairs, project.settings)
 
     def image_of(self, name: str) -> UInt8[np.ndarray, "h w 3"] | None:
         """The full picture of a candidate (its PNG), cached; its thumbnail if the file is missing."""

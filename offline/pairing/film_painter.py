@@ -74,7 +74,8 @@ class FilmPainter:
         self._times: deque[float] = deque(maxlen=120)
         self._thread: threading.Thread | None = None
         self._painter: Painter | None = None
-        self._generator = ""  # SHA-256 of the one that is loaded
+        self._generator = ""  # SHA-256 of the one that was used last
+        self._kept: list[Preset] = []  # one preset, perhaps both with its generator and with its decoder
         self._ticks = Ticks()
         self.newest: tuple[TickWish, Image, str] | None = None
         """The last tick that was drawn, with the name of the nearest pair."""
@@ -169,13 +170,14 @@ class FilmPainter:
         self._events.send("film")
 
     def _loaded(self, preset: Preset) -> "Painter":
-        """The painter with the generator of a preset, and no other."""
+        """The painter with what draws a preset: its generator, for placed images, or its decoder. Other presets' are dropped."""
         if self._painter is None:
             self._painter = _new_painter()
         if preset.generator_sha256 != self._generator:
             self._generator = ""
             self._painter.load_untrained(preset)
-            self._painter.keep([preset])
+            self._kept = [preset, *(kept for kept in self._kept[:1] if kept.folder == preset.folder)]
+            self._painter.keep(self._kept)
             self._generator = preset.generator_sha256
         return self._painter
 

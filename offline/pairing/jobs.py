@@ -143,7 +143,7 @@ class Jobs:
             if folder.parent == OWN:  # the proposed folder does not exist at first
                 OWN.mkdir(parents=True, exist_ok=True)
             path = Path(generator)
-            file = path if path.suffix or path.is_file() else Preset.load(str(generator)).generator_path
+            file = path if path.suffix or path.is_file() else Preset.load(str(generator)).for_pairing.generator_path
             new(folder, file)
             return lambda: self._studio.open(folder)
 

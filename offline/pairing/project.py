@@ -57,6 +57,7 @@ class Project:
 
     def _read(self, preset: Preset, changed: frozenset[str] | None = None) -> None:
         """Take over a preset; contents of files outside `changed` are kept (None: none are)."""
+        preset = preset.for_pairing
         if changed is not None:
             carry_over(self.preset, preset, changed)
         corpus = preset.corpus if preset.has_corpus else None

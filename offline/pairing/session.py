@@ -25,7 +25,7 @@ class Pairing:
     """
 
     def __init__(self, preset: Preset, draws: bool = True) -> None:
-        self.preset = preset
+        self.preset = preset = preset.for_pairing
         self._draws = draws
         self._corpus = preset.corpus if preset.has_corpus else None
         file = preset.folder / history.PAIRS

@@ -11,8 +11,7 @@ from jaxtyping import UInt8
 from offline.video.codecs import SIZES, Codec, Size
 from shared.controls import CONTROLS, aspect_ratio
 from shared.errors import SettingError
-from shared.image.architecture import Architecture
-from shared.image.canvas import Shape, covering_shape
+from shared.image.canvas import HasSquare, Shape, covering_shape
 from shared.painter import resized
 
 Fit = Literal["wide", "square", "crop", "mirror"]
@@ -81,7 +80,7 @@ class FilmFormat:
     fit: Fit = "wide"
 
     @classmethod
-    def of(cls, request: FormatRequest, recorded: Fraction, architecture: Architecture, codec: Codec) -> "FilmFormat":
+    def of(cls, request: FormatRequest, recorded: Fraction, architecture: HasSquare, codec: Codec) -> "FilmFormat":
         """The format for a request. recorded: width over height of the material. architecture: that of the largest generator."""
         aspect = recorded if request.shape is None else request.shape
         drawn = aspect if request.fit == "wide" else Fraction(1)

@@ -6,6 +6,7 @@ below: the square's samples keep their places. The shape that was asked for is c
 """
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -15,6 +16,15 @@ from shared.image.architecture import Architecture
 
 Shape = tuple[int, int]
 """Rows and columns of a picture, in pixels."""
+
+
+@runtime_checkable
+class HasSquare(Protocol):
+    """A description of a network, as far as shapes need it."""
+
+    @property
+    def img_resolution(self) -> int:
+        """Side of its square, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +71,13 @@ def map_bytes(architecture: Architecture, canvas: Canvas) -> int:
     return 3 * 4 * max(sizes)
 
 
-def fitting_shape(architecture: Architecture, shape: Shape) -> Shape:
+def fitting_shape(architecture: HasSquare, shape: Shape) -> Shape:
     """The shape with both sides rounded up to the parity of the square's, so that the square's pixels keep their places."""
     rows, columns = (length + (length - architecture.img_resolution) % 2 for length in shape)
     return rows, columns
 
 
-def covering_shape(architecture: Architecture, aspect: float) -> Shape:
+def covering_shape(architecture: HasSquare, aspect: float) -> Shape:
     """The smallest shape of this aspect ratio (width / height) that shows the whole square; its shorter side is the square's."""
     side = architecture.img_resolution
     longer = _rounded_up(side * max(aspect, 1 / aspect))

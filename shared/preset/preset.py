@@ -3,6 +3,7 @@
 preset.toml             version, names of the inputs, generator, training, controls
 generator.safetensors   the StyleGAN3 (or preset.toml names a file elsewhere, with its SHA-256)
 mapping.safetensors     scaler and regressor
+direct.safetensors      a decoder that draws instead of the generator, if preset.toml says picture = "direct"
 pairs.safetensors       what the mapping learned from
 corpus.safetensors      analysed sounds on their map, and candidates.safetensors, images to choose from: needed to pair
 """
@@ -11,7 +12,7 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ from shared.image.checkpoint import MAX_BYTES as MAX_GENERATOR_BYTES
 from shared.mapping.regression import Training
 from shared.preset.candidates import Candidates
 from shared.preset.corpus import Corpus
-from shared.preset.history import save_settings
+from shared.preset.direct import DirectPictures, DirectTraining, PictureSource
+from shared.preset.history import PAIRS, save_settings
 from shared.preset.learned import LearnedMapping
 from shared.preset.lock import LOCK, OWNER, preset_lock
 from shared.preset.pairs import Pairs
@@ -40,7 +42,9 @@ from shared.toml_file import BadToml, read_toml
 VERSION = 1
 PARTS = ("preset.toml", "mapping.safetensors", "pairs.safetensors")  # with the generator, they determine the pictures
 FOLDERS = ("history", "images", "sounds")  # in a preset
+DIRECT_PARTS = ("preset.toml", "direct.safetensors")  # determine those of a preset that draws directly
 MAPPING, CORPUS, CANDIDATES = "mapping.safetensors", "corpus.safetensors", "candidates.safetensors"
+DIRECT = "direct.safetensors"
 SHIPPED = Path(__file__).resolve().parents[2] / "presets"
 OWN = Path(platformdirs.user_documents_dir()) / "Ponticello"
 
@@ -59,8 +63,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     descriptors: SetName = "flucoma"
     inputs: tuple[str, ...] = ()
     """By default all of the descriptor set."""
+    picture: PictureSource = "generator"
     generator: GeneratorFile = GeneratorFile()
     training: Training = Training()
+    direct: DirectTraining = DirectTraining()
     controls: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
@@ -75,12 +81,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 @dataclass(frozen=True, eq=False)
 class Preset:
-    """A preset on disk with checked settings; its other files are read on first use."""
+    """A preset on disk with checked settings; its other files are read on first use.
+
+    `generator_path`, `mapping` and `pairs` are those that it plays with. For one that draws directly they are the decoder's;
+    `for_pairing` has those that its artist pairs and trains.
+    """
 
     folder: Path
     settings: Settings
     controls: Mapping[str, Value]
     """Every control by its full name (`weight/pitch`), the file's values over the defaults."""
+    pairing: bool = False
+    """Whether its generator, pairs and mapping are meant although it draws directly."""
 
     @classmethod
     def load(cls, path: str | Path) -> "Preset":
@@ -122,9 +134,47 @@ class Preset:
         """The folder's name."""
         return self.folder.name
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether a decoder draws its pictures directly from the sound."""
+        return self.settings.picture == "direct" and not self.pairing
+
+    @cached_property
+    def for_pairing(self) -> "Preset":
+        """The same preset with its generator, pairs and mapping, whatever draws its pictures."""
+        return replace(self, pairing=True) if self.is_direct else self
+
+    @cached_property
+    def for_playing(self) -> "Preset":
+        """The same preset as it plays."""
+        return replace(self, pairing=False) if self.pairing else self
+
+    @cached_property
+    def direct(self) -> DirectPictures:
+        """The decoder that draws directly. Raises PresetError if it is missing, damaged or made for other inputs."""
+        path = self.folder / DIRECT
+        if not path.is_file():
+            raise PresetError(f"{self.folder} has no {DIRECT} yet; {self._direct_advice}")
+        direct = DirectPictures.load(path)
+        if direct.architecture.inputs != len(self.settings.inputs):
+            raise PresetError(
+                f"{path} takes {direct.architecture.inputs} descriptors, preset.toml names {len(self.settings.inputs)}; "
+                f"{self._direct_advice}"
+            )
+        return direct
+
+    @property
+    def _direct_advice(self) -> str:
+        return f"train it: ponticello train {pasted(self.folder)} --direct"
+
     @cached_property
     def generator_path(self) -> Path:
-        """The generator's file. Raises PresetError if it is missing or not the one that the preset was made with."""
+        """The generator's file. Raises PresetError if it is missing or not the one that the preset was made with.
+
+        The decoder's file for a preset that draws directly.
+        """
+        if self.is_direct:
+            return self.folder / DIRECT
         given = self.settings.generator
         try:
             path = (self.folder / Path(given.file).expanduser()).resolve()
@@ -150,13 +200,17 @@ class Preset:
 
     @cached_property
     def generator_sha256(self) -> str:
-        """SHA-256 of the generator's file. Errors as in `generator_path`."""
+        """SHA-256 of the generator's file, or of everything in the decoder's. Errors as in `generator_path`."""
+        if self.is_direct:
+            return self.direct.digest
         path = self.generator_path
         return self.settings.generator.sha256.lower() or sha256_of(path)
 
     @cached_property
     def mapping(self) -> LearnedMapping:
         """The trained mapping. Raises PresetError if it is missing, damaged or made for other inputs."""
+        if self.is_direct:
+            return self.direct.mapping
         path = self.folder / MAPPING
         if not path.is_file():
             raise PresetError(f"{self.folder} has no mapping.safetensors yet; train it on its pairs first")
@@ -170,7 +224,9 @@ class Preset:
     @cached_property
     def pairs(self) -> Pairs:
         """The pairs. Raises PresetError if they are missing, damaged or made for other inputs."""
-        path = self.folder / "pairs.safetensors"
+        if self.is_direct:
+            return self.direct.pairs
+        path = self.folder / PAIRS
         pairs = Pairs.load(path)
         if pairs.descriptors.shape[1] != len(self.settings.inputs):
             raise PresetError(
@@ -195,12 +251,17 @@ class Preset:
     @property
     def is_trained(self) -> bool:
         """Whether the mapping was trained on the pairs as they are now, or does not say on which. Errors as of `mapping` and `pairs`."""
+        if self.is_direct:
+            file = self.folder / PAIRS
+            learned = self.direct.pairs_digest if file.is_file() else ""
+            return not learned or Pairs.load(file).standardised_by(self.direct.scaler).digest == learned
         return self.mapping.pairs_digest in ("", self.pairs.digest)
 
     @property
     def training_advice(self) -> str:
         """What to tell the user where `is_trained` is false."""
-        return f"{self.name}: pairs changed since training; run `ponticello train {pasted(self.folder)}`"
+        direct = " --direct" if self.is_direct else ""
+        return f"{self.name}: pairs changed since training; run `ponticello train {pasted(self.folder)}{direct}`"
 
     @property
     def has_corpus(self) -> bool:
@@ -239,7 +300,8 @@ class Preset:
     def digest(self) -> str:
         """SHA-256 of everything that determines the pictures: settings, generator and mapping."""
         sha = hashlib.sha256()
-        for path in (*(self.folder / name for name in PARTS), self.generator_path):
+        names = DIRECT_PARTS if self.is_direct else PARTS
+        for path in (*(self.folder / name for name in names), self.generator_path):
             sha.update(sha256_of(path).encode())
         return sha.hexdigest()
 
@@ -289,7 +351,7 @@ class Preset:
 
     def _copy_to(self, target: Path) -> None:
         """Copy beside the target, then rename: the copy is complete or absent."""
-        generator = self.generator_path
+        generator = self.for_pairing.generator_path
         target.parent.mkdir(parents=True, exist_ok=True)
         with folder_made_atomically(target) as copy:
             shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("make", LOCK, OWNER), dirs_exist_ok=True)
@@ -394,6 +456,10 @@ def _allowed(error: str) -> str:
     """The keys of the table that a validation error names."""
     if "unknown field" not in error:
         return ""
-    tables: dict[str, type[msgspec.Struct]] = {"generator": GeneratorFile, "training": Training}
+    tables: dict[str, type[msgspec.Struct]] = {
+        "generator": GeneratorFile,
+        "training": Training,
+        "direct": DirectTraining,
+    }
     table = next((struct for name, struct in tables.items() if f"$.{name}" in error), Settings)
     return f"; allowed are: {', '.join(field.name for field in msgspec.structs.fields(table))}"

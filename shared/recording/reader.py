@@ -44,6 +44,7 @@ class Recording:
     """A recorded show. Raises PresetError or SoundError if it cannot be played.
 
     preset: its generator replaces the one with which the recording began; with the same generator the pictures are the same.
+    A recording that began with pictures made directly from the sound keeps those.
 
     samples         length at 44.1 kHz
     first_sample    the sample of the show at which it begins
@@ -186,7 +187,14 @@ class Recording:
         return files
 
     def _generators_from(self, preset: Preset) -> dict[str, GeneratorFile]:
-        began_with = Preset.load(self.folder / "presets" / self._head.preset).settings.generator.sha256
+        first = Preset.load(self.folder / "presets" / self._head.preset)
+        if first.is_direct or preset.is_direct:  # the recording holds its decoders, and a generator is no decoder
+            if not first.is_direct or first.generator_sha256 != preset.generator_sha256:
+                self.remarks.append(
+                    f"{self.folder} was played with other pictures than those of {preset.name}: its own are drawn"
+                )
+            return {}
+        began_with = first.settings.generator.sha256
         given = GeneratorFile(file=str(preset.generator_path), sha256=preset.generator_sha256)
         if given.sha256 != began_with:
             self.remarks.append(

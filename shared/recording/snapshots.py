@@ -15,7 +15,7 @@ from shared.errors import PresetError
 from shared.pipeline.exchanges import UseMapping
 from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import Pairs
-from shared.preset.preset import VERSION, GeneratorFile, Preset
+from shared.preset.preset import DIRECT, VERSION, GeneratorFile, Preset
 
 MAPPING, PAIRS = "mapping.safetensors", "pairs.safetensors"
 DIGITS = 12  # of a hash, in a folder's name
@@ -30,6 +30,8 @@ class Snapshots:
     def preset(self, preset: Preset, mapping: LearnedMapping | None = None, pairs: Pairs | None = None) -> str:
         """Store a preset, with other mapping and pairs if given; returns the name of its folder in `presets/`."""
         toml = tomlkit.dumps(self._settings(preset))
+        if preset.is_direct:
+            return self._store_direct(preset, toml)
         mapping, pairs = mapping or preset.mapping, pairs or preset.pairs
         return self._store("presets", preset.name, mapping, pairs, toml)
 
@@ -51,13 +53,23 @@ class Snapshots:
                     temporary.write_text(toml, "utf-8")
         return folder.name
 
+    def _store_direct(self, preset: Preset, toml: str) -> str:
+        """Store the decoder, too, which a later training replaces; from memory, as it plays."""
+        sha = hashlib.sha256(f"{toml}\n{preset.direct.digest}".encode())
+        folder = self._recording / "presets" / f"{preset.name}-{sha.hexdigest()[:DIGITS]}"
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            preset.direct.save(folder / DIRECT)
+            with written_atomically(folder / "preset.toml") as temporary:
+                temporary.write_text(toml, "utf-8")
+        return folder.name
+
     def _settings(self, preset: Preset) -> dict[str, object]:
         return {
             "version": VERSION,
             **({} if preset.settings.descriptors == "flucoma" else {"descriptors": preset.settings.descriptors}),
             "inputs": list(preset.settings.inputs),
-            "generator": {"file": str(preset.generator_path), "sha256": preset.generator_sha256},
-            "training": msgspec.to_builtins(preset.settings.training),
+            **_drawn_by(preset),
             "controls": _own_controls(preset.controls),
         }
 
@@ -65,6 +77,8 @@ class Snapshots:
 def load_preset(recording: Path, name: str, generators: Mapping[str, GeneratorFile]) -> Preset:
     """The preset of this name in a recording. generators: replacements, by the SHA-256 of the generator they replace."""
     preset = Preset.load(_folder(recording, "presets", name))
+    if preset.is_direct:
+        return preset
     generator = generators.get(preset.settings.generator.sha256, preset.settings.generator)
     return replace(preset, settings=msgspec.structs.replace(preset.settings, generator=generator))
 
@@ -83,6 +97,16 @@ def _folder(recording: Path, kind: str, name: str) -> Path:
     if not folder.is_dir():
         raise PresetError(f"no folder {folder}; restore it")
     return folder
+
+
+def _drawn_by(preset: Preset) -> dict[str, object]:
+    """What draws its pictures, as preset.toml writes it."""
+    if preset.is_direct:
+        return {"picture": "direct"}
+    return {
+        "generator": {"file": str(preset.generator_path), "sha256": preset.generator_sha256},
+        "training": msgspec.to_builtins(preset.settings.training),
+    }
 
 
 def _own_controls(values: Mapping[str, Value]) -> dict[str, object]:

@@ -29,7 +29,7 @@ from shared.recording.writer import RecordingWriter
 from tests import rig
 from tests.live.osc_client import Client, until
 from tests.live.shows import Show, show
-from tests.small import LATENT, make_preset, write_generator, write_sound
+from tests.small import LATENT, make_direct_preset, make_preset, write_decoder, write_generator, write_sound
 
 pytestmark = pytest.mark.slow
 
@@ -284,3 +284,39 @@ def test_a_recording_is_refused_with_a_channel_and_where_nothing_was_recorded(fo
         render(Job(preset, tmp_path / "r"), tmp_path / "x.mp4")
     with pytest.raises(SettingError, match=r"--channel 2 given; .* is a recording, which has a single channel"):
         render(Job(preset, tmp_path / "r", channel=2), tmp_path / "x.mp4")
+
+
+def test_a_preset_that_draws_directly_is_rendered_picture_for_picture(folder, tmp_path):
+    make_direct_preset(tmp_path / "d", toml="[controls]\ncrossfade = 0.2\nspin = 20.0\n")
+    with show([tmp_path / "d", folder / "a"], folder / "s.wav", tmp_path, record=tmp_path / "r") as playing:
+        playing.until_tick(10)
+        playing.client.send("preset", 2)
+        playing.until_tick(25)
+        playing.client.send("preset", 1)
+        playing.until_tick(40)
+        playing.client.send("in/latent", *[0.5] * 23)
+        playing.client.send("show", "image 3")
+        playing.client.send("truncation", 0.7)
+        playing.until_tick(50)
+        assert playing.ask("show") == "image 3"
+        assert playing.ask("regressor") == "direct"
+        for name in ("pair", "unpair", "train", "regressor"):
+            playing.client.send(name, *(["rbf"] if name == "regressor" else []))
+            assert "draws directly from the sound" in playing.hear("error")[-1]
+        playing.until_tick(60)
+    write_decoder(tmp_path / "d", seed=7)  # the recording has its own
+    is_part_of(playing.hashes, rendered(tmp_path / "d", tmp_path / "r", tmp_path / "f"))
+
+
+def test_a_save_keeps_the_pairs_of_a_preset_that_draws_directly(tmp_path):
+    folder = make_preset(tmp_path / "d", toml='version = 1\npicture = "direct"\n')
+    write_decoder(folder)
+    write_sound(tmp_path / "s.wav")
+    pairs, mapping = ((folder / f"{name}.safetensors").read_bytes() for name in ("pairs", "mapping"))
+    with show([folder], tmp_path / "s.wav", tmp_path) as playing:
+        playing.until_tick(5)
+        playing.client.send("truncation", 0.5)
+        playing.client.send("save")
+        assert until(lambda: "truncation" in (folder / "preset.toml").read_text(), 10)
+    assert (pairs, mapping) == tuple((folder / f"{name}.safetensors").read_bytes() for name in ("pairs", "mapping"))
+    assert Preset.load(folder).is_direct

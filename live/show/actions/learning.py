@@ -106,8 +106,14 @@ class LearningActions:
                     wrong=False,
                 )
 
+    @property
+    def regressor(self) -> str:
+        """The regressor that learns the pairs from now on; `direct` if a decoder draws the pictures."""
+        return "direct" if self.learning.preset.is_direct else self.learning.regressor
+
     def pair(self, call: ActionCall) -> None:
         """Pair the newest tick. Raises SettingError if that is impossible."""
+        self._check_generator()
         newest = self._context.engine.newest
         if newest is None:
             raise SettingError("no sound yet; pair when there is a picture")
@@ -119,20 +125,31 @@ class LearningActions:
 
     def unpair(self, _: ActionCall) -> None:
         """Remove the last pair of this show."""
+        self._check_generator()
         self._context.notices.tell(f"removed: {self.learning.unpair()}", wrong=False)
         self._keep()
 
     def train(self, call: ActionCall) -> None:
         """Train in the background and use the mapping. A waiting request is replaced, one for an earlier preset stopped."""
+        self._check_generator()
         self._context.notices.tell(f"training {self.learning.preset.name}", wrong=False)
         self._learn(call, "train", None)
 
     def change_regressor(self, call: ActionCall) -> None:
         """Learn with another regressor in the background and cross-fade to it. Requests as in `train`."""
+        self._check_generator()
         name = str(call.argument)
         if name not in REGRESSORS:
             raise SettingError(f"no regressor '{name}'; there are: {', '.join(REGRESSORS)}")
         self._learn(call, "regressor", name)
+
+    def _check_generator(self) -> None:
+        """Raise SettingError for a preset without a mapping to latents."""
+        preset = self.learning.preset
+        if preset.is_direct:
+            raise SettingError(
+                f"{preset.name} draws directly from the sound: pair in the studio, then ponticello train {preset.name} --direct"
+            )
 
     def _learn(self, call: ActionCall, kind: str, regressor: RegressorName | None) -> None:
         learning = self._requested = self.learning
@@ -157,7 +174,7 @@ class LearningActions:
         def save() -> Then:
             own = preset.save_controls(values)
             self._library.moved(preset, own)
-            remarks = learning.save(own)
+            remarks = [] if preset.is_direct else learning.save(own)
             if not learning.unsaved:
                 files.remove(self._restore)
 

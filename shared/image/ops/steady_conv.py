@@ -5,21 +5,28 @@ number; some do not with 4, 6 or 12 (64 channels of 36 x 36 samples, for example
 """
 
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from shared.image.ops.modulated_conv import ModulatedConv
-from shared.image.ops.paired_conv import PairedConv
 from shared.image.threads import torch_threads
+
+
+@runtime_checkable
+class Convolves(Protocol):
+    """A convolution, prepared."""
+
+    def convolve(self, scaled: Tensor, /) -> Tensor:
+        """The cross-correlation of a map (n, inputs, h, w)."""
 
 
 @dataclass(frozen=True)
 class SteadyConv:
     """`convolve` of another convolution, in as many threads, up to torch's number, as give the bits of one thread."""
 
-    convolution: ModulatedConv | PairedConv
+    convolution: Convolves
     _threads: dict[tuple[int, torch.Size], int] = field(default_factory=dict)
     """The number to use, by torch's number of threads and the shape."""
 
