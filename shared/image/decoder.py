@@ -33,8 +33,8 @@ class Convolution:
     weight: Float32[Tensor, "outputs inputs 3 3"]
     bias: Float32[Tensor, "outputs"]
 
-    def convolve(self, x: Float32[Tensor, "n inputs h w"]) -> Float32[Tensor, "n outputs h w"]:
-        """The cross-correlation, with zeros around the map."""
+    def convolve(self, x: Float[Tensor, "n inputs h w"]) -> Float[Tensor, "n outputs h w"]:
+        """The cross-correlation, with zeros around the map; in bfloat16 where training asks for it."""
         return conv2d(x, self.weight, self.bias, padding=1)
 
 
@@ -49,7 +49,7 @@ def decode(
     weights: Weights,
     layers: Sequence[Convolves],
     x: Float32[Tensor, "n inputs"],
-) -> Float32[Tensor, "n 3 rows columns"]:
+) -> Float[Tensor, "n 3 rows columns"]:
     """Pictures before clipping, nominally -1 to 1. Training calls it, too."""
     for i in range(len(architecture.hidden) + 1):
         x = leaky_relu(linear(x, weights[f"dense{i}.weight"], weights[f"dense{i}.bias"]), SLOPE)

@@ -54,7 +54,7 @@ def hashes(folder, tmp_path, *options):
         folder,
         tmp_path / "a.wav",
         "-o",
-        tmp_path / "f",
+        tmp_path / "f.mkv",
         "--hashes",
         tmp_path / "h.csv",
         "--force",

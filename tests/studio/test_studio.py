@@ -18,7 +18,7 @@ from shared.painter import Painter
 from shared.picture import Picture
 from shared.preset import Preset
 from shared.stage import SAMPLE_RATE
-from tests.small import make_preset, write_candidates, write_generator, write_sound
+from tests.small import make_preset, write_candidates, write_decoder, write_generator, write_sound
 from tests.studio.parts import make_studio_preset, opened, until
 
 pytestmark = pytest.mark.slow
@@ -77,6 +77,25 @@ def test_the_generators_pictures_are_those_of_a_render(tmp_path, monkeypatch, to
         late = hashes_of(folder, tmp_path, "--start", "1")
         assert min(late) == 30
         assert generated_at(studio, 33) == late[33]
+        assert not sent["error"]
+
+
+def test_the_pictures_of_a_preset_that_draws_directly_are_those_of_a_render(tmp_path, monkeypatch):
+    toml = 'version = 1\npicture = "direct"\n[controls]\nspin = 7.0\nlatent_smoothing = 0.5\n'
+    folder = make_studio_preset(tmp_path / "p", toml=toml)
+    write_decoder(folder)
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        place_all(studio)  # pairs go on with the generator's images
+        until(studio, lambda: sent["trained"] and not studio.jobs.running)
+        assert studio.project.is_trained
+        rendered = hashes_of(folder, tmp_path)
+        assert {tick: generated_at(studio, tick) for tick in (1, 30, 8)} == {tick: rendered[tick] for tick in (1, 30, 8)}
+        write_decoder(folder, seed=5)  # trained again by the command
+        (tmp_path / "out.mkv").unlink()
+        again = hashes_of(folder, tmp_path)
+        assert again[12] != rendered[12]
+        until(studio, lambda: studio.project.preset.for_playing.direct.digest == Preset.load(folder).direct.digest)
+        assert generated_at(studio, 12) == again[12]
         assert not sent["error"]
 
 
