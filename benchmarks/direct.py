@@ -87,7 +87,7 @@ def glide(seconds: float) -> NDArray[np.float32]:
     t = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     phase = 2 * np.pi * 196 * seconds / (3 * np.log(2)) * (np.exp2(3 * t / seconds) - 1)
     noise = np.random.default_rng(0).standard_normal(len(t)) * t / seconds
-    return (0.3 * np.sin(phase) + 0.1 * noise).astype(np.float32)
+    return np.asarray(0.3 * np.sin(phase) + 0.1 * noise, np.float32)
 
 
 def ms_of_a_picture(preset: Preset, pictures: list[Picture]) -> float:

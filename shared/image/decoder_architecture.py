@@ -10,6 +10,7 @@ from shared.errors import ModelError
 
 SIDES = (32, 1024)  # pixels of a picture's side
 MOST_WEIGHTS = 1 << 26
+MOST_SAMPLES = 1 << 24  # of a map, in all its channels
 Count = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 
 
@@ -34,6 +35,9 @@ class DecoderArchitecture(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
                 raise ModelError(f"{name} = {side} given; a decoder's pictures have {low} to {high} pixels a side")
         if (weights := sum(map(math.prod, self.shapes.values()))) > MOST_WEIGHTS:
             raise ModelError(f"a decoder of {weights:,} weights; up to {MOST_WEIGHTS:,} are read")
+        samples = max(count * rows * columns for count, (rows, columns) in zip(self.channels, self.sizes, strict=True))
+        if samples > MOST_SAMPLES:
+            raise ModelError(f"a decoder with a map of {samples:,} samples; up to {MOST_SAMPLES:,} are drawn")
 
     @property
     def img_resolution(self) -> int:

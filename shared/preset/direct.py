@@ -26,6 +26,7 @@ from shared.preset.tensorfile import Expected, floats
 
 PictureSource = Literal["generator", "direct"]
 """What draws a preset's pictures: its generator, as in the paper, or a decoder in direct.safetensors."""
+LARGEST = 1e30  # of a standardised descriptor; far above any sound's
 HALF_ABOVE = 1 << 18  # weights: a larger decoder is stored in float16
 
 
@@ -133,6 +134,8 @@ class DirectPictures:
             raise PresetError(f"{path}: {error}") from error
         if not (arrays["scaler.deviation"] >= 0).all():
             raise PresetError(f"{path}: 'scaler.deviation' must be non-negative numbers; train it again")
+        if not (np.abs(arrays["descriptors"]) < LARGEST).all():
+            raise PresetError(f"{path}: 'descriptors' must be numbers below {LARGEST:g}; train it again")
         doubles = {name: arrays[name].astype(np.float64) for name in ("scaler.mean", "scaler.deviation", "descriptors")}
         return cls(
             Standardizer(doubles["scaler.mean"], doubles["scaler.deviation"]),

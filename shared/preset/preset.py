@@ -252,10 +252,21 @@ class Preset:
     def is_trained(self) -> bool:
         """Whether the mapping was trained on the pairs as they are now, or does not say on which. Errors as of `mapping` and `pairs`."""
         if self.is_direct:
-            file = self.folder / PAIRS
-            learned = self.direct.pairs_digest if file.is_file() else ""
-            return not learned or Pairs.load(file).standardised_by(self.direct.scaler).digest == learned
+            return self._is_trained_directly
         return self.mapping.pairs_digest in ("", self.pairs.digest)
+
+    @property
+    def _is_trained_directly(self) -> bool:
+        """Whether the decoder knows the pairs on disk; pairs that cannot be read do not matter, as it plays without them."""
+        learned, file = self.direct.pairs_digest, self.folder / PAIRS
+        if not learned or not file.is_file():
+            return True
+        try:
+            pairs = Pairs.load(file)
+        except PresetError:
+            return True
+        fits = pairs.descriptors.shape[1] == len(self.settings.inputs)
+        return fits and pairs.standardised_by(self.direct.scaler).digest == learned
 
     @property
     def training_advice(self) -> str:

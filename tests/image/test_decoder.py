@@ -95,6 +95,7 @@ def test_wrong_numbers_are_refused():
         ({"rows": 16}, "rows = 16 given"),
         ({"columns": 4096}, "columns = 4096 given"),
         ({"hidden": (4096, 4096), "channels": (4096, 1)}, "weights"),
+        ({"rows": 1024, "columns": 1024, "hidden": (1,), "channels": (1, 4096)}, "samples"),
     ],
 )
 def test_a_decoder_beyond_all_bounds_is_refused(change, message):

@@ -91,6 +91,8 @@ def test_pairs_that_changed_since_are_reported(tmp_path):
     digest = pairs.standardised_by(direct.scaler).digest
     replace(direct, pairs_digest=digest, scaler=pairs.scaler).save(folder / "direct.safetensors")
     assert Preset.load(folder).is_trained == (pairs.digest == digest)
+    (folder / "pairs.safetensors").write_bytes(b"damaged")
+    assert Preset.load(folder).is_trained
 
 
 def test_a_recording_keeps_its_decoder_when_it_is_trained_again(tmp_path):

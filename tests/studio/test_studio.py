@@ -89,7 +89,9 @@ def test_the_pictures_of_a_preset_that_draws_directly_are_those_of_a_render(tmp_
         until(studio, lambda: sent["trained"] and not studio.jobs.running)
         assert studio.project.is_trained
         rendered = hashes_of(folder, tmp_path)
-        assert {tick: generated_at(studio, tick) for tick in (1, 30, 8)} == {tick: rendered[tick] for tick in (1, 30, 8)}
+        assert {tick: generated_at(studio, tick) for tick in (1, 30, 8)} == {
+            tick: rendered[tick] for tick in (1, 30, 8)
+        }
         write_decoder(folder, seed=5)  # trained again by the command
         (tmp_path / "out.mkv").unlink()
         again = hashes_of(folder, tmp_path)
