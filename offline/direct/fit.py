@@ -16,7 +16,7 @@ from shared.image.decoder_architecture import DecoderArchitecture
 from shared.image.device import multiplies_bfloat16
 from shared.preset.direct import DirectTraining
 
-BATCH, PAIRS_IN_BATCH = 16, 4
+BATCH, PAIRS_IN_BATCH = 8, 2
 SCALES = 3  # at which pictures and their edges are compared
 CHECKED_EVERY = 100  # steps: the loss is read, which on a card waits for it
 
@@ -78,7 +78,10 @@ def fit(
 
 
 def initial(architecture: DecoderArchitecture, seed: int) -> dict[str, Tensor]:
-    """Random weights (He et al. 2015, for leaky ReLU), biases of 0."""
+    """Random weights (He et al. 2015, for leaky ReLU), biases of 0.
+
+    The last convolution begins with the same weights for the 2 x 2 pixels of a place: no checkerboard (Aitken et al. 2017).
+    """
     chance = torch.Generator().manual_seed(seed)
     weights: dict[str, Tensor] = {}
     for name, shape in architecture.shapes.items():
@@ -86,6 +89,8 @@ def initial(architecture: DecoderArchitecture, seed: int) -> dict[str, Tensor]:
             weights[name] = torch.zeros(shape)
         else:
             weights[name] = torch.randn(shape, generator=chance) * (2 / np.prod(shape[1:])) ** 0.5
+    last = f"convolution{len(architecture.channels) - 1}.weight"
+    weights[last] = weights[last][::4].repeat_interleave(4, dim=0)
     return weights
 
 

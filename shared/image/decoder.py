@@ -56,7 +56,7 @@ def decode(
     maps = x.view(len(x), architecture.channels[0], *architecture.sizes[0])
     maps = maps.contiguous(memory_format=torch.channels_last)
     for layer, size in zip(layers[:-1], architecture.sizes[1:], strict=True):
-        maps = leaky_relu(layer.convolve(interpolate(maps, size, mode="nearest")), SLOPE)
+        maps = leaky_relu(layer.convolve(interpolate(maps, size, mode="bilinear")), SLOPE)
     return pixel_shuffle(layers[-1].convolve(maps), 2)[..., : architecture.rows, : architecture.columns]
 
 

@@ -39,7 +39,7 @@ class DirectTraining(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Their shape: `square`, or a ratio such as 16:9."""
     between: int = 1000
     """Pictures of the generator to learn besides those of the pairs; 0: the pairs alone."""
-    steps: int = 2000
+    steps: int = 3000
     learning_rate: float = 0.002
     seed: int = 0
 
