@@ -30,8 +30,8 @@ from shared.preset.preset import DIRECT, SHIPPED, Preset
 from shared.stage import SAMPLE_RATE
 
 START_S, SECONDS, SHOWN = 5, 10, 12
-EVERY = 5  # ticks between two that are compared
-RATED = 60  # pictures
+EVERY = 10  # ticks between two that are compared
+RATED = 40  # pictures
 
 Images = UInt8[np.ndarray, "n side side 3"]
 
@@ -105,7 +105,7 @@ def main(folder: Path) -> None:
     """Measure, and write the strip."""
     glass = Preset.load(SHIPPED / "glass")
     own, _ = soundfile.read(glass.folder / "sounds" / "glass.flac", dtype="float32")
-    presets = [prepared(folder / "alone", 0), prepared(folder / "between", 1000)]
+    presets = [prepared(folder / "alone", 0), prepared(folder / "between", 600)]
     side = presets[0].direct.architecture.img_resolution
     sounds = {"its own sound": own if own.ndim == 1 else own.mean(axis=1), "a glide": glide(8.0)}
     generated = {name: ticks(glass, samples) for name, samples in sounds.items()}

@@ -48,7 +48,7 @@ picture = "direct"    # a decoder draws the pictures, directly from the sound; t
 [direct]
 # size = 128          # shorter side of the pictures, in pixels
 # shape = "square"    # or a ratio such as "16:9"
-# steps = 3000
+# steps = 1500
 # seed = 0
 
 [controls]

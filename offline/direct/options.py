@@ -33,7 +33,7 @@ class DirectOptions:
             metavar="N",
             panel=PANEL,
             help="Pictures of the generator to learn besides those of the pairs; 0: the pairs alone.",
-            show_default="as in preset.toml, or 1000",
+            show_default="as in preset.toml, or 600",
         ),
     ] = None
     pictures: Annotated[
@@ -43,6 +43,16 @@ class DirectOptions:
             metavar="DIR",
             panel=PANEL,
             help="Learn the pictures in this folder instead: named as a pair, or listed in its moments.csv (picture,time,sound).",
+        ),
+    ] = None
+    steps: Annotated[
+        int | None,
+        option(
+            "--steps",
+            metavar="N",
+            panel=PANEL,
+            help="Length of the training: more steps give sharper pictures.",
+            show_default="as in preset.toml, or 1500",
         ),
     ] = None
     size: Annotated[
@@ -68,7 +78,7 @@ class DirectOptions:
 
     def check(self) -> None:
         """Raise SettingError for options that need --direct, or contradict each other."""
-        given = [name for name in ("between", "pictures", "size", "shape") if getattr(self, name) is not None]
+        given = [name for name in ("between", "pictures", "steps", "size", "shape") if getattr(self, name) is not None]
         if given and not self.direct:
             raise SettingError(f"--{given[0]} given without --direct; add --direct, or leave it out")
         if self.between and self.pictures:
@@ -78,7 +88,7 @@ class DirectOptions:
 
     def changed(self, training: DirectTraining) -> DirectTraining:
         """The settings with those that were given. Raises SettingError for a value that is not allowed."""
-        names = ("between", "size", "shape")
+        names = ("between", "steps", "size", "shape")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         try:
             return msgspec.convert(msgspec.to_builtins(training) | given, DirectTraining)

@@ -37,9 +37,9 @@ class DirectTraining(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Shorter side of its pictures, in pixels."""
     shape: str = "square"
     """Their shape: `square`, or a ratio such as 16:9."""
-    between: int = 1000
+    between: int = 600
     """Pictures of the generator to learn besides those of the pairs; 0: the pairs alone."""
-    steps: int = 3000
+    steps: int = 1500
     learning_rate: float = 0.002
     seed: int = 0
 

@@ -161,7 +161,7 @@ def test_photographs_are_played_without_a_generator(tmp_path, capsys):
         run(train.app, tmp_path / "mine", "--direct", "--pictures", photographs)
     (photographs / "moments.csv").write_text("picture,time\nred.jpg,0.2\ngreen.jpg,0:00.6\nblue.jpg,1.7\n")
     toml = tmp_path / "mine" / "preset.toml"
-    toml.write_text(toml.read_text().replace("# size = 128", "size = 32").replace("# steps = 3000", "steps = 200"))
+    toml.write_text(toml.read_text().replace("# size = 128", "size = 32").replace("# steps = 1500", "steps = 200"))
     run(train.app, tmp_path / "mine", "--direct", "--pictures", photographs)
     assert "3 pairs, pictures of 32 x 32 pixels" in capsys.readouterr().out
     preset = Preset.load(tmp_path / "mine")
