@@ -14,11 +14,13 @@ import torch
 import typer
 from PIL import Image
 
-from offline import analyse, new, render, train
+from offline import new, train
+from offline.corpus import analyse
 from offline.direct.examples import new_architecture, sounds_between
 from offline.direct.fit import batched, difference
 from offline.direct.training import train_directly
 from offline.pairing.session import Pairing
+from offline.rendering import render
 from shared.errors import ModelError, PresetError, SettingError, UserError
 from shared.preset import Preset
 from shared.preset.direct import DirectPictures, DirectTraining

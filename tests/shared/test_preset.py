@@ -38,7 +38,7 @@ def test_defaults_and_values(tmp_path):
         ("version = 2", r"is of version 2, written by a newer Ponticello"),
         (
             "version = 1\ncolour = 3",
-            r"unknown field `colour`; allowed are: version, descriptors, inputs, generator, training, controls",
+            r"unknown field `colour`; allowed are: version, descriptors, inputs, picture, generator, training, direct, controls",
         ),
         ("version = 1\n[training]\nepoch = 3", r"unknown field `epoch` - at `\$\.training`; allowed are: regressor, "),
         ("version = 1\n[training]\nepochs = 0", r"epochs = 0 given; allowed: 1 to"),
@@ -334,8 +334,9 @@ def test_a_copy_leaves_out_what_belongs_to_the_original(tmp_path, monkeypatch):
 
 def test_keys_that_are_allowed_are_named_by_table(tmp_path):
     for toml, names in (
-        ("version = 1\nx = 1\n", "version, descriptors, inputs, generator, training, controls"),
+        ("version = 1\nx = 1\n", "version, descriptors, inputs, picture, generator, training, direct, controls"),
         ("version = 1\n[generator]\nx = 1\n", "file, sha256"),
+        ("version = 1\n[direct]\nx = 1\n", "size, shape, between, steps, learning_rate, seed"),
         ("version = 1\n[training]\nx = 1\n", "regressor, pairs, .*, layers, activation, epochs, .*, alpha"),
     ):
         with pytest.raises(PresetError, match=f"allowed are: {names}$"):
