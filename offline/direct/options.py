@@ -51,7 +51,7 @@ class DirectOptions:
             "--steps",
             metavar="N",
             panel=PANEL,
-            help="Length of the training: more steps give sharper pictures.",
+            help="Length of the training.",
             show_default="as in preset.toml, or 1500",
         ),
     ] = None
