@@ -178,8 +178,8 @@ def test_photographs_are_played_without_a_generator(tmp_path, capsys):
     [
         ("picture,time\nnone.png,1\n", r"line 2: no file 'none.png'"),
         ("picture,time\n../p/x.png,1\n", r"line 2: no file"),
-        ("picture,time\nseed0.png,900\n", r"line 2: .*time 900 given"),
-        ("picture,time\nseed0.png,soon\n", r"line 2: time soon given"),
+        ("picture,time,sound\nseed0.png,900,a\n", r"line 2: time 900 given; a has 0 to"),
+        ("picture,time,sound\nseed0.png,soon,a\n", r"line 2: time soon given"),
         ("file,at\nseed0.png,1\n", r"the columns are file, at, must be picture,time"),
         ("picture,time\nseed0.png,0.1\n", "which sound"),
         ("picture,time,sound\nseed0.png,0.1,zither\n", "no sound 'zither'"),
