@@ -27,8 +27,10 @@ from presets.making.training.start import fit_mapping, prepare, projection
 from presets.making.training.trainer import MAPPING_LR_MULTIPLIER, Trainer
 from shared.image import geometry
 from shared.image.architecture import Architecture
+from shared.image.checkpoint import read_architecture
 from shared.image.generator import Generator, load_generator
 from shared.image.latents import transform_matrix
+from shared.preset.preset import SHIPPED
 
 pytestmark = pytest.mark.slow
 
@@ -258,6 +260,23 @@ def test_recipes_fit_in_the_repository() -> None:
         numbers = sum(int(np.prod(tensor.shape)) for tensor in geometry.tensors(architecture).values())
         assert 2 * numbers < 10_000_000
         assert architecture.z_dim == architecture.w_dim == 512
+
+
+@pytest.mark.parametrize(("world", "recipe"), [("glass", GLASS["glass"]), ("ink", INK["ink"])])
+def test_shipped_generators_are_those_of_their_recipes(world: str, recipe: Recipe) -> None:
+    """A shipped generator has the recipe's architecture, and draws the scenes that the renderer draws from the same z."""
+    path = SHIPPED / world / "generator.safetensors"
+    assert path.stat().st_size < 6_000_000
+    assert read_architecture(path) == recipe.architecture
+    generator, fields = load_generator(path), Fields(recipe.world.layout, recipe.seed)
+    to_p = projection(recipe.seed, recipe.world.layout.parameters, 512)
+    z = torch.randn(4, 512)
+    w = generator.map(z.numpy())
+    drawn = recipe.world.render(fields, fields.steer(parameters(z, to_p)), recipe.resolution).picture
+    given = torch.cat([generator.synthesize_float(row[None]) for row in w]).clamp(-1, 1)
+    differences = torch.stack([(one - drawn).abs().mean(dim=(1, 2, 3)) for one in given])
+    assert differences.diagonal().max() < 0.3
+    assert differences.argmin(dim=1).tolist() == [0, 1, 2, 3]
 
 
 def test_a_window_is_a_part_of_the_picture() -> None:

@@ -156,18 +156,30 @@ def test_the_digest_depends_on_everything_that_decides_the_pictures(tmp_path):
     assert Preset.load(folder).digest != digest
 
 
-@pytest.mark.parametrize(("name", "pairs"), [("glass", 17), ("calm", 17), ("violin", 11)])
+@pytest.mark.parametrize(("name", "pairs"), [("glass", 17), ("calm", 17), ("violin", 11), ("ink", 17)])
 def test_the_shipped_presets_are_whole(name, pairs):
     preset = Preset.load(SHIPPED / name)
     assert len(preset.pairs) == pairs
-    assert preset.generator_path == SHIPPED / "glass" / "generator.safetensors"
+    world = "ink" if name == "ink" else "glass"
+    assert preset.generator_path == SHIPPED / world / "generator.safetensors"
     assert preset.mapping.pairs_digest == preset.pairs.digest
     predicted = preset.mapping.regressor.process(preset.pairs.descriptors)
     assert np.abs(predicted - preset.pairs.latents).max() < 0.01
-    if name == "glass":  # with all that it takes to pair anew
+    if name == world:  # with all that it takes to pair anew
         assert preset.pairs.map == preset.corpus.digest
         assert len(preset.candidates.kept) == pairs
         assert preset.candidates.origin.generator == preset.generator_sha256
+        for sound in preset.corpus.facts.sounds:
+            assert sha256_of(preset.folder / sound.file) == sound.sha256
+
+
+def test_a_copy_of_a_shipped_preset_has_the_sounds_that_it_shares(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets, "OWN", tmp_path / "own")
+    shipped, copy = Preset.load(SHIPPED / "ink"), Preset.load("ink").own_copy()
+    assert [sound.file for sound in copy.corpus.facts.sounds] == ["sounds/strings.flac", "sounds/glass.flac"]
+    for sound in copy.corpus.facts.sounds:
+        assert sha256_of(copy.folder / sound.file) == sound.sha256
+    assert copy.pairs.map == copy.corpus.digest == shipped.corpus.digest
 
 
 def rewritten(path, change):
