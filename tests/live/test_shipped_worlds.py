@@ -5,8 +5,8 @@ import json
 import pytest
 import soundfile
 
-from offline.hashes import Hashes
-from offline.render import Job, render
+from offline.rendering.hashes import Hashes
+from offline.rendering.render import Job, render
 from shared.preset import Preset
 from shared.preset.preset import SHIPPED
 from tests.live.osc_client import until
