@@ -19,7 +19,6 @@ from shared.preset.candidates import Draw
 from shared.preset.corpus import Corpus
 from shared.preset.preset import CORPUS, SHIPPED, Preset, sha256_of
 
-CANDIDATES = 500  # the images were chosen from a contact sheet of these
 SOUNDS = {
     "glass": SHIPPED / "glass" / "sounds" / "glass.flac",
     "strings": SHIPPED / "glass" / "sounds" / "strings.flac",
@@ -36,6 +35,8 @@ class Choice:
     """Files of the shipped preset; the other files are needed only for pairing."""
     pairs: tuple[tuple[str, float, int, str], ...]
     """Sound, second, seed of the image, reason."""
+    candidates: int = 500
+    """The images were chosen from a contact sheet of this many."""
 
 
 def make_presets(choices: Sequence[Choice]) -> Path:
@@ -62,7 +63,7 @@ def make(choice: Choice, place: Path, into: Path) -> None:
         document["generator"]["sha256"] = sha256_of(generator)
     (folder / "preset.toml").write_text(tomlkit.dumps(document), "utf-8")
     make_corpus(Preset.load(folder), [SOUNDS[name] for name in choice.sounds])
-    draw_candidates(Preset.load(folder), Draw(count=CANDIDATES), "cpu")
+    draw_candidates(Preset.load(folder), Draw(count=choice.candidates), "cpu")
     choose(Preset.load(folder), [seed for _, _, seed, _ in choice.pairs])
     pairing = Pairing(Preset.load(folder))
     for sound, seconds, seed, _ in choice.pairs:

@@ -16,6 +16,6 @@ RECIPES = {
         aspect=16 / 9,
         seed=2026,
         shown=8,
-        stages=(Stage(400, "buffers"), Stage(8000, "preview", 0.375), Stage(8000, "picture", 0.25)),
+        stages=(Stage(400, "buffers"), Stage(4200, "preview", 0.375), Stage(9000, "picture", 0.25)),
     ),
 }
