@@ -128,7 +128,7 @@ app = new_app()
     epilog=example(
         "ponticello lab mine violin.wav --end 10",
         "ponticello lab mine violin.wav --grid try.toml -o try",
-        "ponticello lab mine --keep 7",
+        "ponticello lab mine --keep 14",
     )
 )
 def command(
