@@ -24,6 +24,6 @@ RECIPES = {
         margin_size=6,
         heads=(64, 128, 256),
         aspect=16 / 9,
-        stages=(Stage(400, "buffers"), Stage(8000, "preview", 0.375), Stage(8000, "picture", 0.25)),
+        stages=(Stage(400, "buffers"), Stage(3000, "preview", 0.375), Stage(3000, "picture", 0.25)),
     ),
 }
