@@ -26,7 +26,8 @@ from offline.pictures import thumbnail
 from shared.painter import Painter
 from shared.picture import Picture
 from shared.pipeline import Pipeline, Tick
-from shared.preset.preset import DIRECT, SHIPPED, Preset
+from shared.preset.places import SHIPPED
+from shared.preset.preset import DIRECT, Preset
 from shared.stage import SAMPLE_RATE
 
 START_S, SECONDS, SHOWN = 5, 10, 12

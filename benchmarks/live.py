@@ -21,7 +21,8 @@ from live.sound.source import Block, Source
 from shared.audio.files import SoundReader
 from shared.painter import Painter
 from shared.pipeline import Pipeline
-from shared.preset.preset import SHIPPED, Preset
+from shared.preset.places import SHIPPED
+from shared.preset.preset import Preset
 from shared.stage import HOP, SAMPLE_RATE
 
 BLOCKS = (512, 64)  # samples

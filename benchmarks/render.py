@@ -10,7 +10,8 @@ from typing import Any
 from offline.rendering.render import Job, render
 from offline.video.film_format import FormatRequest
 from shared.painter import Painter
-from shared.preset.preset import SHIPPED, Preset
+from shared.preset.places import SHIPPED
+from shared.preset.preset import Preset
 
 TARGET = 1.1  # wall time over the larger of the generator alone and all CPU time divided by the cores
 SIZE = 512  # the demo's size: encoding counts

@@ -26,7 +26,8 @@ from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader
 from shared.errors import Failure, PonticelloError
 from shared.preset.corpus import Corpus, CorpusSound, MapFacts
-from shared.preset.preset import SHIPPED, Preset, sha256_of
+from shared.preset.places import SHIPPED
+from shared.preset.preset import Preset, sha256_of
 from shared.sound_card.client import list_devices
 from shared.sound_card.devices import channels_of
 from shared.stage import HOP, SAMPLE_RATE

@@ -11,7 +11,8 @@ from benchmarks.memory import peak_mb
 from benchmarks.networks import NETWORKS
 from shared.image.canvas import Shape, covering_shape
 from shared.image.generator import Generator, load_generator
-from shared.preset.preset import SHIPPED, Preset
+from shared.preset.places import SHIPPED
+from shared.preset.preset import Preset
 
 GLASS = {"16:9": 16 / 9, "9:16": 9 / 16, "4:1": 4.0}
 OTHERS = {"16:9": 16 / 9}

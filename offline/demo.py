@@ -12,7 +12,8 @@ from offline.rendering.render import Job, render
 from offline.video.film_format import FormatRequest
 from offline.video.writer import check_overwriting
 from shared.command_line import example, new_app, option
-from shared.preset.preset import SHIPPED, Preset
+from shared.preset.places import SHIPPED
+from shared.preset.preset import Preset
 
 SIZE = (1280, 720)  # the shipped generator draws them 456 x 256
 

@@ -16,8 +16,7 @@ from shared.mapping.regression import Training
 from shared.painter import Painter
 from shared.picture import Picture
 from shared.pipeline import Pipeline, check_heard
-from shared.preset import Preset
-from shared.preset import preset as places
+from shared.preset import Preset, places
 from shared.preset.learned import LearnedMapping
 from shared.stage import SAMPLE_RATE
 

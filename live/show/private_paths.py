@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from shared.preset import preset as places
+from shared.preset import places
 
 QUOTED = re.compile(r"(['\"])(?:~|\.{1,2}|[A-Za-z]:)?[/\\](?:(?!\1).)*?([^/\\'\"]*)[/\\]*\1")
 UNQUOTED = re.compile(r"(?<![\w/\\.-])(?!/ponticello(?:/|\b))(?:~\w*|\.{1,2}|[A-Za-z]:)?[/\\][^\s'\",;:()\[\]]+")

@@ -9,7 +9,7 @@ from live.show.engine import Engine
 from live.show.notices import Notices
 from live.show.recorder import Recorder
 from shared.errors import UserError
-from shared.preset import preset as places
+from shared.preset import places
 from shared.recording.entries import Fact
 from shared.version import VERSION
 

@@ -18,9 +18,10 @@ from shared.audio.descriptors import SETS, SetName, describe_blocks, heard
 from shared.audio.files import SoundReader
 from shared.command_line import example, new_app, option
 from shared.errors import PresetError, UserError, pasted
+from shared.preset.corpus import CORPUS
 from shared.preset.history import PAIRS
 from shared.preset.lock import preset_lock
-from shared.preset.preset import CORPUS, Preset
+from shared.preset.preset import Preset
 from shared.stage import HOP, SAMPLE_RATE
 
 Rows = Iterator[Float64[np.ndarray, "m columns"]]

@@ -18,11 +18,11 @@ from shared.audio.descriptors import DESCRIPTORS, describe_blocks
 from shared.audio.files import SoundReader
 from shared.errors import PresetError, SoundError, UserError
 from shared.mapping.scaling import Standardizer
-from shared.preset.corpus import Corpus, CorpusSound, MapFacts
+from shared.preset.corpus import CORPUS, Corpus, CorpusSound, MapFacts
 from shared.preset.history import PAIRS
 from shared.preset.lock import preset_lock
 from shared.preset.pairs import Pairs
-from shared.preset.preset import CORPUS, Preset, sha256_of
+from shared.preset.preset import Preset, sha256_of
 
 SILENCE_DB = -60.0  # loudness; quieter frames are no part of the corpus
 LOUDNESS = DESCRIPTORS.index("loudness")

@@ -32,10 +32,10 @@ from shared.image.checkpoint import read_architecture
 from shared.mapping.regression import MLPRegressor
 from shared.mapping.scaling import Standardizer
 from shared.preset import Preset, history
-from shared.preset.corpus import Corpus, CorpusSound, MapFacts
+from shared.preset.corpus import CORPUS, Corpus, CorpusSound, MapFacts
 from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import LatentSpace, Pairs, SoundFrame
-from shared.preset.preset import CORPUS, sha256_of
+from shared.preset.preset import sha256_of
 
 OF_EXPORT = re.compile(r"(\d+)-.*-(\d+)", re.DOTALL)
 """An identifier of an export: number of the sound, its name, number of the frame."""

@@ -11,8 +11,9 @@ import numpy as np
 from offline.pairing.events import Name
 from shared.preset import Preset, history
 from shared.preset.candidates import Candidates
+from shared.preset.corpus import CORPUS
 from shared.preset.pairs import Pairs
-from shared.preset.preset import CANDIDATES, CORPUS, DIRECT
+from shared.preset.preset import CANDIDATES, DIRECT
 
 FILES = (history.SETTINGS, history.PAIRS, CANDIDATES, CORPUS, "mapping.safetensors", DIRECT)
 NAMED = 3  # in a line

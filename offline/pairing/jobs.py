@@ -20,7 +20,7 @@ from shared.background import Background, Then
 from shared.errors import Stopped, UserError
 from shared.mapping.regression import Training
 from shared.preset import Preset
-from shared.preset.preset import OWN
+from shared.preset.places import OWN
 
 if TYPE_CHECKING:
     from offline.pairing.studio import Studio

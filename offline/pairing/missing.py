@@ -10,8 +10,8 @@ import tomlkit
 from offline.candidates.files import image_file
 from shared.errors import PresetError, UserError
 from shared.preset import Preset, history
-from shared.preset.corpus import CorpusSound
-from shared.preset.preset import CORPUS, sha256_of
+from shared.preset.corpus import CORPUS, CorpusSound
+from shared.preset.preset import sha256_of
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from shared.preset import Preset, history
 from shared.preset.corpus import Corpus
 from shared.preset.lock import preset_lock
 from shared.preset.pairs import Pairs
-from shared.preset.preset import SHIPPED
+from shared.preset.places import SHIPPED
 from shared.stage import HOP, SAMPLE_RATE
 
 Show = Literal["all", "chosen", "free", "similar"]

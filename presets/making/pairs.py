@@ -16,8 +16,9 @@ from offline.corpus.corpus import make_corpus
 from offline.pairing.session import Pairing
 from offline.train import train
 from shared.preset.candidates import Draw
-from shared.preset.corpus import Corpus
-from shared.preset.preset import CORPUS, SHIPPED, Preset, sha256_of
+from shared.preset.corpus import CORPUS, Corpus
+from shared.preset.places import SHIPPED
+from shared.preset.preset import Preset, sha256_of
 
 SOUNDS = {
     "glass": SHIPPED / "glass" / "sounds" / "glass.flac",

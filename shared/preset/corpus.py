@@ -17,6 +17,8 @@ from shared.preset import tensorfile
 from shared.preset.pairs import SoundFrame
 from shared.preset.tensorfile import floats, integers
 
+CORPUS = "corpus.safetensors"
+
 
 class CorpusSound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A sound of the corpus: its file (relative to the preset, or absolute) and the part that was analysed."""

@@ -9,31 +9,29 @@ corpus.safetensors      analysed sounds on their map, and candidates.safetensors
 """
 
 import hashlib
-import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import platformdirs
 import tomlkit
 
 from shared import controls
-from shared.atomic import folder_made_atomically
 from shared.audio.descriptors import SETS, SetName, heard
 from shared.controls import Value
-from shared.errors import PresetError, SettingError, pasted, printable, refusal
+from shared.errors import PresetError, SettingError, pasted, refusal
 from shared.image.checkpoint import MAX_BYTES as MAX_GENERATOR_BYTES
 from shared.mapping.regression import Training
+from shared.preset import places
 from shared.preset.candidates import Candidates
-from shared.preset.corpus import Corpus
+from shared.preset.copying import copy_preset
+from shared.preset.corpus import CORPUS, Corpus
 from shared.preset.direct import DirectPictures, DirectTraining, PictureSource
 from shared.preset.history import PAIRS, save_settings
 from shared.preset.learned import LearnedMapping
-from shared.preset.lock import LOCK, OWNER, preset_lock
+from shared.preset.lock import preset_lock
 from shared.preset.pairs import Pairs
 from shared.regular_file import open_regular
 from shared.stale import remove_stale
@@ -43,10 +41,7 @@ VERSION = 1
 PARTS = ("preset.toml", "mapping.safetensors", "pairs.safetensors")  # with the generator, they determine the pictures
 FOLDERS = ("history", "images", "sounds")  # in a preset
 DIRECT_PARTS = ("preset.toml", "direct.safetensors")  # determine those of a preset that draws directly
-MAPPING, CORPUS, CANDIDATES = "mapping.safetensors", "corpus.safetensors", "candidates.safetensors"
-DIRECT = "direct.safetensors"
-SHIPPED = Path(__file__).resolve().parents[2] / "presets"
-OWN = Path(platformdirs.user_documents_dir()) / "Ponticello"
+MAPPING, CANDIDATES, DIRECT = "mapping.safetensors", "candidates.safetensors", "direct.safetensors"
 
 
 class GeneratorFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,7 +95,7 @@ class Preset:
 
         Raises PresetError: no such folder, unreadable or unknown settings, a newer version, unknown descriptors.
         """
-        folder = find_preset(path)
+        folder = places.find_preset(path)
         for part in (folder, *(folder / name for name in FOLDERS)):
             if not part.is_symlink():
                 remove_stale(part)
@@ -346,89 +341,19 @@ class Preset:
     @property
     def own_folder(self) -> Path:
         """The place of the user's own copy, whether there is one or not."""
-        return OWN / self.name
+        return places.OWN / self.name
 
     def own_copy(self) -> "Preset":
         """The preset itself; for a shipped one the user's own copy, which is made where there is none yet."""
-        if self.folder.parent != SHIPPED:
+        if self.folder.parent != places.SHIPPED:
             return self
         target = self.own_folder
         if not target.exists():
             try:
-                self._copy_to(target)
+                copy_preset(self.folder, target, self.for_pairing.generator_path)
             except OSError as error:
                 raise refusal(f"cannot copy the shipped preset {self.name} to {target}", error) from error
         return Preset.load(target)
-
-    def _copy_to(self, target: Path) -> None:
-        """Copy beside the target, then rename: the copy is complete or absent."""
-        generator = self.for_pairing.generator_path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with folder_made_atomically(target) as copy:
-            shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("make", LOCK, OWNER), dirs_exist_ok=True)
-            if self.folder not in generator.parents:  # of another shipped preset, which may change some day
-                shutil.copyfile(generator, copy / generator.name)
-                file = copy / "preset.toml"
-                document = tomlkit.parse(file.read_text("utf-8-sig"))
-                document["generator"]["file"] = generator.name
-                file.write_text(tomlkit.dumps(document), "utf-8")
-            if self.has_corpus:
-                self._copy_sounds(copy)
-
-    def _copy_sounds(self, copy: Path) -> None:
-        """Copy the sounds that the corpus names elsewhere into the copy's sounds/."""
-        corpus = Corpus.load(self.folder / CORPUS)
-        files = [Path(sound.file) for sound in corpus.facts.sounds]
-        elsewhere = {file for file in files if self.folder not in (self.folder / file).resolve().parents}
-        if not elsewhere:
-            return
-        (copy / "sounds").mkdir(exist_ok=True)
-        for file in elsewhere:
-            shutil.copyfile(self.folder / file, copy / "sounds" / file.name)
-        named = [f"sounds/{file.name}" if file in elsewhere else file.as_posix() for file in files]
-        corpus.with_files(named).save(copy / CORPUS)
-
-
-def find_preset(path: str | Path) -> Path:
-    """The folder of a preset, given its path or the bare name of the user's own or a shipped one.
-
-    A preset folder of that name here comes before them, which is logged once; a folder that is no preset does not.
-    """
-    try:
-        folder = Path(path).expanduser()
-        named = _named_preset(folder)
-        if folder.is_dir() and (named is None or (folder / "preset.toml").is_file()):
-            if named is not None and named != folder.resolve():
-                _report_shadowing(str(path), folder.resolve(), named)
-            return folder.resolve()
-        is_file = folder.is_file()
-    except (OSError, ValueError, RuntimeError) as error:  # a name that no folder can have, or links in a circle
-        raise PresetError(f"no preset {path}: {error}") from error
-    if named is not None:
-        return named
-    if is_file or folder.exists():
-        raise PresetError(f"{path} is a file; a preset is a folder with a preset.toml")
-    known = ", ".join(sorted(p.parent.name for p in SHIPPED.glob("*/preset.toml")))
-    raise PresetError(f"no preset {path}; give the path of a preset folder, or the name of a shipped one: {known}")
-
-
-def _named_preset(name: Path) -> Path | None:
-    """The user's own or else the shipped preset of this bare name."""
-    if len(name.parts) == 1:
-        for place in (OWN, SHIPPED):
-            if (place / name / "preset.toml").is_file():
-                return (place / name).resolve()
-    return None
-
-
-@cache
-def _report_shadowing(name: str, folder: Path, hidden: Path) -> None:
-    logging.getLogger(__name__).warning(
-        "%s: the folder %s is used, not the preset of that name in %s; rename the folder, or give a path",
-        printable(name),
-        printable(str(folder)),
-        printable(str(hidden.parent)),
-    )
 
 
 def sha256_of(path: Path) -> str:

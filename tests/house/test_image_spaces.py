@@ -30,7 +30,7 @@ from shared.image.architecture import Architecture
 from shared.image.checkpoint import read_architecture
 from shared.image.generator import Generator, load_generator
 from shared.image.latents import transform_matrix
-from shared.preset.preset import SHIPPED
+from shared.preset.places import SHIPPED
 
 pytestmark = pytest.mark.slow
 

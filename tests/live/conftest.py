@@ -3,7 +3,7 @@
 import pytest
 
 from live.command import load_triton
-from shared.preset import preset
+from shared.preset import places
 
 load_triton()  # as `ponticello live` does before it opens a window
 
@@ -12,6 +12,6 @@ load_triton()  # as `ponticello live` does before it opens a window
 def own(tmp_path, monkeypatch):
     """The user's folder, for this process and for those that a test starts."""
     folder = tmp_path / "documents" / "Ponticello"
-    monkeypatch.setattr(preset, "OWN", folder)
+    monkeypatch.setattr(places, "OWN", folder)
     monkeypatch.setenv("XDG_DOCUMENTS_DIR", str(folder.parent))
     return folder

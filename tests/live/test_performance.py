@@ -17,8 +17,7 @@ from shared.controls import ACTIONS, STREAMS
 from shared.painter import Painter
 from shared.picture import Picture
 from shared.pipeline.exchanges import Steer, UseMapping
-from shared.preset import Preset
-from shared.preset import preset as preset_module
+from shared.preset import Preset, places
 from tests.live.osc_client import until
 from tests.live.shows import Show, digest, replayed, show
 from tests.small import LATENT, make_preset, write_generator, write_sound
@@ -265,8 +264,8 @@ def test_pairs_are_made_learned_and_saved_while_it_plays(sound, tmp_path):
 
 
 def test_a_shipped_preset_that_was_saved_is_called_as_ones_own(sound, tmp_path, monkeypatch):
-    monkeypatch.setattr(preset_module, "SHIPPED", tmp_path / "shipped")
-    monkeypatch.setattr(preset_module, "OWN", tmp_path / "own")
+    monkeypatch.setattr(places, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(places, "OWN", tmp_path / "own")
     folder = make_preset(tmp_path / "shipped" / "glassy")
     with show([folder], sound, tmp_path, loop=True) as playing:
         playing.until_tick(3)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from live.show.private_paths import without_paths
-from shared.preset import preset as places
+from shared.preset import places
 from shared.preset.preset import sha256_of
 from tests.live.osc_client import until
 from tests.live.shows import show

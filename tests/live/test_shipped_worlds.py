@@ -8,7 +8,7 @@ import soundfile
 from offline.rendering.hashes import Hashes
 from offline.rendering.render import Job, render
 from shared.preset import Preset
-from shared.preset.preset import SHIPPED
+from shared.preset.places import SHIPPED
 from tests.live.osc_client import until
 from tests.live.shows import show
 

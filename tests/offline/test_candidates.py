@@ -20,8 +20,7 @@ from shared.errors import PresetError, SettingError, UserError
 from shared.image.generator import load_generator
 from shared.image.latents import latents_from_seeds
 from shared.mapping.sampling import farthest_point_sampling
-from shared.preset import Preset
-from shared.preset import preset as presets
+from shared.preset import Preset, places
 from shared.preset.candidates import Candidates, Draw
 from shared.preset.lock import preset_lock
 from tests.shared.test_preset import rewritten
@@ -207,8 +206,8 @@ def test_a_choice_in_another_space_is_not_lost(folder):
 
 def test_a_shipped_preset_is_never_written_to(tmp_path, monkeypatch, capsys):
     make_preset(tmp_path / "shipped" / "glassy")
-    monkeypatch.setattr(presets, "SHIPPED", tmp_path / "shipped")
-    monkeypatch.setattr(presets, "OWN", tmp_path / "documents" / "own")
+    monkeypatch.setattr(places, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(places, "OWN", tmp_path / "documents" / "own")
     before = sorted((tmp_path / "shipped").rglob("*"))
     run("glassy", "-n", 2)
     own = tmp_path / "documents" / "own" / "glassy"
@@ -222,8 +221,8 @@ def test_a_shipped_preset_is_never_written_to(tmp_path, monkeypatch, capsys):
 
 def test_a_failed_change_of_a_shipped_preset_leaves_no_copy_and_names_the_preset(tmp_path, monkeypatch, capsys):
     make_preset(tmp_path / "shipped" / "glassy")
-    monkeypatch.setattr(presets, "SHIPPED", tmp_path / "shipped")
-    monkeypatch.setattr(presets, "OWN", tmp_path / "documents" / "own")
+    monkeypatch.setattr(places, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(places, "OWN", tmp_path / "documents" / "own")
     with pytest.raises(PresetError, match=r"glassy has no candidates yet; make them: ponticello candidates glassy$"):
         run("glassy", "--keep", "1")
     assert not (tmp_path / "documents" / "own" / "glassy").exists()

@@ -14,7 +14,7 @@ from offline.video.film_format import FilmFormat, FormatRequest, parse_size
 from shared.errors import SettingError
 from shared.image.generator import load_generator
 from shared.preset import Preset
-from shared.preset.preset import SHIPPED
+from shared.preset.places import SHIPPED
 from tests.small import make_preset, write_generator, write_sound
 
 pytestmark = pytest.mark.slow

@@ -433,11 +433,11 @@ def test_parts_that_do_not_belong_together_are_refused(folder):
 
 
 def test_looking_at_a_shipped_preset_copies_nothing(folder, monkeypatch, tmp_path):
-    from shared.preset import preset as presets
+    from shared.preset import places
 
     run("place", folder, "1", 0.5, 0.5)
-    monkeypatch.setattr(presets, "SHIPPED", folder.parent)
-    monkeypatch.setattr(presets, "OWN", tmp_path / "own")
+    monkeypatch.setattr(places, "SHIPPED", folder.parent)
+    monkeypatch.setattr(places, "OWN", tmp_path / "own")
     run("list", "p")
     assert not (tmp_path / "own").exists()
     run("remove", "p", "1")

@@ -5,7 +5,6 @@ import shutil
 import pytest
 
 from shared.errors import UserError
-from shared.preset import preset as presets
 from shared.preset.preset import Preset, sha256_of
 from tests.small import make_preset
 
@@ -14,8 +13,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets, "SHIPPED", tmp_path / "shipped")
-    monkeypatch.setattr(presets, "OWN", tmp_path / "own")
+    monkeypatch.setattr("shared.preset.places.SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr("shared.preset.places.OWN", tmp_path / "own")
     folder = make_preset(tmp_path / "shipped" / "glassy")
     (folder / "make").mkdir()
     return tmp_path

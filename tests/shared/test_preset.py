@@ -10,10 +10,11 @@ from safetensors.numpy import save_file
 
 from shared.audio.descriptors import DESCRIPTORS
 from shared.errors import PresetError, SettingError
-from shared.preset import preset as presets
+from shared.preset import places
 from shared.preset.candidates import shortened
 from shared.preset.pairs import Pairs, SoundFrame
-from shared.preset.preset import SHIPPED, Preset, sha256_of
+from shared.preset.places import SHIPPED
+from shared.preset.preset import Preset, sha256_of
 from tests.small import make_preset, write_corpus, write_generator
 
 
@@ -139,7 +140,7 @@ def test_saving_controls_keeps_comments(tmp_path):
 
 
 def test_a_shipped_preset_is_copied_before_it_is_changed(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets, "OWN", tmp_path / "own")
+    monkeypatch.setattr(places, "OWN", tmp_path / "own")
     before = {p: p.stat().st_mtime_ns for p in (SHIPPED / "glass").iterdir()}
     saved = Preset.load("glass").save_controls({"smoothing": 0.25})
     assert saved.folder == tmp_path / "own" / "glass"
@@ -174,7 +175,7 @@ def test_the_shipped_presets_are_whole(name, pairs):
 
 
 def test_a_copy_of_a_shipped_preset_has_the_sounds_that_it_shares(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets, "OWN", tmp_path / "own")
+    monkeypatch.setattr(places, "OWN", tmp_path / "own")
     shipped, copy = Preset.load(SHIPPED / "ink"), Preset.load("ink").own_copy()
     assert [sound.file for sound in copy.corpus.facts.sounds] == ["sounds/strings.flac", "sounds/glass.flac"]
     for sound in copy.corpus.facts.sounds:
@@ -329,8 +330,8 @@ def test_a_sound_by_name_or_number(tmp_path):
 
 
 def test_a_copy_leaves_out_what_belongs_to_the_original(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets, "SHIPPED", tmp_path / "shipped")
-    monkeypatch.setattr(presets, "OWN", tmp_path / "own")
+    monkeypatch.setattr(places, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(places, "OWN", tmp_path / "own")
     folder = make_preset(tmp_path / "shipped" / "glassy")
     (folder / "make").mkdir()
     for name in (".lock", ".lock-owner", "make/x.py"):

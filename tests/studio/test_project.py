@@ -186,7 +186,7 @@ def test_pairs_that_want_different_images_at_the_same_sound_are_in_conflict(proj
 
 
 def test_a_shipped_preset_is_copied_before_the_first_change(tmp_path, events, monkeypatch):
-    monkeypatch.setattr("shared.preset.preset.OWN", tmp_path / "own")
+    monkeypatch.setattr("shared.preset.places.OWN", tmp_path / "own")
     project = Project("glass", events)
     first = project.pairs[0]
     project.place(first.name, 0.5, 0.5)

@@ -210,7 +210,7 @@ def test_regressor_and_motion_play_as_in_a_render_and_undo_brings_the_mapping_ba
 
 
 def test_the_first_change_of_a_shipped_preset_is_learned(tmp_path, monkeypatch):
-    monkeypatch.setattr("shared.preset.preset.OWN", tmp_path / "own")
+    monkeypatch.setattr("shared.preset.places.OWN", tmp_path / "own")
     with opened("glass", monkeypatch, tmp_path) as (studio, sent):
         studio.project.set_training("regressor", "linear")
         until(studio, lambda: studio.project.preset.mapping.regressor.name == "linear" and not studio.jobs.running)

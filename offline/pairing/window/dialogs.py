@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from offline.pairing.window.keys import COMMANDS, MENUS
 from offline.pairing.window.parts import Choice, button, label, row
 from offline.pairing.window.welcome import shipped_presets
-from shared.preset.preset import OWN
+from shared.preset.places import OWN
 
 FILE = "A file of mine…"
 MOST = 10_000  # candidates

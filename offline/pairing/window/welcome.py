@@ -7,7 +7,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from offline.pairing.window.parts import Elided, button, label, row
-from shared.preset.preset import SHIPPED
+from shared.preset.places import SHIPPED
 
 
 def shipped_presets() -> list[str]:

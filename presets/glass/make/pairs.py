@@ -7,7 +7,7 @@ python presets/glass/make/pairs.py FOLDER     writes them into another folder, t
 import shutil
 
 from presets.making.pairs import Choice, make_presets
-from shared.preset.preset import SHIPPED
+from shared.preset.places import SHIPPED
 
 CHOICES = (
     Choice(
