@@ -236,7 +236,7 @@ class Jobs:
         """Open `ponticello live PRESET --shape SHAPE` beside the window."""
         project = self._project()
         project.flush()
-        if not project.is_trained:
+        if not project.preset.for_playing.is_direct and not project.is_trained:
             raise UserError("the mapping is not trained on these pairs yet; place images, or wait for the training")
         self._start_child("live", live_command(project.preset.folder, shape))
 

@@ -11,7 +11,7 @@ from offline.candidates.files import image_file
 from shared.errors import PresetError, UserError
 from shared.preset import Preset, history
 from shared.preset.corpus import CORPUS, CorpusSound
-from shared.preset.preset import sha256_of
+from shared.preset.preset import GeneratorFile, sha256_of
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,10 @@ def found(preset: Preset, sound: CorpusSound) -> Path | None:
 def missing_files(preset: Preset) -> list[Missing]:
     """All files that the preset names but that are missing."""
     gone: list[Missing] = []
-    generator = (preset.folder / Path(preset.settings.generator.file).expanduser()).resolve()
-    if not generator.is_file():
+    settings = preset.settings
+    has_none = settings.picture == "direct" and settings.generator == GeneratorFile()  # as `new --direct` makes it
+    generator = (preset.folder / Path(settings.generator.file).expanduser()).resolve()
+    if not has_none and not generator.is_file():
         gone.append(
             Missing(
                 "generator",

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import shutil
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -99,6 +100,33 @@ def test_the_pictures_of_a_preset_that_draws_directly_are_those_of_a_render(tmp_
         until(studio, lambda: studio.project.preset.for_playing.direct.digest == Preset.load(folder).direct.digest)
         assert generated_at(studio, 12) == again[12]
         assert not sent["error"]
+
+
+def test_a_preset_without_a_generator_plays(tmp_path, monkeypatch):
+    folder = make_studio_preset(tmp_path / "p", toml='version = 1\npicture = "direct"\n')
+    (folder / "generator.safetensors").unlink()
+    (folder / "candidates.safetensors").unlink()
+    write_decoder(folder)
+    started = []
+
+    def command(*arguments):
+        started.append(arguments)
+        return [sys.executable, "-c", ""]
+
+    monkeypatch.setattr("offline.pairing.jobs.live_command", command)
+    with opened(folder, monkeypatch, tmp_path) as (studio, sent):
+        assert studio.missing == []
+        rendered = hashes_of(folder, tmp_path)
+        assert generated_at(studio, 30) == rendered[30]
+        studio.jobs.play_live()
+        until(studio, lambda: not studio.jobs.running)
+        assert started == [(folder, "window")]
+        assert not sent["error"]
+    (folder / "preset.toml").write_text(
+        'version = 1\npicture = "direct"\n[generator]\nfile = "g.safetensors"\nsha256 = "00"\n'
+    )
+    with opened(folder, monkeypatch, tmp_path) as (studio, _):
+        assert [missing.kind for missing in studio.missing] == ["generator"]  # images to pair need it
 
 
 def played(studio, start=0.0):
