@@ -66,8 +66,8 @@ MOTIONS: Mapping[str, Mapping[str, Value]] = {
 class Row:
     """A setting: its full name, the text beside it, its help, and the values it takes.
 
-    low, high: limits of a number; span: those of its slider, None if it has only a field. is_whole: integers only.
-    kind `sizes`: several integers, separated by spaces.
+    low, high: limits of a number; span: those of its slider, None if it has only a field. decimals: those shown and
+    set; 0 for an integer. kind `sizes`: several integers, separated by spaces.
     """
 
     name: str
@@ -79,7 +79,12 @@ class Row:
     high: float = 0.0
     span: tuple[float, float] | None = None
     choices: tuple[str, ...] = ()
-    is_whole: bool = False
+    decimals: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it takes integers only."""
+        return self.kind == "number" and self.decimals == 0
 
 
 def control_row(name: str, control: Control) -> Row:
@@ -90,17 +95,25 @@ def control_row(name: str, control: Control) -> Row:
     if control.kind == "choice":
         return Row(name, text, allowed, "choice", control.default, choices=control.choices)
     span = SPANS.get(control.name.removeprefix("latent_"), (control.low, control.high))
-    return Row(name, text + unit, allowed, "number", control.default, control.low, control.high, span)
+    return Row(
+        name, text + unit, allowed, "number", control.default, control.low, control.high, span, decimals=_decimals(span)
+    )
+
+
+def _decimals(span: tuple[float, float]) -> int:
+    """Decimals that suit a slider's range."""
+    return 2 if span[1] - span[0] > 1 else 3
 
 
 def _default(name: str) -> object:
     return msgspec.to_builtins(Training())[name]
 
 
-def _number(name: str, tip: str, low: float, high: float, span: tuple[float, float] | None = None) -> Row:
-    default = _default(name)
-    text, is_whole = name.replace("_", " "), isinstance(default, int)
-    return Row(f"training/{name}", text, tip, "number", default, low, high, span, is_whole=is_whole)
+def _number(
+    name: str, tip: str, low: float, high: float, span: tuple[float, float] | None = None, decimals: int = 0
+) -> Row:
+    text = name.replace("_", " ")
+    return Row(f"training/{name}", text, tip, "number", _default(name), low, high, span, decimals=decimals)
 
 
 def _choice(name: str, tip: str, choices: Sequence[str]) -> Row:
@@ -114,15 +127,15 @@ TRAINING: tuple[Row, ...] = (
     Row("training/layers", "layers", "Sizes of the hidden layers, such as 40 or 40 40.", "sizes", _default("layers")),
     _choice("activation", "What a hidden unit does with its sum.", get_args(Activation)),
     _number("epochs", "Passes over the pairs.", 1, 1_000_000),
-    _number("weight_decay", "Keeps weights small: the picture moves less, and pairs are met less exactly.", 0, 1, (0, 0.1)),
-    _number("dropout", "How often a descriptor is left out of an epoch.", 0, 0.9, (0, 0.9)),
+    _number("weight_decay", "Keeps weights small: the picture moves less, and pairs are met less exactly.", 0, 1, (0, 0.1), 5),
+    _number("dropout", "How often a descriptor is left out of an epoch.", 0, 0.9, (0, 0.9), 3),
     Row("training/early_stop", "early stop", "Stop at the least leave-one-out error. Takes as many fits as there are pairs.", "switch", False),
     _number("neighbours", "How many pairs take part; 1000: all.", 1, 1000),
-    _number("power", "Weights are distance to the power of minus this: a high one shows the nearest pair alone.", 0.001, 20, (0.1, 8)),
+    _number("power", "Weights are distance to the power of minus this: a high one shows the nearest pair alone.", 0.001, 20, (0.1, 8), 4),
     _choice("kernel", "A bell around each pair, or a thin plate bent through all.", get_args(RadialKernel)),
-    _number("width", "Of the bell, in deviations; 0: the median distance between pairs.", 0, 1000, (0, 20)),
-    _number("penalty", "0 meets every pair; more smooths over them.", 0, 1e6, (0, 2)),
-    _number("alpha", "Weight of the squared coefficients.", 0.001, 1e6, (0.01, 50)),
+    _number("width", "Of the bell, in deviations; 0: the median distance between pairs.", 0, 1000, (0, 20), 3),
+    _number("penalty", "0 meets every pair; more smooths over them.", 0, 1e6, (0, 2), 4),
+    _number("alpha", "Weight of the squared coefficients.", 0.001, 1e6, (0.01, 50), 4),
     _number("pairs", "How many pairs are learned, the most distant in sound first; 0: all.", 0, 1_000_000),
     _choice("preprocessing", "What is done to the standardised descriptors first.", get_args(PreprocessingName)),
 )

@@ -44,6 +44,13 @@ def test_the_slider_of_a_number_is_within_its_limits():
             assert row.low <= row.span[0] < row.span[1] <= row.high
 
 
+def test_the_decimals_of_a_number_show_its_limits_and_default():
+    for row in ROWS.values():
+        if row.kind == "number":
+            for value in (row.low, row.high, row.default, *(row.span or ())):
+                assert round(value, row.decimals) == value, row.name
+
+
 def test_every_regressor_and_kernel_has_its_settings():
     assert tuple(REGRESSOR_SETTINGS) == tuple(REGRESSOR_HELP) == REGRESSORS
     assert tuple(KERNEL_SETTINGS) == KERNELS

@@ -20,7 +20,7 @@ from offline.pairing.window.dragging import IMAGE
 from offline.pairing.window.keys import COMMANDS
 from offline.pairing.window.main_window import MainWindow
 from offline.pairing.window.memory import Memory
-from offline.pairing.window.setting_lines import Slider
+from offline.pairing.window.setting_lines import Field, Slider
 from shared.controls import aspect_ratio
 from shared.preset import Preset
 from tests.small import write_generator, write_sound
@@ -402,6 +402,23 @@ def test_a_regressor_is_chosen_learned_and_undone(opened):
     assert project.training.layers == (12, 8)
 
 
+def test_small_values_are_shown_typed_and_set_by_a_slider(opened):
+    project, panel = opened.studio.project, opened.motion
+    project.set_training("weight_decay", 0.0004)
+    project.set_training("alpha", 0.001)
+    live(opened)
+    weight_decay, alpha, power, penalty = (
+        panel.findChild(Field, f"number-training/{name}") for name in ("weight_decay", "alpha", "power", "penalty")
+    )
+    assert weight_decay.value() == 0.0004
+    assert alpha.value() == alpha.minimum() == power.minimum() == 0.001
+    penalty.setValue(0.0002)
+    assert project.training.penalty == 0.0002
+    slider = panel.findChild(Slider, "setting-training/weight_decay")
+    slider.setValue(7)
+    assert project.training.weight_decay == 0.0007
+
+
 def test_a_motion_is_chosen_changed_and_saved(opened):
     project, panel = opened.studio.project, opened.motion
     opened.tabs.setCurrentWidget(panel)
@@ -415,6 +432,11 @@ def test_a_motion_is_chosen_changed_and_saved(opened):
     choose(panel, "setting-kernel", "one-euro")
     live(opened, lambda: Preset.load(folder).controls["kernel"] == "one-euro")
     assert panel.motion.currentText() == "own"
+    choose(panel, "motion-variant", "calm")
+    choose(panel, "motion-variant", "own")
+    assert panel.motion.currentText() == "calm"  # `own` is no variant to set
+    opened.commands.undo()
+    live(opened, lambda: Preset.load(folder).controls["kernel"] == "one-euro")
     assert panel.findChild(Slider, "setting-cutoff").isVisibleTo(panel)
     assert not panel.findChild(Slider, "setting-smoothing").isVisibleTo(panel)
     opened.commands.undo()

@@ -100,6 +100,9 @@ class MotionView(SettingsPanel):
 
     def _choose(self, name: str) -> None:
         project = self.studio.project
-        if project is not None and name != OWN:
-            values = motion_values(name, project.preset.settings.inputs)
-            self.studio.attempt(project.set_all, values, f"motion {name}")
+        if project is None:
+            return
+        inputs = project.preset.settings.inputs
+        if name != OWN:
+            self.studio.attempt(project.set_all, motion_values(name, inputs), f"motion {name}")
+        self.motion.setCurrentText(motion_of(project.settings, inputs))  # also after an error

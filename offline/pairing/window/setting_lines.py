@@ -68,8 +68,9 @@ class Field(QDoubleSpinBox):
     def __init__(self, row: Row) -> None:
         super().__init__()
         low, high = row.span or (row.low, row.high)
+        self.setObjectName(f"number-{row.name}")  # beside a slider, which has the setting's name
+        self.setDecimals(row.decimals)  # first, as it rounds the limits
         self.setRange(row.low, row.high)
-        self.setDecimals(0 if row.is_whole else 2 if high - low > 1 else 3)
         self.setSingleStep(1 if row.is_whole else 0.05 if high - low > 1 else 0.01)
         self.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         self.setKeyboardTracking(False)
@@ -120,7 +121,9 @@ class Line:
             return lambda value: None if field.hasFocus() else field.setValue(_as_number(value))
         low, high = self.row.span
         slider = Slider()
-        slider.valueChanged.connect(lambda step: self._change(round(low + step / STEPS * (high - low), 3)))
+        slider.valueChanged.connect(
+            lambda step: self._change(round(low + step / STEPS * (high - low), self.row.decimals))
+        )
         self._add(grid, number, slider, field)
 
         def show(value: object) -> None:
