@@ -126,3 +126,5 @@ def carry_over(old: Preset, new: Preset, changed: frozenset[str]) -> None:
         with suppress(KeyError):
             vars(new)["generator_sha256"] = vars(old)["generator_sha256"]
             vars(new)["generator_path"] = vars(old)["generator_path"]
+    if DIRECT not in changed and same_inputs and "direct" in vars(old.for_playing):
+        vars(new.for_playing)["direct"] = old.for_playing.direct

@@ -11,7 +11,7 @@ from offline.pairing.session import Pairing
 from shared.errors import SettingError, UserError
 from shared.preset import Preset
 from shared.preset.pairs import Pairs
-from tests.small import make_preset, make_unpaired
+from tests.small import make_preset, make_unpaired, write_corpus, write_decoder
 
 
 @pytest.fixture
@@ -61,6 +61,21 @@ def test_each_change_is_on_disk_at_once_and_undone(project, events, heard):
     assert [(pair.name, pair.x, pair.y) for pair in project.pairs] == [("seed3", 0.9, 0.1), ("seed4", 0, 1)]
     events.deliver()
     assert {"pairs", "candidates", "history"} <= set(heard)
+
+
+def test_a_decoder_is_kept_until_its_file_changes(tmp_path, events):
+    folder = make_preset(tmp_path / "p", toml='version = 1\npicture = "direct"\n')
+    write_corpus(folder)
+    write_decoder(folder)
+    project = Project(folder, events)
+    before = project.preset.for_playing.direct
+    project.set("truncation", 0.7)
+    project.flush()
+    assert project.preset.for_playing.controls["truncation"] == 0.7
+    assert project.preset.for_playing.direct is before  # with its mapping, for which the film knows the ticks
+    write_decoder(folder, seed=5)
+    project.take_up()
+    assert project.preset.for_playing.direct.digest != before.digest
 
 
 def test_a_setting_acts_at_once_and_is_written_when_it_settles(project):
