@@ -7,6 +7,7 @@ NAME is the preset's, GENERATOR the first digits of its generator's SHA-256: a p
 """
 
 import contextlib
+import glob
 import shutil
 import threading
 from datetime import datetime
@@ -97,8 +98,24 @@ def fitted(learned: UseMapping, preset: Preset, folder: Path) -> UseMapping:
     return UseMapping(mapping if mapping.scaler.equals(scaler) else preset.mapping, pairs.standardised_by(scaler))
 
 
+def unsaved_of_generator(preset: Preset) -> Path | None:
+    """For a preset that draws directly, the folder of the newest show in which its generator drew; None without one."""
+    other = preset.for_pairing
+    if other is preset or not any(
+        _recovery_folder(preset).glob(f"{glob.escape(preset.name)}-*")
+    ):  # hashing the generator takes long
+        return None
+    with contextlib.suppress(PresetError):  # it may have no generator any more
+        return _newest(other)
+    return None
+
+
+def _recovery_folder(preset: Preset) -> Path:
+    return preset.own_folder.parent / "recovery"
+
+
 def _shows_folder(preset: Preset) -> Path:
-    return preset.own_folder.parent / "recovery" / f"{preset.name}-{preset.generator_sha256[:DIGITS]}"
+    return _recovery_folder(preset) / f"{preset.name}-{preset.generator_sha256[:DIGITS]}"
 
 
 def _newest(preset: Preset) -> Path | None:

@@ -5,7 +5,7 @@ import pytest
 
 from live.display.keys import DisplayEvent
 from live.show.learning import Learning
-from live.show.recovery import Recovery, restored
+from live.show.recovery import Recovery, restored, unsaved_of_generator
 from offline.train import train
 from shared.errors import PresetError
 from shared.mapping.regression import Training
@@ -17,7 +17,7 @@ from shared.preset import Preset, history
 from shared.preset.learned import LearnedMapping
 from tests.live.osc_client import until
 from tests.live.shows import show
-from tests.small import LATENT, make_preset, write_sound
+from tests.small import LATENT, make_preset, write_decoder, write_sound
 
 pytestmark = pytest.mark.slow
 
@@ -127,6 +127,21 @@ def test_files_that_do_not_fit_are_refused(tmp_path, own):
     files.remove(earlier=False)
     assert restored(preset) is None
     assert not list(own.glob("recovery/*"))
+
+
+def test_unsaved_pairs_of_the_generator_are_reported_while_the_decoder_draws(tmp_path, sound, capsys):
+    folder = make_preset(tmp_path / "mine")
+    _, files = kept(Preset.load(folder), trained=False)
+    write_decoder(folder)
+    (folder / "preset.toml").write_text('version = 1\npicture = "direct"\n')
+    with show([folder], sound, tmp_path, restore=True) as playing:
+        playing.until_tick(3)
+    assert (
+        f"mine: unsaved pairs of an earlier show, with its generator, are in {files.folder}; to have them back: "
+        f"ponticello train {folder} --no-direct, then play with --restore" in capsys.readouterr().err
+    )
+    (folder / "generator.safetensors").unlink()
+    assert unsaved_of_generator(Preset.load(folder)) is None
 
 
 def test_twenty_thousand_pairs_are_named_in_linear_time(tmp_path, unchecked):

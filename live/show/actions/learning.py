@@ -14,7 +14,7 @@ from live.show.preset_library import PresetLibrary
 from live.show.recovery import Recovery
 from shared.background import Then
 from shared.controls import Value
-from shared.errors import PresetError, SettingError, one_line
+from shared.errors import PresetError, SettingError, one_line, pasted
 from shared.mapping.regression import REGRESSORS, RegressorName
 from shared.pipeline.exchanges import UseMapping
 from shared.preset import Preset
@@ -72,6 +72,11 @@ class LearningActions:
             self._keep()
         elif files.earlier is not None:
             tell(f"{preset.name}: unsaved pairs of an earlier show are in {files.earlier}; --restore brings them back")
+        elif (other := recovery.unsaved_of_generator(preset)) is not None:
+            tell(
+                f"{preset.name}: unsaved pairs of an earlier show, with its generator, are in {other}; to have them back: "
+                f"ponticello train {pasted(preset.folder)} --no-direct, then play with --restore"
+            )
         if restored is None and not preset.is_trained:
             tell(preset.training_advice)
 
