@@ -4,16 +4,20 @@ from fractions import Fraction
 
 from shared.errors import SettingError
 
+LONGEST = 40  # characters
+
 
 def parse_time(text: str) -> Fraction:
     """Seconds, exactly, of `83.5`, `1:23.5` (m:ss) or `1:02:03.5` (h:mm:ss). SettingError for anything else."""
     try:
+        if len(text) > LONGEST or "/" in text or "e" in text.lower():  # Fraction takes 1/0, and writes 1e99999999 out
+            raise ValueError
         parts = [Fraction(part) for part in text.split(":")]
-        if len(parts) > 3 or any(part < 0 for part in parts) or "/" in text or len(text) > 40 or "e" in text.lower():
+        if len(parts) > 3 or any(part < 0 for part in parts):
             raise ValueError
     except ValueError:
         raise SettingError(
-            f"time {text} given; allowed are seconds (83.5), m:ss (1:23.5) and h:mm:ss (1:02:03.5)"
+            f"time {text[:LONGEST]} given; allowed are seconds (83.5), m:ss (1:23.5) and h:mm:ss (1:02:03.5)"
         ) from None
     return sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0))
 
