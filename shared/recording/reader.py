@@ -188,14 +188,14 @@ class Recording:
 
     def _generators_from(self, preset: Preset) -> dict[str, GeneratorFile]:
         first = Preset.load(self.folder / "presets" / self._head.preset)
-        if first.is_direct or preset.is_direct:  # the recording holds its decoders, and a generator is no decoder
+        given = None if first.is_direct else _generator_file(preset)
+        if given is None:  # the recording holds its decoders, and a generator is no decoder
             if not first.is_direct or first.generator_sha256 != preset.generator_sha256:
                 self.remarks.append(
                     f"{self.folder} was played with other pictures than those of {preset.name}: its own are drawn"
                 )
             return {}
         began_with = first.settings.generator.sha256
-        given = GeneratorFile(file=str(preset.generator_path), sha256=preset.generator_sha256)
         if given.sha256 != began_with:
             self.remarks.append(
                 f"{self.folder} was played with another generator than that of {preset.name}: the pictures will differ"
@@ -209,6 +209,17 @@ class Recording:
 
     def _learned(self, name: str) -> UseMapping:
         return snapshots.load_learned(self.folder, name)
+
+
+def _generator_file(preset: Preset) -> GeneratorFile | None:
+    """The generator of a preset, even if a decoder draws its pictures now; None if a decoder does and there is none."""
+    pairing = preset.for_pairing
+    try:
+        return GeneratorFile(file=str(pairing.generator_path), sha256=pairing.generator_sha256)
+    except PresetError:
+        if preset.is_direct:
+            return None
+        raise
 
 
 def _read_log(path: Path) -> tuple[Head, list[ChangeLine], End | None]:

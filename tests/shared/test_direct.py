@@ -118,6 +118,23 @@ def test_a_recording_keeps_its_decoder_when_it_is_trained_again(tmp_path):
         assert len(again) > 20
 
 
+def test_a_recording_of_a_generator_moves_to_one_that_draws_directly_now(tmp_path):
+    folder = make_preset(tmp_path / "p")
+    pipeline = Pipeline(Preset.load(folder))
+    writer = RecordingWriter(tmp_path / "recording")
+    writer.begin(pipeline.state(), "samples", {})
+    writer.sound(SAMPLES)
+    writer.end(len(SAMPLES))
+    moved = folder.rename(tmp_path / "moved")
+    write_decoder(moved)
+    (moved / "preset.toml").write_text('version = 1\npicture = "direct"\n')
+    recording = Recording(tmp_path / "recording", Preset.load(moved))
+    assert not recording.remarks
+    assert recording.presets[0].generator_path == moved / "generator.safetensors"
+    (moved / "generator.safetensors").unlink()
+    assert "its own are drawn" in Recording(tmp_path / "recording", Preset.load(moved)).remarks[0]
+
+
 def test_it_fades_to_and_from_a_generator(tmp_path):
     direct = Preset.load(make_direct_preset(tmp_path / "p", toml="[controls]\ncrossfade = 0.5\n"))
     generated = Preset.load(make_preset(tmp_path / "o", toml="version = 1\n[controls]\ncrossfade = 0.5\n"))
