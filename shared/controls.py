@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
 
+import numpy as np
+from jaxtyping import Float64
+
 from shared.errors import SettingError
 
 Kind = Literal["float", "pair", "switch", "choice", "shape"]
@@ -248,7 +251,7 @@ ACTIONS: Mapping[str, OscAction] = {row.name: row for row in (
     OscAction("train", "nothing", "", "Trains the mapping on the pairs in the background, then uses it."),
     OscAction("regressor", "text", "mlp, nearest, rbf, gaussian_process, ridge or linear",
         "Learns the pairs with this regressor in the background and cross-fades to it; `save` keeps it.",
-        answer="name of the regressor in use"),
+        answer="name of the regressor in use; `direct` if a decoder draws the pictures"),
     OscAction("soundcheck", "switch", "1 starts, 0 cancels",
         "Records 5 s of silence and 30 s of playing, then sets gain, gate and the standardisation of this source.",
         answer="phase: silence, playing, analysis or off"),
@@ -309,6 +312,16 @@ def find_control(name: str, inputs: tuple[str, ...]) -> tuple[Control, str | Non
 def incoming_names(inputs: tuple[str, ...]) -> tuple[str, ...]:
     """Full names of everything that can be sent to Ponticello: controls, streams and actions."""
     return (*defaults(inputs), *STREAMS, *ACTIONS)
+
+
+def weight_and_offset(
+    values: Mapping[str, Value], inputs: tuple[str, ...]
+) -> tuple[Float64[np.ndarray, "d"], Float64[np.ndarray, "d"]]:
+    """Factor and addend of each standardised descriptor before the mapping, each (d,): weight * descriptor + offset."""
+    weight, offset = (
+        np.array([values[f"{control}/{name}"] for name in inputs], np.float64) for control in ("weight", "offset")
+    )
+    return weight, offset
 
 
 def defaults(inputs: tuple[str, ...]) -> dict[str, Value]:

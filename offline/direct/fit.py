@@ -25,7 +25,7 @@ CHECKED_EVERY = 100  # steps: the loss is read, which on a card waits for it
 class Examples:
     """Moments of sound and their pictures, those of the pairs first.
 
-    descriptors (n, d): as a mapping takes them, standardised and weighted. images (n, rows, columns, 3). pairs: how many.
+    descriptors (n, d): inputs of the decoder, standardised. images (n, rows, columns, 3). pairs: how many.
     """
 
     descriptors: Float64[np.ndarray, "n d"]
@@ -95,13 +95,13 @@ def initial(architecture: DecoderArchitecture, seed: int) -> dict[str, Tensor]:
 
 
 def batched(examples: int, pairs: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Numbers of the examples of each batch without end: every batch holds some of the pairs, so that they are met best."""
+    """Numbers of the examples of each batch, endlessly: every batch holds some of the pairs, so that these are learned best."""
     chance = np.random.default_rng(seed)
     others = examples - pairs
-    of_pairs, rest = _shuffled(chance, pairs), _shuffled(chance, others)
+    pair_numbers, rest = _shuffled(chance, pairs), _shuffled(chance, others)
     count = min(BATCH, pairs) if not others else min(PAIRS_IN_BATCH, pairs)
     while True:
-        chosen = [next(of_pairs) for _ in range(count)]
+        chosen = [next(pair_numbers) for _ in range(count)]
         if others:
             chosen += [pairs + next(rest) for _ in range(BATCH - count)]
         yield np.array(chosen, np.int64)

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 from scipy.stats import spearmanr
 
-from shared.controls import ControlChange
+from shared.controls import ControlChange, weight_and_offset
 from shared.pipeline import Pipeline
 from shared.pipeline.playing import input_columns
 from shared.preset import Preset
@@ -48,9 +48,8 @@ def _step_delay(
     latents = np.stack([tick.picture.latent for tick in pipeline.process_frames(frames)]).astype(np.float64)
     first = int(before * HOP * fps / SAMPLE_RATE)  # the tick in which the step lies
     # The end of the way is the mapping's own answer; the start is where the latent rests before the step.
-    rest = preset.mapping.scaler.process(frames[-1:, columns])[0] * _vector(preset, "weight") + _vector(
-        preset, "offset"
-    )
+    weight, offset = weight_and_offset(preset.controls, preset.settings.inputs)
+    rest = preset.mapping.scaler.process(frames[-1:, columns])[0] * weight + offset
     target, _ = preset.mapping.parted(preset.mapping.predict(rest))
     left = np.linalg.norm(latents - target, axis=1)
     left = left / left[first - 1] if left[first - 1] > 0 else left
@@ -61,10 +60,6 @@ def _step_delay(
         if arrived < len(latents):
             result[i] = float((arrived + 1) / fps - Fraction(before * HOP, SAMPLE_RATE)) * 1000
     return result
-
-
-def _vector(preset: Preset, control: str) -> Float64[np.ndarray, "d"]:
-    return np.array([preset.controls[f"{control}/{name}"] for name in preset.settings.inputs], np.float64)
 
 
 def speed(latents: Float32[np.ndarray, "n latent"], fps: Fraction, deviation: float) -> Float64[np.ndarray, "n"]:

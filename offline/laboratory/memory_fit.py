@@ -13,6 +13,7 @@ from scipy.signal import lfilter
 from offline.laboratory.grid import LEARNED, Variant
 from offline.progress import progress
 from offline.rendering.material import SoundMaterial
+from shared.controls import weight_and_offset
 from shared.mapping.memory import coefficients
 from shared.pipeline.dynamics import published
 from shared.preset import Preset
@@ -50,8 +51,7 @@ def learn_memory(
     """
     latents = preset.pairs.latents[path.pairs].astype(np.float64)
     size, deviation = preset.mapping.latent_size, preset.pairs.latent_deviation
-    inputs = preset.settings.inputs
-    weight, offset = (np.array([preset.controls[f"{c}/{n}"] for n in inputs], np.float64) for c in ("weight", "offset"))
+    weight, offset = weight_and_offset(preset.controls, preset.settings.inputs)
     rows = path.descriptors * weight + offset
 
     def loss(logarithms: Float64[np.ndarray, "d"]) -> float:

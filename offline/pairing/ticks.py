@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from shared.controls import Order, Value
+from shared.controls import Order, Value, weight_and_offset
 from shared.mapping.decimation import ticks_within
 from shared.mapping.kernels import Smoothing
 from shared.picture import Picture
@@ -129,10 +129,7 @@ class Ticks:
 
     def _read(self, score: Score, number: int, is_wanted: Callable[[], bool]) -> Reading | None:
         dynamics = score.dynamics
-        inputs = score.preset.settings.inputs
-        weight, offset = (
-            np.array([score.settings[f"{control}/{name}"] for name in inputs]) for control in ("weight", "offset")
-        )
+        weight, offset = weight_and_offset(score.settings, score.preset.settings.inputs)
         if not dynamics.depends_on_ticks_before:
             return self._reader.read(self._rows[number], weight, offset, dynamics)
         if number < self._next:

@@ -135,16 +135,14 @@ class Decoder:
         self, picture: Float32[Tensor, "1 3 h w"], transform: Float32[np.ndarray, "3 3"], shape: Shape
     ) -> Float32[Tensor, "1 3 rows columns"]:
         """The picture in this shape, rotated and translated."""
-        rows, columns = shape
         side = self.img_resolution
         y, x = ((np.arange(length) + 0.5 - length / 2) / side for length in shape)
         places = (
             np.stack(np.broadcast_arrays(x[None, :], y[:, None], 1.0), axis=-1) @ transform[:2].astype(np.float64).T
         )
-        grid = places * (2 * side / np.array([self.config.columns, self.config.rows]))
-        there = torch.from_numpy(grid.astype(np.float32)).to(self.device)[None]
-        assert there.shape[1:3] == (rows, columns)
-        return grid_sample(picture.contiguous(), there, padding_mode="reflection", align_corners=False)
+        places *= 2 * side / np.array([self.config.columns, self.config.rows])
+        grid = torch.from_numpy(places.astype(np.float32)).to(self.device)[None]
+        return grid_sample(picture.contiguous(), grid, padding_mode="reflection", align_corners=False)
 
     def _on_device(self) -> AbstractContextManager[object]:
         return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from shared.audio.descriptors import WIDE
-from shared.controls import Value
+from shared.controls import Value, weight_and_offset
 from shared.mapping.scaling import Standardizer
 from shared.pipeline.dynamics import Dynamics
 from shared.pipeline.schedule import belongs_to_preset
@@ -106,11 +106,7 @@ class PlayingPreset:
     def weight_and_offset(self) -> tuple[Vector, Vector]:
         """Weight and offset of its inputs, each (d,)."""
         if self._vectors is None:
-            inputs = self.preset.settings.inputs
-            weight, offset = (
-                np.array([self.values[f"{control}/{name}"] for name in inputs]) for control in ("weight", "offset")
-            )
-            self._vectors = weight, offset
+            self._vectors = weight_and_offset(self.values, self.preset.settings.inputs)
         return self._vectors
 
 
