@@ -163,12 +163,14 @@ def _mapping_digest(preset: Preset) -> str:
 
 
 def reach(corpus: Corpus, pairs: Pairs, smoothing: float) -> float:
-    """The largest distance from the nearest pair, in deviations, while the sounds of the corpus play.
+    """The largest distance from the nearest pair, in deviations of the pairs' scaler, while the sounds of the corpus play.
 
     Silences hold and frames are smoothed, as in a show: only sounds unlike all of the corpus lie beyond it.
     """
     farthest = 0.0
-    for frames in played(corpus, smoothing):
+    scaler = pairs.scaler or corpus.scaler
+    for sound in played(corpus, smoothing):
+        frames = scaler.rescaled(sound, corpus.scaler)
         for start in range(0, len(frames), FRAMES_AT_ONCE):
             block = _farthest_frames(frames[start : start + FRAMES_AT_ONCE], pairs.descriptors)
             nearest = np.full(len(block), np.inf)

@@ -7,21 +7,24 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
+from offline.dataset.left_out import LeftOut
+from offline.dataset.stills import decoded
 from shared.errors import SettingError, UserError
 from shared.preset import Preset
 from shared.preset.candidates import shortened
 from shared.preset.pairs import Pairs
-from shared.regular_file import open_regular
+from shared.regular_file import read_bytes
 from shared.stage import HOP, SAMPLE_RATE
 from shared.times import format_time, parse_time
 
 MOMENTS = "moments.csv"
 COLUMNS = ("picture", "time", "sound")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-MOST = 10_000  # lines
-MOST_PIXELS = 80_000_000  # of a picture
+MOST_LINES = 10_000
+MOST_BYTES = 1 << 20  # of the table
+MOST_PICTURE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,34 +68,34 @@ def find_moments(folder: Path, preset: Preset, pairs: Pairs | None) -> list[Mome
 def read_picture(file: Path, rows: int, columns: int) -> NDArray[np.uint8]:
     """A picture (rows, columns, 3): the largest part of this shape about its centre, reduced or enlarged.
 
-    Raises UserError if the file cannot be read.
+    Transparent parts lie on black. Raises UserError if the file cannot be read.
     """
     try:
-        with open_regular(file) as opened, Image.open(opened) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise UserError(f"{file} has {image.width} x {image.height} pixels; up to {MOST_PIXELS:,} are read")
-            whole = ImageOps.exif_transpose(image).convert("RGB")  # cameras store pictures on their side
-            width, height = whole.size
-            factor = min(width / columns, height / rows)
-            part = columns * factor, rows * factor
-            left, top = (width - part[0]) / 2, (height - part[1]) / 2
-            box = (left, top, left + part[0], top + part[1])
-            return np.asarray(whole.resize((columns, rows), Image.Resampling.LANCZOS, box=box))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{file} cannot be read as a picture: {error}; save it again as PNG or JPEG") from error
+        whole = decoded(read_bytes(file, MOST_PICTURE_BYTES), background=(0, 0, 0))
+    except (LeftOut, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{file} cannot be read as a picture: {reason}; save it again as PNG or JPEG") from error
+    width, height = whole.size
+    factor = min(width / columns, height / rows)
+    part = columns * factor, rows * factor
+    left, top = (width - part[0]) / 2, (height - part[1]) / 2
+    box = (left, top, left + part[0], top + part[1])
+    return np.asarray(whole.resize((columns, rows), Image.Resampling.LANCZOS, box=box))
 
 
 def _listed(table: Path, preset: Preset) -> list[Moment]:
     try:
-        with open_regular(table) as file:
-            text = file.read(1 << 20).decode("utf-8-sig")
+        text = read_bytes(table, MOST_BYTES).decode("utf-8-sig")
         lines = list(csv.DictReader(text.splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(
-            f"{table} cannot be read: {error}; write it as UTF-8 text, columns separated by commas"
+            f"{table} cannot be read: {reason}; write it as UTF-8 text, columns separated by commas"
         ) from error
+    if len(lines) > MOST_LINES:
+        raise UserError(f"{table} lists {len(lines):,} pictures; up to {MOST_LINES:,} are read: leave some out")
     found = []
-    for number, line in enumerate(lines[:MOST], 2):
+    for number, line in enumerate(lines, 2):
         try:
             found.append(_moment(table.parent, line, preset))
         except SettingError as error:

@@ -22,7 +22,8 @@ class DirectOptions:
         option(
             "--direct/--no-direct",
             panel=PANEL,
-            help="Learn pictures directly from the sound, and draw them so from now on; --no-direct: draw by the generator again.",
+            help="Learn pictures directly from the sound, on the CPU unless you give --device, and let the decoder draw from now on. "
+            "With --no-direct the generator draws again.",
             show_default="as in preset.toml",
         ),
     ] = None
@@ -83,7 +84,7 @@ class DirectOptions:
             raise SettingError(f"--{given[0]} given without --direct; add --direct, or leave it out")
         if self.between and self.pictures:
             raise SettingError(
-                "--between and --pictures given; the generator makes pictures between its own alone: leave one of them out"
+                "--between and --pictures given; pictures between are the generator's: leave one of them out"
             )
 
     def changed(self, training: DirectTraining) -> DirectTraining:

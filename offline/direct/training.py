@@ -1,28 +1,27 @@
 """`ponticello train PRESET --direct`: train the decoder of a preset and let it draw the pictures."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 
-from offline.direct.examples import from_files, from_generator, new_architecture
+from offline.direct.examples import from_files, from_generator, new_architecture, pairs_to_learn
 from offline.direct.fit import Examples, fit
 from offline.direct.moments import find_moments
 from offline.options import counted
 from offline.progress import progress, say
+from offline.readable import if_readable
 from offline.train import reach, scaled_pairs
 from shared.errors import PresetError, Stopped, pasted
+from shared.image.device import pick_device
 from shared.preset import Preset
 from shared.preset.direct import DirectPictures, DirectTraining, stored
-from shared.preset.history import PAIRS
 from shared.preset.lock import preset_lock
-from shared.preset.pairs import Pairs
 from shared.preset.preset import DIRECT
 from shared.preset.training_settings import save_picture, save_table
 
-CHECKED_BETWEEN = 200  # pictures between, whose error is reported
+CHECKED_BETWEEN = 200  # pictures between whose errors are reported
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,24 +36,27 @@ class TrainedDirectly:
 def train_directly(
     preset: Preset, training: DirectTraining, pictures: Path | None = None, device: str | None = None
 ) -> TrainedDirectly:
-    """Train a decoder on the pairs of a preset, or on a folder of pictures; write it, and that it draws from now on.
+    """Train a decoder on the pairs of a preset, or on a folder of pictures; write it, its settings and picture = "direct".
 
-    The settings are written to preset.toml with it. An interrupted training changes nothing. Raises UserError for pictures,
-    pairs or settings that cannot be used, Stopped after a Ctrl-C.
+    device: draws the examples, the fastest by default, and trains the decoder, the CPU by default, which is reproducible.
+    An interrupted training changes nothing. Raises UserError for pictures, pairs or settings that cannot be used, Stopped
+    after a Ctrl-C.
     """
+    drawing = pick_device(device)
     preset = preset.for_pairing
     file = preset.folder / DIRECT
     with preset_lock(preset.folder):
-        pairs = scaled_pairs(preset)[0] if pictures is None or (preset.folder / PAIRS).is_file() else None
+        # Pictures need pairs only where they are named as one.
+        pairs = pairs_to_learn(preset, training) if pictures is None else if_readable(lambda: scaled_pairs(preset)[0])
     architecture = new_architecture(training, len(preset.settings.inputs))
     try:
         if pictures is None:
             assert pairs is not None
-            examples = from_generator(preset, pairs, training, architecture, device)
+            examples = from_generator(preset, pairs, training, architecture, drawing)
             names, descriptors, scaler, digest = pairs.names, pairs.descriptors, pairs.scaler, pairs.digest
         else:
             moments = find_moments(pictures, preset, pairs)
-            examples = from_files(preset, moments, architecture)
+            examples = from_files(moments, architecture)
             names = tuple(moment.name for moment in moments)
             descriptors, digest = np.stack([moment.descriptors for moment in moments]), ""
             scaler = preset.corpus.scaler if preset.has_corpus else None if pairs is None else pairs.scaler
@@ -62,13 +64,14 @@ def train_directly(
             _ = preset.corpus  # says how to analyse sounds
             raise PresetError(f"{preset.name} has no scaler; analyse its sounds again")
         with progress("steps", training.steps) as advance:
-            weights = stored(fit(architecture, examples, training, advance, "cpu" if device is None else device))
+            weights = stored(fit(architecture, examples, training, advance, drawing if device else "cpu"))
     except KeyboardInterrupt:
         kept = "stays as it was" if file.is_file() else "was not written"
         raise Stopped(f"stopped; {file} {kept}") from None
-    learned = Pairs(names, descriptors, descriptors.astype(np.float32), np.full((len(names), 2), np.nan), "w", scaler)
-    far = reach(preset.corpus, learned, float(str(preset.controls["smoothing"]))) if preset.has_corpus else math.inf
-    direct = DirectPictures(scaler, names, descriptors, architecture, weights, digest, far, training.seed)
+    direct = DirectPictures(scaler, names, descriptors, architecture, weights, digest, seed=training.seed)
+    if preset.has_corpus:
+        far = reach(preset.corpus, direct.pairs, float(str(preset.controls["smoothing"])))
+        direct = replace(direct, reach=far)
     with preset_lock(preset.folder):
         if Preset.load(preset.folder).settings.inputs != preset.settings.inputs:
             raise PresetError(

@@ -34,6 +34,10 @@ class Standardizer(Memoryless[NDArray[np.float64], NDArray[np.float64]]):
         """The inverse: raw descriptors of standardised rows."""
         return np.asarray(block * self._divisor + self.mean)
 
+    def rescaled(self, block: Float64[np.ndarray, "m d"], other: "Standardizer") -> Float64[np.ndarray, "m d"]:
+        """Rows that `other` standardised, standardised by this one; the same bits if both are equal."""
+        return block if self.equals(other) else self.process(other.undone(block))
+
     def equals(self, other: "Standardizer") -> bool:
         """Whether both have the same numbers, bit for bit."""
         return np.array_equal(self.mean, other.mean) and np.array_equal(self.deviation, other.deviation)

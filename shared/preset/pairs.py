@@ -102,7 +102,7 @@ class Pairs:
         old = self.scaler or scaler
         if old.equals(scaler):
             return self if self.scaler else replace(self, scaler=scaler)
-        return replace(self, descriptors=scaler.process(old.undone(self.descriptors)), scaler=scaler)
+        return replace(self, descriptors=scaler.rescaled(self.descriptors, old), scaler=scaler)
 
     def at(self, numbers: Sequence[int]) -> "Pairs":
         """Only the pairs with these numbers."""

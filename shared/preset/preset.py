@@ -265,9 +265,11 @@ class Preset:
 
     @property
     def training_advice(self) -> str:
-        """What to tell the user where `is_trained` is false."""
-        direct = " --direct" if self.is_direct else ""
-        return f"{self.name}: pairs changed since training; run `ponticello train {pasted(self.folder)}{direct}`"
+        """The line for the user if `is_trained` is false."""
+        steps = [command := f"ponticello train {pasted(self.folder)}"]
+        if self.is_direct:  # pictures between the pairs are the mapping's
+            steps = [command, f"{command} --direct"] if self.settings.direct.between else [f"{command} --direct"]
+        return f"{self.name}: pairs changed since training; run {', then '.join(f'`{step}`' for step in steps)}"
 
     @property
     def has_corpus(self) -> bool:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,20 @@ from PIL import Image
 
 from offline import new, train
 from offline.corpus import analyse
-from offline.direct.examples import new_architecture, sounds_between
+from offline.direct import examples
+from offline.direct.examples import from_files, from_generator, new_architecture, pairs_to_learn, sounds_between
 from offline.direct.fit import batched, difference
+from offline.direct.moments import Moment, read_picture
 from offline.direct.training import train_directly
 from offline.pairing.session import Pairing
 from offline.rendering import render
 from shared.errors import ModelError, PresetError, SettingError, UserError
+from shared.painter import Painter, resized
+from shared.picture import Picture
 from shared.preset import Preset
 from shared.preset.direct import DirectPictures, DirectTraining
-from tests.small import make_unpaired, write_sound
+from shared.preset.pairs import Pairs
+from tests.small import make_unpaired, write_corpus, write_sound
 
 pytestmark = pytest.mark.slow
 
@@ -128,6 +134,83 @@ def test_between_needs_a_mapping_and_pairs_alone_do_not(folder):
     assert Preset.load(folder).is_direct
 
 
+def test_pictures_between_need_a_mapping_of_these_pairs(trained):
+    file = trained / "pairs.safetensors"
+    pairs = Pairs.load(file)
+    moved = pairs.descriptors.copy()
+    moved[0] += 1
+    in_w = replace(pairs, space="w")
+    for stale in (replace(pairs, descriptors=moved), in_w, replace(pairs, latents=pairs.latents[:, :8])):
+        stale.save(file)
+        with pytest.raises(
+            PresetError, match=r"trained on other pairs; train it first: ponticello train .*--between 0"
+        ):
+            train_directly(Preset.load(trained), DirectTraining(size=32, between=5, steps=1))
+        assert not (trained / "direct.safetensors").exists()
+    in_w.save(file)
+    train_directly(Preset.load(trained), DirectTraining(size=32, between=0, steps=1))
+    advice = Preset.load(trained).training_advice
+    assert f"run `ponticello train {trained} --direct`" in advice
+    run(train.app, trained, "--direct", "--between", 0)
+    toml = (trained / "preset.toml").read_text()
+    (trained / "preset.toml").write_text(toml.replace("between = 0", "between = 9"))
+    advice = Preset.load(trained).training_advice
+    assert f"run `ponticello train {trained}`, then `ponticello train {trained} --direct`" in advice
+
+
+def weighted(folder, controls):
+    """The preset with these controls, and the examples that its decoder learns from."""
+    toml = (folder / "preset.toml").read_text()
+    (folder / "preset.toml").write_text(f"{toml}\n[controls]\n{controls}")
+    preset, training = Preset.load(folder), DirectTraining(size=32, between=6)
+    pairs = pairs_to_learn(preset, training)
+    return preset, pairs, from_generator(preset, pairs, training, new_architecture(training, 23), "cpu")
+
+
+def drawn(preset, latent):
+    """The generator's picture of a latent vector, as examples hold it."""
+    painter = Painter("cpu")
+    painter.load_untrained(preset)
+    picture = Picture(preset.generator_sha256, latent, "z", 1.0, 0.0, (0.0, 0.0), 1.0)
+    return (resized(painter.paint(picture).float(), (32, 32)) + 0.5).clamp(0, 255).to(torch.uint8).numpy()
+
+
+def test_examples_agree_with_the_mapping_after_more_sounds_were_analysed(trained):
+    before = Preset.load(trained)
+    old = before.corpus.scaler
+    write_corpus(trained, frames=(60, 40, 80), seed=3)
+    preset, pairs, learned = weighted(trained, "weight = {pitch = 2.0}\noffset = {loudness = 0.5}\n")
+    assert not preset.corpus.scaler.equals(old)
+    assert pairs.digest == before.mapping.pairs_digest
+    raw = np.concatenate([preset.corpus.descriptors[preset.corpus.frames_of(sound)] for sound in range(3)])
+    smooth = np.concatenate(train.played(preset.corpus, 0.8))
+    assert len(raw) == len(smooth)
+    weight, offset = np.ones(23), np.zeros(23)
+    weight[preset.settings.inputs.index("pitch")], offset[preset.settings.inputs.index("loudness")] = 2, 0.5
+    heard = before.mapping.scaler.process(preset.corpus.scaler.undone(smooth)) * weight + offset
+    for number in (5, 7):  # the first and the last moment of the preset's own sounds
+        row = heard[0 if number == 5 else -1]
+        assert np.allclose(learned.descriptors[number], row, rtol=0, atol=1e-9)
+        assert np.array_equal(
+            learned.images[number], drawn(preset, before.mapping.predict(learned.descriptors[number]))
+        )
+
+
+def test_with_weights_a_pair_is_learned_where_show_finds_it(trained):
+    preset, pairs, learned = weighted(trained, "weight = {pitch = 3.0, loudness = 0.0}\n")
+    assert np.array_equal(learned.descriptors[:5], pairs.descriptors)
+    assert np.array_equal(learned.images[0], drawn(preset, pairs.latents[0]))
+    run(train.app, trained, "--direct")
+    shown = Preset.load(trained).pairs.latents  # what /ponticello/show draws
+    assert np.array_equal(shown, learned.descriptors[:5].astype(np.float32))
+
+
+def test_an_unknown_device_ends_it_before_any_work(trained, tmp_path):
+    for options in ([], ["--pictures", tmp_path / "nowhere"]):
+        with pytest.raises(SettingError, match="abacus given; this machine has"):
+            run(train.app, trained, "--direct", "--device", "abacus", *options)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -192,6 +275,43 @@ def test_a_wrong_line_of_moments_is_named(trained, tmp_path, table, message):
     (pictures / "moments.csv").write_text(table)
     with pytest.raises(UserError, match=message):
         run(train.app, trained, "--direct", "--pictures", pictures)
+
+
+def test_a_longer_list_of_moments_is_refused_whole(trained, tmp_path):
+    Image.new("RGB", (40, 40)).save(tmp_path / "x.png")
+    table = tmp_path / "moments.csv"
+    table.write_text("picture,time,sound\n" + "x.png,0.1,a\n" * 10_001)
+    with pytest.raises(UserError, match="lists 10,001 pictures; up to 10,000 are read"):
+        run(train.app, trained, "--direct", "--pictures", tmp_path)
+    table.write_text("picture,time,sound\nx.png,0.1,a\n" + "#" * (1 << 20))
+    with pytest.raises(UserError, match=r"moments.csv cannot be read: it has more than 1,048,576 bytes"):
+        run(train.app, trained, "--direct", "--pictures", tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"damaged", None])
+def test_pictures_need_no_pairs(trained, tmp_path, content):
+    if content is None:
+        Pairs.load(trained / "pairs.safetensors").at([]).save(trained / "pairs.safetensors")
+    else:
+        (trained / "pairs.safetensors").write_bytes(content)
+    Image.new("RGB", (40, 40), (255, 128, 0)).save(tmp_path / "x.png")
+    (tmp_path / "moments.csv").write_text("picture,time,sound\nx.png,0.1,a\n")
+    run(train.app, trained, "--direct", "--pictures", tmp_path)
+    assert Preset.load(trained).direct.names == ("x",)
+
+
+def test_pictures_that_do_not_fit_into_the_memory_are_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(examples, "available_bytes", lambda: 1000)
+    moments = [Moment(tmp_path / "missing.png", np.zeros(23))]
+    with pytest.raises(SettingError, match=r"1 pictures of 32 x 32 pixels need about .*use fewer pictures"):
+        from_files(moments, new_architecture(DirectTraining(size=32), 23))
+
+
+def test_16_bits_and_alpha_are_read_as_a_data_set_reads_them(tmp_path):
+    Image.fromarray(np.full((20, 30), 257 * 100, np.uint16)).save(tmp_path / "deep.png")
+    assert np.array_equal(read_picture(tmp_path / "deep.png", 8, 8), np.full((8, 8, 3), 100))
+    Image.new("RGBA", (20, 20), (255, 0, 0, 51)).save(tmp_path / "glass.png")
+    assert np.array_equal(read_picture(tmp_path / "glass.png", 8, 8), np.full((8, 8, 3), (51, 0, 0)))
 
 
 def test_a_picture_named_as_a_pair_replaces_the_generators(trained, tmp_path):
