@@ -20,10 +20,16 @@ def plays_in_real_time(file: str) -> bool:
 
 
 class RealTimeLast(LoadFileScheduling):
-    """Share files of tests out among the processes; those in real time come last, in one process, when the others end.
+    """Share files of tests out among the processes. Those in real time come last, in one process; the others end first.
 
     Real time: programs of `tests/rig.py`, shows paced by the clock, and OSC. They need the whole machine.
     """
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        super().mark_test_complete(node, item_index, duration)
+        if node.shutting_down:  # another process may wait for its last test
+            for other in self.nodes:
+                self._reschedule(other)
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
@@ -32,11 +38,22 @@ class RealTimeLast(LoadFileScheduling):
     def _assign_work_unit(self, node: WorkerController) -> None:
         if "real time" in self.workqueue:
             self.workqueue.move_to_end("real time")
+        if self._is_real_time_left and any(self._pending_of(self.assigned_work[other]) for other in self._others(node)):
+            return
         super()._assign_work_unit(node)
 
     def _reschedule(self, node: WorkerController) -> None:
-        others = [other for other in self.nodes if other is not node and not other.shutting_down]
-        if list(self.workqueue) != ["real time"] or not others:
+        are_others_active = any(not other.shutting_down for other in self._others(node))
+        if self._is_real_time_left and are_others_active and not node.shutting_down:
+            if self._pending_of(self.assigned_work[node]) <= KEPT:
+                node.shutdown()
+        else:
             super()._reschedule(node)
-        elif self._pending_of(self.assigned_work[node]) <= KEPT:
-            node.shutdown()
+
+    @property
+    def _is_real_time_left(self) -> bool:
+        """Whether only tests in real time wait for a process."""
+        return list(self.workqueue) == ["real time"]
+
+    def _others(self, node: WorkerController) -> list[WorkerController]:
+        return [other for other in self.nodes if other is not node]
