@@ -73,7 +73,7 @@ def test_the_pairs_are_listed_with_their_classes(trained, capsys):
     ponticello.run(["pair", "list", str(trained.folder)])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("   ")[-1] for line in lines] == [f"class {row.argmax()}" for row in trained.pairs.classes]
-    assert class_label(np.array([0.75, 0, 0.25, 0.001])) == "class 0 (0.75), 2 (0.25)"
+    assert class_label(np.array([0.75, 0, 0.25, 0.001], np.float32)) == "class 0 (0.75), 2 (0.25)"
 
 
 def test_one_class_and_w_are_drawn_too_and_unknown_classes_refused(tmp_path):

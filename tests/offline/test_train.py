@@ -220,8 +220,9 @@ def test_a_signal_ends_a_long_training(folder, ending):
     train(Preset.load(folder))
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     (folder / "preset.toml").write_text("version = 1\n[training]\nepochs = 1000000\n")
-    program = "import ponticello, offline.train as t; f = t.LearnedMapping.learn\n"
-    program += "def learn(*a): print('learning', flush=True); return f(*a)\n"
+    # os.write: a signal during print's flush would make Python write the line again at its end
+    program = "import os, ponticello, offline.train as t; f = t.LearnedMapping.learn\n"
+    program += "def learn(*a): os.write(1, b'learning\\n'); return f(*a)\n"
     program += "t.LearnedMapping.learn = learn; ponticello.main()"
     command = [sys.executable, "-c", program, "train", str(folder)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
