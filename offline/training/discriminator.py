@@ -80,7 +80,7 @@ class Discriminator(nn.Module):
     def _activated(self, x: Tensor, name: str, scale: float = 1.0) -> Tensor:
         x = leaky_relu(x + self.get(f"{name}.bias").to(x.dtype)[None, :, None, None], SLOPE) * (GAIN * scale)
         clamp = self.architecture.conv_clamp
-        return x if clamp is None else x.clamp(-clamp * scale, clamp * scale)
+        return x if clamp is None else _clamped(x, clamp * scale)
 
     def _epilogue(self, x: Float32[Tensor, "n c 4 4"]) -> Float32[Tensor, "n outputs"]:
         x = self._with_deviation(x)
@@ -111,3 +111,12 @@ class Discriminator(nn.Module):
         weight = self.get(f"{name}.weight")
         gain = lr_multiplier / math.sqrt(weight.shape[1])
         return linear(x, weight * gain, self.get(f"{name}.bias") * lr_multiplier)
+
+
+def _clamped(x: Tensor, limit: float) -> Tensor:
+    """Limit x to -limit..limit. On a CPU x itself is returned if nothing exceeds it: its gradient costs nothing."""
+    if x.device.type == "cpu":
+        low, high = torch.aminmax(x.detach())
+        if low >= -limit and high <= limit:
+            return x
+    return x.clamp(-limit, limit)
