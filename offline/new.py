@@ -16,7 +16,8 @@ from shared.command_line import example, new_app
 from shared.errors import PresetError, SettingError, UserError, one_line, pasted, refusal
 from shared.image.checkpoint import read_checkpoint
 from shared.preset.places import SHIPPED, find_preset
-from shared.preset.preset import VERSION, Preset, sha256_of
+from shared.preset.preset import Preset, sha256_of
+from shared.preset.settings import VERSION
 
 TOML = """\
 # All settings: docs/presets.md. Remove the # from a line to change its value.

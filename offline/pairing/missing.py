@@ -11,7 +11,8 @@ from offline.candidates.files import image_file
 from shared.errors import PresetError, UserError
 from shared.preset import Preset, history
 from shared.preset.corpus import CORPUS, CorpusSound
-from shared.preset.preset import GeneratorFile, sha256_of
+from shared.preset.preset import sha256_of
+from shared.preset.settings import GeneratorFile
 
 
 @dataclass(frozen=True)

@@ -9,69 +9,34 @@ corpus.safetensors      analysed sounds on their map, and candidates.safetensors
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import tomlkit
 
 from shared import controls
-from shared.audio.descriptors import SETS, SetName, heard
 from shared.controls import Value
-from shared.errors import PresetError, SettingError, pasted, refusal
+from shared.errors import PresetError, pasted, refusal
 from shared.image.checkpoint import MAX_BYTES as MAX_GENERATOR_BYTES
-from shared.mapping.regression import Training
 from shared.preset import places
 from shared.preset.candidates import Candidates
 from shared.preset.copying import copy_preset
 from shared.preset.corpus import CORPUS, Corpus
-from shared.preset.direct import DirectPictures, DirectTraining, PictureSource
+from shared.preset.direct import DirectPictures
 from shared.preset.history import PAIRS, save_settings
 from shared.preset.learned import LearnedMapping
 from shared.preset.lock import preset_lock
 from shared.preset.pairs import Pairs
+from shared.preset.settings import Settings, read_settings
 from shared.regular_file import open_regular
 from shared.stale import remove_stale
-from shared.toml_file import BadToml, read_toml
 
-VERSION = 1
 PARTS = ("preset.toml", "mapping.safetensors", "pairs.safetensors")  # with the generator, they determine the pictures
 FOLDERS = ("history", "images", "sounds")  # in a preset
 DIRECT_PARTS = ("preset.toml", "direct.safetensors")  # determine those of a preset that draws directly
 MAPPING, CANDIDATES, DIRECT = "mapping.safetensors", "candidates.safetensors", "direct.safetensors"
-
-
-class GeneratorFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The generator's file: a path relative to the preset; outside the preset with its SHA-256."""
-
-    file: str = "generator.safetensors"
-    sha256: str = ""
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The content of preset.toml."""
-
-    version: int
-    descriptors: SetName = "flucoma"
-    inputs: tuple[str, ...] = ()
-    """By default all of the descriptor set."""
-    picture: PictureSource = "generator"
-    generator: GeneratorFile = GeneratorFile()
-    training: Training = Training()
-    direct: DirectTraining = DirectTraining()
-    controls: dict[str, Any] = {}
-
-    def __post_init__(self) -> None:
-        if not self.inputs:
-            msgspec.structs.force_setattr(self, "inputs", SETS[self.descriptors])
-
-    @property
-    def heard(self) -> tuple[str, ...]:
-        """The columns that the sound must be analysed for, the loudness of the gate among them."""
-        return heard(self.descriptors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,23 +71,7 @@ class Preset:
             raise PresetError(f"{folder} cannot be read: {error.strerror}") from error
         if not is_preset:
             raise PresetError(f"{folder} is not a preset: it has no preset.toml")
-        try:
-            plain = read_toml(file)
-        except BadToml as error:
-            raise PresetError(f"{file} {error}") from error
-        version = plain.get("version")
-        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-            raise PresetError(f"{file}: version = {version!r} given; write version = {VERSION}")
-        if version > VERSION:
-            raise PresetError(
-                f"{file} is of version {version}, written by a newer Ponticello; this one reads up to {VERSION}: update the program"
-            )
-        try:
-            settings = msgspec.convert(plain, Settings)
-        except msgspec.ValidationError as error:
-            raise PresetError(f"{file}: {error}{_allowed(str(error))}") from error
-        _check_inputs(plain.get("inputs", settings.inputs), settings.descriptors, file)
-        return cls(folder, settings, _flat_controls(settings, file))
+        return cls(folder, *read_settings(file))
 
     @property
     def name(self) -> str:
@@ -365,39 +314,3 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise PresetError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _check_inputs(inputs: Sequence[str], descriptor_set: SetName, file: Path) -> None:
-    allowed = SETS[descriptor_set]
-    unknown = [name for name in inputs if name not in allowed]
-    if unknown or not inputs or len(set(inputs)) != len(inputs):
-        given = f"'{unknown[0]}'" if unknown else f"{len(inputs)} names, some twice" if inputs else "none"
-        raise PresetError(f"{file}: inputs holds {given}; allowed is each of these at most once: {', '.join(allowed)}")
-
-
-def _flat_controls(settings: Settings, file: Path) -> dict[str, Value]:
-    values = controls.defaults(settings.inputs)
-    for key, value in settings.controls.items():
-        entries = {f"{key}/{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
-        for name, entry in entries.items():
-            try:
-                row, _ = controls.find_control(name, settings.inputs)
-                if row.home != "preset":
-                    raise SettingError(f"{row.name} belongs to the {row.home}, not to a preset")
-                values[name] = row.checked(entry)
-            except SettingError as error:
-                raise PresetError(f"{file}: [controls] {error}") from error
-    return values
-
-
-def _allowed(error: str) -> str:
-    """The keys of the table that a validation error names."""
-    if "unknown field" not in error:
-        return ""
-    tables: dict[str, type[msgspec.Struct]] = {
-        "generator": GeneratorFile,
-        "training": Training,
-        "direct": DirectTraining,
-    }
-    table = next((struct for name, struct in tables.items() if f"$.{name}" in error), Settings)
-    return f"; allowed are: {', '.join(field.name for field in msgspec.structs.fields(table))}"

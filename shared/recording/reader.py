@@ -20,7 +20,8 @@ from shared.errors import PresetError, SettingError, SoundError
 from shared.mapping.decimation import checked_rate, ticks_within
 from shared.pipeline import Pipeline, Tick
 from shared.pipeline.exchanges import Exchange, UseMapping
-from shared.preset.preset import GeneratorFile, Preset, sha256_of
+from shared.preset.preset import Preset, sha256_of
+from shared.preset.settings import GeneratorFile
 from shared.recording import snapshots, state_file
 from shared.recording.entries import VERSION, ChangeLine, End, Head, Line, PresetLine, decode_change, parse_fraction
 from shared.recording.state_file import MOST_PRESETS

@@ -15,7 +15,8 @@ from shared.errors import PresetError
 from shared.pipeline.exchanges import UseMapping
 from shared.preset.learned import LearnedMapping
 from shared.preset.pairs import Pairs
-from shared.preset.preset import DIRECT, VERSION, GeneratorFile, Preset
+from shared.preset.preset import DIRECT, Preset
+from shared.preset.settings import VERSION, GeneratorFile
 
 MAPPING, PAIRS = "mapping.safetensors", "pairs.safetensors"
 DIGITS = 12  # of a hash, in a folder's name

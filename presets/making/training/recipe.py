@@ -75,3 +75,19 @@ class Recipe:
         """The recipe with this share of each stage's iterations."""
         stages = (replace(stage, iterations=max(1, round(stage.iterations * share))) for stage in self.stages)
         return replace(self, stages=tuple(stages))
+
+
+def recipe_of_512_pixels(world: World, *stages: Stage) -> Recipe:
+    """A T of 512 pixels, narrow enough for 16:9 on two cores."""
+    return Recipe(
+        world,
+        resolution=512,
+        channel_base=1536,
+        channel_max=48,
+        num_layers=7,
+        num_critical=1,
+        margin_size=6,
+        heads=(64, 128, 256),
+        aspect=16 / 9,
+        stages=stages,
+    )
